@@ -1,0 +1,57 @@
+# One recipe per task: called by people, by hooks and by CI alike.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+TOOLS := var/tools
+UV := $(TOOLS)/bin/uv
+RUN := $(VENV)/bin
+STAMP := var/.installed
+
+.PHONY: help setup demo run test check format docs bench clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# uv comes from PyPI into a folder of its own; the lock file says the rest.
+$(UV):
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ClusterXchange needs python3 3.11 or newer; this one is $$(python3 -V 2>&1)."; exit 1; }
+	@python3 -m venv $(TOOLS) || { echo "python3 cannot make a virtual environment; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(STAMP): $(UV) pyproject.toml uv.lock
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+setup: $(STAMP)  ## Install everything into .venv
+
+demo: setup  ## Run the main job on real servers, to its visible end
+	@$(RUN)/cxc demo
+
+run: setup  ## Start the platform and leave it up (Ctrl-C stops it)
+	@$(RUN)/cxc up
+
+test: setup  ## Pass the tests on real Kafka and MongoDB
+	@$(RUN)/pytest $(ARGS)
+
+check: setup  ## Lint, types, walls, generated docs current
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports --no-cache
+	@$(RUN)/python -m ops.docs --check
+
+format: setup  ## Let ruff put the code in order
+	@$(RUN)/ruff check --fix .
+	@$(RUN)/ruff format .
+
+docs: setup  ## Generate docs/asyncapi.yaml, docs/events.md and the schemas anew
+	@$(RUN)/python -m ops.docs
+
+bench: $(UV)  ## Run the benchmarks, peers included
+	@$(UV) sync --frozen --quiet --all-groups
+	@$(RUN)/python bench/consumer.py
+	@$(RUN)/python bench/pipeline.py
+
+clean:  ## Remove what was installed and all data of the embedded servers
+	rm -rf $(VENV) var
