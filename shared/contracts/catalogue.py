@@ -1,0 +1,89 @@
+"""Every contract by its wire name, with the topic it is written to, and the upcasters of old versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from shared.contracts import funding, matching, notifications, registration
+from shared.contracts.envelope import CloudEvent, Event
+from shared.contracts.types import EventType, family
+from shared.messaging import topics
+
+Data = dict[str, Any]
+Upcaster = Callable[[Data], Data]
+
+#: What outside systems may write to the registration inbox.
+INBOX: Final[dict[str, type[registration.Submission] | type[registration.Withdrawal]]] = {
+    EventType.SUBMIT_REGISTRATION: registration.Submission,
+    EventType.AMEND_REGISTRATION: registration.Amendment,
+    EventType.WITHDRAW_REGISTRATION: registration.Withdrawal,
+}
+
+#: What each service publishes, by its wire name.
+EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
+    "registration": (
+        registration.RegistrationScreened,
+        registration.RegistrationAmended,
+        registration.RegistrationAccepted,
+        registration.RegistrationRejected,
+        registration.RegistrationWithdrawn,
+        registration.RegistrationRefused,
+    ),
+    "matching": (
+        matching.FitsFound,
+        matching.MatchProposed,
+        matching.MatchAgreed,
+        matching.MatchEndorsed,
+        matching.MatchApproved,
+        matching.MatchDeclined,
+        matching.MatchRefused,
+        matching.MatchCancelled,
+    ),
+    "funding": (
+        funding.GrantReserved,
+        funding.GrantAwaitingBudget,
+        funding.GrantNeedsReview,
+        funding.GrantRefused,
+        funding.GrantCancelled,
+    ),
+    "notifications": (notifications.NotificationSent, notifications.NotificationFailed),
+}
+
+EVENT_MODELS: Final[dict[str, type[Event]]] = {
+    model.TYPE: model for models in EVENTS.values() for model in models
+}
+
+#: From an old wire name to the next one, and how its data becomes the next version's.
+UPCASTERS: Final[dict[str, tuple[str, Upcaster]]] = {}
+
+
+@dataclass(frozen=True)
+class Upcast:
+    """An event's data in the shape of the newest version this code knows."""
+
+    type: str
+    data: Any
+
+
+def upcast(event: CloudEvent, steps: dict[str, tuple[str, Upcaster]] | None = None) -> Upcast:
+    """Lift old data to the newest known version, one step at a time."""
+    steps = UPCASTERS if steps is None else steps
+    wire_type, data = event.type, event.data
+    while wire_type in steps:
+        wire_type, step = steps[wire_type]
+        data = step(data)
+    return Upcast(wire_type, data)
+
+
+def known_families() -> frozenset[str]:
+    """The event types of the platform without their versions."""
+    return frozenset(family(name) for name in (*EVENT_MODELS, *INBOX))
+
+
+def contracts() -> dict[str, type[BaseModel]]:
+    """Every wire name with its model: commands of the inbox and events of the services."""
+    return {**INBOX, **EVENT_MODELS}

@@ -1,0 +1,174 @@
+"""The CloudEvents 1.0 envelope, typed: parsed from and written as structured-mode JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import orjson
+import uuid_utils
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from shared.contracts.types import EventType
+
+STRUCTURED: Final = "application/cloudevents+json"
+MAX_ID: Final = 200
+
+Attribute = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
+
+
+class Contract(BaseModel):
+    """Base of all that is on the wire: immutable, unknown fields ignored (tolerant reader)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StrictContract(BaseModel):
+    """Base of what outside systems write: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(Contract):
+    """Base of the events services publish; `TYPE` is the wire name."""
+
+    TYPE: ClassVar[EventType]
+
+
+class CloudEvent(BaseModel):
+    """A CloudEvent: required attributes, the extensions used here, and its data.
+
+    `sequence` is the aggregate's version as a decimal string, `partitionkey` the Kafka key,
+    `correlationid` the id of the first event of the story, `causationid` the id of the event
+    that led to this one. Other extensions are ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"]
+    id: Attribute
+    source: Attribute
+    type: Attribute
+    subject: Attribute | None = None
+    time: datetime | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    partitionkey: str | None = None
+    sequence: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    data: Any = None
+
+    def to_json(self) -> bytes:
+        """The event in structured mode; absent attributes are left out, as the format wants."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class NotACloudEvent(ValueError):
+    """The message is no CloudEvent; the text says what is wrong and what to send instead."""
+
+
+def parse(value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> CloudEvent:
+    """Read a Kafka message as a CloudEvent, in structured or binary mode (Kafka protocol binding).
+
+    Raises `NotACloudEvent` with a sentence for the sender.
+    """
+    if value is None:
+        raise NotACloudEvent("The message has no value; send a CloudEvent as its value.")
+    binary = {name[3:].lower(): raw for name, raw in headers if name[:3].lower() == "ce_" and raw is not None}
+    try:
+        if "specversion" in binary:
+            return _from_binary_mode(value, binary, headers)
+        return CloudEvent.model_validate_json(value)
+    except ValidationError as error:
+        raise NotACloudEvent(_why_not(value, error)) from error
+
+
+def _from_binary_mode(
+    value: bytes, attributes: dict[str, bytes], headers: Sequence[tuple[str, bytes]]
+) -> CloudEvent:
+    content_type = next(
+        (raw.decode("utf-8", "replace") for name, raw in headers if name.lower() == "content-type" and raw),
+        None,
+    )
+    if content_type is not None and "json" not in content_type.lower():
+        raise NotACloudEvent(
+            f"In binary mode the content-type must be application/json, it is '{content_type[:80]}'."
+        )
+    try:
+        decoded: dict[str, Any] = {name: raw.decode("utf-8") for name, raw in attributes.items()}
+        data = orjson.loads(value)
+    except (UnicodeDecodeError, orjson.JSONDecodeError) as error:
+        raise NotACloudEvent(
+            f"In binary mode the value must be the data as JSON in UTF-8: {error}."
+        ) from error
+    return CloudEvent.model_validate({**decoded, "datacontenttype": content_type, "data": data})
+
+
+def _why_not(value: bytes, error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        return f"The value is not JSON in UTF-8: {problems[0]['msg']}."
+    listed = "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the value'}: {problem['msg'].lower()}"
+        for problem in problems[:8]
+    )
+    return (
+        f"The value is JSON but no CloudEvent 1.0 in structured mode ({listed}). "
+        "It needs specversion '1.0', id, source, type, subject and data."
+    )
+
+
+def new_id() -> str:
+    """A UUIDv7: unique, and in the order of time."""
+    return str(uuid_utils.uuid7())
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Cause(Contract):
+    """What led to a change: carried into every event that follows from it."""
+
+    correlation_id: str = Field(default_factory=new_id)
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, event: CloudEvent) -> Cause:
+        """The cause that `event` is for what its handler does."""
+        return cls(
+            correlation_id=event.correlationid or event.id,
+            causation_id=event.id,
+            traceparent=event.traceparent,
+        )
+
+
+def wrap(
+    event: Event, *, service: str, subject: str, sequence: int, cause: Cause, at: datetime, base_url: str = ""
+) -> CloudEvent:
+    """The finished CloudEvent of a service's event; its Kafka key is the subject.
+
+    `base_url` is where the platform's JSON Schemas are served; without one `dataschema` is a
+    relative reference.
+    """
+    return CloudEvent(
+        specversion="1.0",
+        id=new_id(),
+        source=f"/cxc/{service}",
+        type=event.TYPE,
+        subject=subject,
+        time=at,
+        datacontenttype="application/json",
+        dataschema=f"{base_url}/schemas/{event.TYPE}.json",
+        partitionkey=subject,
+        sequence=str(sequence),
+        correlationid=cause.correlation_id,
+        causationid=cause.causation_id,
+        traceparent=cause.traceparent,
+        data=event,
+    )

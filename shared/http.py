@@ -1,0 +1,256 @@
+"""What the four APIs have in common: problem details, tokens, health, metrics, size limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Protocol
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.contracts.envelope import Cause
+from shared.contracts.registration import FieldProblem
+from shared.errors import PROBLEM_BASE, CxcError, Malformed, TooLarge, Unauthenticated
+from shared.messaging.topics import MAX_EVENT_BYTES, ServiceName
+from shared.observability import HTTP_SECONDS, configure_logging
+from shared.problems import field_problems
+from shared.security import Caller, TokenVerifier
+from shared.settings import ServiceSettings
+from shared.storage.driver import Client, is_transient
+
+_log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Root(Protocol):
+    """What a service's composition root offers its API."""
+
+    @property
+    def settings(self) -> ServiceSettings: ...
+    @property
+    def client(self) -> Client: ...
+    async def close(self) -> None: ...
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route, for its OpenAPI description."""
+    said = {
+        401: "No token, or one that does not hold",
+        403: "Known, but not entitled",
+        404: "No such thing, or not visible to the caller",
+        409: "A rule of the scheme, or the state of the case, forbids it",
+        413: "Larger than the limit",
+        422: "Malformed; `errors` says where",
+        503: "A server this one needs is away; try again",
+    }
+    return {
+        status: {
+            "description": said[status],
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "model": Problem,
+        }
+        for status in statuses
+    }
+
+
+_bearer = HTTPBearer(
+    auto_error=False, description="A token of the installation's issuer; `cxc token` prints one."
+)
+
+
+async def authenticated(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """The caller the bearer token stands for."""
+    if credentials is None:
+        raise Unauthenticated("Send a bearer token: 'Authorization: Bearer …'.")
+    verifier: TokenVerifier = request.app.state.verifier
+    return await verifier.verify(credentials.credentials)
+
+
+Authenticated = Annotated[Caller, Depends(authenticated)]
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most.")]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+
+
+def cause_of(request: Request) -> Cause:
+    """The cause a request is for what it changes: its trace goes on in the events."""
+    return Cause(traceparent=request.headers.get("traceparent"))
+
+
+def create_api(
+    settings: ServiceSettings,
+    *,
+    title: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    bootstrap: Callable[[], Awaitable[Root]],
+) -> FastAPI:
+    """An API of one service; `bootstrap` is called when it starts, and its root closed when it ends."""
+    service = settings.service
+    configure_logging(f"{service}-api", settings.log_level, settings.log_format)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.root = await bootstrap()
+        try:
+            yield
+        finally:
+            await app.state.root.close()
+
+    app = FastAPI(title=title, description=description, version="1", lifespan=lifespan)
+    app.state.verifier = TokenVerifier(
+        issuer=settings.issuer, jwks_url=settings.jwks_url, audience=settings.audience
+    )
+    app.add_middleware(_Limits, service=service)
+    app.add_exception_handler(CxcError, _on_business_error)
+    app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(StarletteHTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_unforeseen)
+    app.include_router(_health)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+# ── health ───────────────────────────────────────────────────────────────────────────────────
+
+_health = APIRouter(tags=["health"])
+
+
+@_health.get("/live", summary="The process answers")
+async def live() -> dict[str, str]:
+    """200 as long as the process runs."""
+    return {"status": "live"}
+
+
+@_health.get("/ready", summary="Requests can be served", responses={503: {"description": "MongoDB is away"}})
+async def ready(request: Request) -> JSONResponse:
+    """200 when the database answers within two seconds, else 503."""
+    root: Root = request.app.state.root
+    try:
+        await asyncio.wait_for(root.client.admin.command("ping"), timeout=2.0)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering is the answer
+        return JSONResponse({"status": "not ready", "mongodb": f"{type(error).__name__}"}, status_code=503)
+    return JSONResponse({"status": "ready", "mongodb": "ok"})
+
+
+@_health.get("/metrics", summary="Figures in Prometheus' format", response_class=Response)
+async def metrics() -> Response:
+    """All metrics of this process."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+# ── problems ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _problem(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(body, status_code=body["status"], media_type=PROBLEM_JSON, headers=headers)
+
+
+async def _on_business_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CxcError)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return _problem(error.problem(), headers)
+
+
+async def _on_malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = field_problems(error.errors())
+    detail = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems[:5])
+    return _problem(Malformed(detail, errors=[problem.model_dump() for problem in problems]).problem())
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    body = {
+        "type": "about:blank",
+        "title": str(error.detail),
+        "status": error.status_code,
+        "detail": f"{request.method} {request.url.path}: {error.detail}.",
+    }
+    return _problem(body, dict(error.headers) if error.headers else None)
+
+
+async def _on_unforeseen(request: Request, error: Exception) -> Response:
+    if is_transient(error):
+        body = {
+            "type": PROBLEM_BASE + "unavailable",
+            "title": "The database is away",
+            "status": 503,
+            "detail": "Nothing was changed; try again in a few seconds.",
+        }
+        return _problem(body, {"Retry-After": "5"})
+    _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    body = {
+        "type": PROBLEM_BASE + "internal",
+        "title": "An error of ours",
+        "status": 500,
+        "detail": "Nothing was changed. The error is in the service's log.",
+    }
+    return _problem(body)
+
+
+class _Limits:
+    """Refuses bodies over the limit before they are held in memory, and counts requests by route."""
+
+    def __init__(self, app: ASGIApp, service: ServiceName) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MAX_EVENT_BYTES:
+            too_large = TooLarge(f"The body has {int(declared)} bytes; the limit is {MAX_EVENT_BYTES}.")
+            await _problem(too_large.problem())(scope, receive, send)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_EVENT_BYTES:
+                raise TooLarge(f"The body is over the limit of {MAX_EVENT_BYTES} bytes.")
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, counted, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            HTTP_SECONDS.labels(self._service, scope["method"], route, status).observe(
+                time.perf_counter() - started
+            )

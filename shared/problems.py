@@ -1,0 +1,37 @@
+"""Validation errors in words a sender can act on: a JSON pointer to where, and what is wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.contracts.registration import FieldProblem
+
+#: Parts of a request's location that name its carrier, not a field.
+_CARRIERS = {"body", "query", "path", "header"}
+
+
+def field_problems(errors: Iterable[Mapping[str, Any]]) -> list[FieldProblem]:
+    """Pydantic's errors as pointers (`/organisation/country`) and sentences; 50 at the most."""
+    found: list[FieldProblem] = []
+    for error in errors:
+        location = [str(part) for part in error.get("loc", ())]
+        if location and location[0] in _CARRIERS:
+            location = location[1:]
+        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location) or "/"
+        found.append(FieldProblem(pointer=pointer, detail=_sentence(error)))
+        if len(found) == 50:
+            break
+    return found
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    match error.get("type"):
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not a field of this; check the spelling or leave it out"
+        case "value_error":
+            return str(error.get("msg", "")).removeprefix("Value error, ")
+        case _:
+            return str(error.get("msg", "is not valid")).replace("Input", "the value", 1)

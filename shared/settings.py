@@ -1,0 +1,92 @@
+"""Settings every service reads from the environment (prefix `CXC_`) or from a `.env` file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.messaging.topics import ServiceName
+from shared.storage.driver import DriverName
+
+SHIPPED_PARTNERSHIPS = Path(__file__).parent / "data" / "partnerships.yaml"
+
+
+class KafkaSettings(BaseSettings):
+    """How to reach Kafka; everything that speaks to it starts from here."""
+
+    model_config = SettingsConfigDict(env_prefix="CXC_KAFKA_", env_file=".env", extra="ignore")
+
+    bootstrap: str
+    """`host:port`, several separated by commas."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for any aiokafka client."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.endswith("SSL"):
+            from aiokafka.helpers import create_ssl_context
+
+            options["ssl_context"] = create_ssl_context(cafile=str(self.ca_file) if self.ca_file else None)
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.username
+            options["sasl_plain_password"] = self.password.get_secret_value() if self.password else None
+        return options
+
+
+class ServiceSettings(BaseSettings):
+    """What an api or a worker of any service needs; what has no default must be given."""
+
+    model_config = SettingsConfigDict(env_prefix="CXC_", env_file=".env", extra="ignore")
+    service: ClassVar[ServiceName]
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    mongo_url: SecretStr
+    """Connection string of a replica set; its user may be limited to this service's database."""
+    mongo_driver: DriverName = "pymongo"
+    issuer: str
+    """The `iss` a token must carry."""
+    jwks_url: str
+    audience: str = "clusterxchange"
+    partnerships: Path = SHIPPED_PARTNERSHIPS
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    batch_size: int = Field(default=500, ge=1, le=2000)
+    """Messages in one transaction at the most."""
+    linger_ms: int = Field(default=20, ge=0, le=1000)
+    """How long a batch that is not full waits for more, in milliseconds."""
+    lanes: int = Field(default=2, ge=1, le=32)
+    """Transactions in flight in one worker; a partition always has the same lane."""
+    session_timeout_s: float = Field(default=10.0, ge=1)
+    """How long the group waits for a worker that fell silent, in seconds."""
+
+    @property
+    def database(self) -> str:
+        """The service's own database."""
+        return f"cxc_{self.service}"
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings from the environment; ends the process with a list of what is missing or wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            print(f"The {cls.service} service cannot start, its settings are incomplete:", file=sys.stderr)
+            for problem in error.errors(include_url=False, include_context=False, include_input=False):
+                name = "_".join(str(part) for part in problem["loc"]).upper()
+                prefix = "CXC_KAFKA_" if error.title == "KafkaSettings" else "CXC_"
+                print(f"  {prefix}{name}: {problem['msg']}", file=sys.stderr)
+            print("Set them in the environment or in a file named .env.", file=sys.stderr)
+            raise SystemExit(2) from None

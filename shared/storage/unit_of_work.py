@@ -1,0 +1,185 @@
+"""The unit of work: one transaction's identity map, coalesced reads, and everything it will write.
+
+Handlers of one batch share a unit of work and run concurrently, so their reads meet in one `$in`
+query a round. Decide after the last read: between two awaits nobody else touches an aggregate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Generic, TypeVar, cast
+
+from shared.aggregate import SCOPE, Aggregate, Scope
+from shared.contracts.envelope import Cause, Event, now, wrap
+from shared.errors import NotFound
+from shared.messaging import topics
+from shared.messaging.outbox import OutgoingMessage, pack
+from shared.storage.driver import Document
+from shared.storage.store import Changes, Sort, Store, Write
+
+A = TypeVar("A", bound=Aggregate)
+
+Clock = Callable[[], datetime]
+Key = tuple[str, str]
+"""Collection and id."""
+
+
+class UnitOfWork:
+    """Everything one transaction reads and will write; services subclass it with their repositories."""
+
+    def __init__(self, store: Store, *, service: topics.ServiceName, clock: Clock = now) -> None:
+        self.store = store
+        self.service = service
+        self.now = clock()
+        self._aggregates: dict[Key, Aggregate | None] = {}
+        self._documents: dict[Key, Document | None] = {}
+        self._wanted: dict[str, set[str]] = {}
+        self._round: asyncio.Future[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._consumed: list[Document] = []
+        self._messages: list[OutgoingMessage] = []
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    async def find(self, model: type[A], id: str) -> A | None:
+        """The aggregate, the same object for everyone in this unit of work, or None."""
+        key = (model.COLLECTION, id)
+        if key not in self._aggregates:
+            if key not in self._documents:
+                await self._read(key)
+            # Whoever waited for the same document may have been first to build it.
+            if key not in self._aggregates:
+                document = self._documents.pop(key)
+                self._aggregates[key] = model.from_document(document) if document else None
+        return cast("A | None", self._aggregates[key])
+
+    async def _read(self, key: Key) -> None:
+        collection, id = key
+        self._wanted.setdefault(collection, set()).add(id)
+        if self._round is None:
+            self._round = asyncio.ensure_future(self._read_wanted())
+        await asyncio.shield(self._round)
+
+    async def _read_wanted(self) -> None:
+        # One turn of the loop lets every handler that is ready say what it wants.
+        await asyncio.sleep(0)
+        async with self._one_at_a_time:
+            wanted, self._wanted, self._round = self._wanted, {}, None
+            for collection, ids in wanted.items():
+                found = await self.store.load(collection, ids)
+                for id in ids:
+                    self._documents.setdefault((collection, id), found.get(id))
+
+    async def query(
+        self, model: type[A], where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
+    ) -> list[A]:
+        """Aggregates that match in the database; one that is loaded already comes as it now is."""
+        async with self._one_at_a_time:
+            documents = await self.store.query(model.COLLECTION, where, sort=sort, limit=limit, skip=skip)
+        found: list[A] = []
+        for document in documents:
+            key = (model.COLLECTION, cast(str, document["_id"]))
+            aggregate = self._aggregates.get(key)
+            if aggregate is None:
+                aggregate = self._aggregates[key] = model.from_document(document)
+            found.append(cast(A, aggregate))
+        return found
+
+    async def count(self, model: type[A], where: Document) -> int:
+        """How many match in the database."""
+        async with self._one_at_a_time:
+            return await self.store.count(model.COLLECTION, where)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    def add(self, aggregate: Aggregate) -> None:
+        """Take in a new aggregate; it is stored with everything else, or not at all."""
+        key = (aggregate.COLLECTION, aggregate.id)
+        if self._aggregates.get(key) is not None:
+            raise ValueError(f"{aggregate.COLLECTION} {aggregate.id} exists already in this unit of work")
+        self._aggregates[key] = aggregate
+        if scope := SCOPE.get():
+            scope.touched = True
+
+    def publish(self, event: Event, *, subject: str, sequence: int = 1) -> None:
+        """Publish an event that belongs to no aggregate."""
+        scope = SCOPE.get()
+        self._messages.append(self._message(event, subject, sequence, scope.cause if scope else Cause()))
+
+    def send(self, message: OutgoingMessage) -> None:
+        """Send a finished message, such as a dead letter, with everything else."""
+        self._messages.append(message)
+
+    def mark_consumed(self, id: str, digest: bytes | None = None) -> None:
+        """Remember that this message took effect here."""
+        self._consumed.append({"_id": id, "digest": digest, "at": self.now})
+
+    async def commit(self) -> None:
+        """Write all of it in the open transaction; raises `ConcurrentChange` when someone was faster."""
+        async with self._one_at_a_time:
+            await self.store.write(self.changes())
+
+    def changes(self) -> Changes:
+        """What would be written now."""
+        aggregates: dict[str, list[Write]] = {}
+        messages: list[OutgoingMessage] = []
+        for aggregate in self._aggregates.values():
+            if aggregate is None or not aggregate.changed:
+                continue
+            aggregates.setdefault(aggregate.COLLECTION, []).append(
+                Write(aggregate.to_document(), aggregate.stored_version)
+            )
+            messages.extend(
+                self._message(recorded.event, aggregate.id, recorded.version, recorded.cause)
+                for recorded in aggregate.recorded()
+            )
+        return Changes(aggregates, self._consumed, pack([*messages, *self._messages]))
+
+    def _message(self, event: Event, subject: str, sequence: int, cause: Cause) -> OutgoingMessage:
+        envelope = wrap(
+            event, service=self.service, subject=subject, sequence=sequence, cause=cause, at=self.now
+        )
+        return OutgoingMessage.of(envelope, topics.events(self.service))
+
+
+class Repository(Generic[A]):
+    """Base of a service's repositories: by id here, named queries in the subclass."""
+
+    model: type[A]
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    async def find(self, id: str) -> A | None:
+        """The aggregate, or None."""
+        return await self._uow.find(self.model, id)
+
+    async def get(self, id: str) -> A:
+        """The aggregate; raises `NotFound` with a sentence."""
+        aggregate = await self.find(id)
+        if aggregate is None:
+            raise NotFound(f"There is no {self.model.__name__.lower()} {id}.")
+        return aggregate
+
+    async def get_all(self, ids: Iterable[str]) -> list[A]:
+        """Those that exist, in the order asked for."""
+        found = await asyncio.gather(*(self.find(id) for id in ids))
+        return [aggregate for aggregate in found if aggregate is not None]
+
+    def add(self, aggregate: A) -> None:
+        """Take in a new aggregate."""
+        self._uow.add(aggregate)
+
+
+@contextmanager
+def because_of(cause: Cause) -> Iterator[Scope]:
+    """Everything recorded inside follows from `cause`."""
+    scope = Scope(cause)
+    token = SCOPE.set(scope)
+    try:
+        yield scope
+    finally:
+        SCOPE.reset(token)
