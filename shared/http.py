@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
+from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -128,6 +129,7 @@ def create_api(
     app.add_exception_handler(CxcError, _on_business_error)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
+    app.add_exception_handler(PyMongoError, _on_unforeseen)
     app.add_exception_handler(Exception, _on_unforeseen)
     app.include_router(_health)
     for router in routers:

@@ -32,7 +32,7 @@ class StaffContact(_Strict):
 
 
 class Partnership(_Strict):
-    """One partnership: its field, its rules of procedure, its budget in EUR and its objective in exchanges."""
+    """One partnership: its field, its procedure, its budget in EUR and its objective in exchanges."""
 
     id: PartnershipId
     name: str

@@ -69,7 +69,7 @@ class ServiceSettings(BaseSettings):
     """How long a batch that is not full waits for more, in milliseconds."""
     lanes: int = Field(default=2, ge=1, le=32)
     """Transactions in flight in one worker; a partition always has the same lane."""
-    session_timeout_s: float = Field(default=10.0, ge=1)
+    session_timeout_s: float = Field(default=6.0, ge=1)
     """How long the group waits for a worker that fell silent, in seconds."""
 
     @property

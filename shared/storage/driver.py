@@ -78,6 +78,12 @@ async def transaction(client: Client) -> AsyncIterator[Session]:
         await _commit(session)
 
 
+async def watch(collection: Collection, pipeline: list[Document]) -> Any:
+    """An open change stream on the collection: an async context manager and iterator."""
+    opening: Any = collection.watch(pipeline, max_await_time_ms=5000)
+    return await opening if hasattr(opening, "__await__") else opening
+
+
 async def _commit(session: Any) -> None:
     for attempt in range(5):
         try:

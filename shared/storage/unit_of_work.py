@@ -61,7 +61,7 @@ class UnitOfWork:
         self._wanted.setdefault(collection, set()).add(id)
         if self._round is None:
             self._round = asyncio.ensure_future(self._read_wanted())
-        await asyncio.shield(self._round)
+        await self._round
 
     async def _read_wanted(self) -> None:
         # One turn of the loop lets every handler that is ready say what it wants.

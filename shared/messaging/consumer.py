@@ -1,0 +1,376 @@
+"""The batch consumer: parse → dedupe → handle → commit → dead letter, one transaction a batch.
+
+`consume` returns only when every message of the batch has taken effect exactly once, was recognised
+as done before, concerns somebody else, or lies in the outbox as a dead letter. No exception leaves
+it but cancellation: while the database is away it tries again for as long as it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from shared.contracts.catalogue import INBOX, upcast
+from shared.contracts.envelope import Cause, CloudEvent, NotACloudEvent, parse
+from shared.contracts.registration import FieldProblem, RegistrationRefused
+from shared.errors import PROBLEM_BASE, CxcError
+from shared.messaging import topics
+from shared.messaging.dead_letters import Reason, SetAside, dead_letter, origin
+from shared.messaging.handlers import Entry, Handlers
+from shared.messaging.message import Message
+from shared.messaging.outbox import EventTooLarge
+from shared.observability import BATCH_RETRIES, BATCH_SECONDS, BATCH_SIZE, CONSUMED, DEAD_LETTERS
+from shared.problems import field_problems
+from shared.storage.driver import is_transient
+from shared.storage.store import INBOX as INBOX_COLLECTION
+from shared.storage.transactions import Transactions, worth_another_try
+from shared.storage.unit_of_work import UnitOfWork, because_of
+
+_log = structlog.get_logger(__name__)
+
+U = TypeVar("U", bound=UnitOfWork)
+
+MAX_BACKOFF_S = 5.0
+CONFLICTS_BEFORE_SPLIT = 6
+
+
+@dataclass
+class Delivery(Generic[U]):
+    """One message on its way through the consumer."""
+
+    message: Message
+    strict: bool
+    """From outside the platform: validated strictly, refused in words."""
+    envelope: CloudEvent | None = None
+    event: BaseModel | None = None
+    entry: Entry[U] | None = None
+    aside: SetAside | None = None
+    problems: tuple[FieldProblem, ...] = ()
+    digest: bytes | None = None
+
+    @property
+    def done_mark(self) -> str:
+        """What the inbox remembers once the message took effect: the event's identity."""
+        assert self.envelope is not None
+        return f"{self.envelope.source}|{self.envelope.id}"
+
+    @property
+    def aside_mark(self) -> str:
+        """What the inbox remembers once the message was set aside; a corrected one under its id may come."""
+        return f"aside|{self.message.coordinates}|{self.message.timestamp_ms}"
+
+    @property
+    def order_key(self) -> str | bytes:
+        """Messages with the same key are handled in order."""
+        if self.strict and self.envelope is not None:
+            return f"{self.envelope.source}|{self.envelope.subject}"
+        return self.message.key or self.message.coordinates
+
+
+class BatchConsumer(Generic[U]):
+    """Consumes batches for one service."""
+
+    def __init__(
+        self,
+        handlers: Handlers[U],
+        transactions: Transactions[U],
+        *,
+        after_commit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.service = handlers.service
+        self._handlers = handlers
+        self._transactions = transactions
+        self._after_commit = after_commit
+        self.struggling_since: float | None = None
+        """Monotonic time since which the present batch could not be committed; None when all is well."""
+
+    async def consume(self, messages: Sequence[Message]) -> None:
+        """Let every message take effect once, or set it aside; returns when that is durable."""
+        started = time.monotonic()
+        deliveries = [self._read(message) for message in messages]
+        relevant = [delivery for delivery in deliveries if delivery.entry or delivery.aside]
+        CONSUMED.labels(self.service, "ignored").inc(len(deliveries) - len(relevant))
+        if relevant:
+            await self._settle(relevant)
+            self._after_commit()
+        BATCH_SIZE.labels(self.service).observe(len(messages))
+        BATCH_SECONDS.labels(self.service).observe(time.monotonic() - started)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, message: Message) -> Delivery[U]:
+        source_topic = origin(message).rsplit("/", 2)[0]
+        delivery: Delivery[U] = Delivery(message, strict=source_topic == topics.REGISTRATION_INBOX)
+        if message.value is not None and len(message.value) > topics.MAX_EVENT_BYTES:
+            delivery.aside = SetAside(
+                "too_large",
+                f"The message has {len(message.value)} bytes; the limit is {topics.MAX_EVENT_BYTES}.",
+            )
+            return delivery
+        try:
+            envelope = delivery.envelope = parse(message.value, message.headers)
+        except NotACloudEvent as error:
+            delivery.aside = SetAside("not_a_cloudevent", str(error))
+            return delivery
+        try:
+            newest = upcast(envelope)
+        except Exception as error:  # noqa: BLE001 - old data of the wrong shape must not stop the others
+            delivery.aside = SetAside("invalid_data", f"{envelope.type} could not be read: {error!r}.")
+            return delivery
+        entry = self._handlers.get(newest.type)
+        if entry is None or (newest.type in INBOX) != delivery.strict:
+            delivery.aside = self._unknown(newest.type, strict=delivery.strict)
+            return delivery
+        try:
+            delivery.event = entry.model.model_validate(newest.data)
+        except ValidationError as error:
+            problems = field_problems(error.errors(include_url=False, include_context=False))
+            delivery.problems = tuple(problems)
+            delivery.aside = SetAside(
+                "invalid_data",
+                f"The data of {envelope.type} is not valid: "
+                + "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems[:8])
+                + ".",
+            )
+            return delivery
+        delivery.entry = entry
+        if delivery.strict:
+            delivery.digest = _digest(envelope)
+        return delivery
+
+    def _unknown(self, wire_type: str, *, strict: bool) -> SetAside | None:
+        if strict:
+            return SetAside(
+                "unknown_type", f"'{wire_type}' cannot be sent here; send one of {', '.join(sorted(INBOX))}."
+            )
+        if self._handlers.knows_family(wire_type):
+            return SetAside(
+                "unknown_version",
+                f"This version of the {self.service} service does not know {wire_type}; "
+                "upgrade it, then replay this message.",
+            )
+        return None
+
+    # ── committing ───────────────────────────────────────────────────────────────────────────
+
+    async def _settle(self, deliveries: Sequence[Delivery[U]]) -> None:
+        """Commit the deliveries, in one transaction if possible; tries for as long as it takes."""
+        conflicts = 0
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                outcome = await self._transactions.once(lambda uow: self._handle(deliveries, uow))
+            except _SetAsideFirst as first:
+                first.delivery.aside = first.why
+                continue
+            except Exception as error:  # noqa: BLE001 - what it is decides below; nothing is dropped
+                self.struggling_since = self.struggling_since or time.monotonic()
+                if is_transient(error) or worth_another_try(error):
+                    conflicts += not is_transient(error)
+                    BATCH_RETRIES.labels(self.service, type(error).__name__).inc()
+                    if conflicts >= CONFLICTS_BEFORE_SPLIT and len(deliveries) > 1:
+                        await self._settle_apart(deliveries)
+                        return
+                    if attempt > 2:
+                        _log.warning(
+                            "batch_retried", attempt=attempt, size=len(deliveries), error=repr(error)
+                        )
+                    await asyncio.sleep(
+                        random.uniform(0.5, 1) * min(MAX_BACKOFF_S, 0.01 * 2 ** min(attempt, 12))
+                    )
+                elif len(deliveries) > 1:
+                    _log.error("batch_not_storable", size=len(deliveries), exc_info=error)
+                    await self._settle_apart(deliveries)
+                    return
+                elif deliveries[0].aside is None:
+                    deliveries[0].aside = SetAside("not_storable", f"{type(error).__name__}: {error}")
+                else:
+                    _log.error("dead_letter_not_storable", attempt=attempt, exc_info=error)
+                    await asyncio.sleep(MAX_BACKOFF_S)
+            else:
+                self.struggling_since = None
+                for name, count in outcome.items():
+                    CONSUMED.labels(self.service, name).inc(count)
+                return
+
+    async def _settle_apart(self, deliveries: Sequence[Delivery[U]]) -> None:
+        """Halve the batch, in order, so that one message that cannot be stored holds up no other."""
+        middle = len(deliveries) // 2
+        await self._settle(deliveries[:middle])
+        await self._settle(deliveries[middle:])
+
+    async def _handle(self, deliveries: Sequence[Delivery[U]], uow: U) -> dict[str, int]:
+        """One attempt at the batch in an open unit of work; returns counts by outcome."""
+        fresh, done = await self._without_duplicates(deliveries, uow)
+        by_key: dict[str | bytes, list[Delivery[U]]] = {}
+        for delivery in fresh:
+            by_key.setdefault(delivery.order_key, []).append(delivery)
+        verdicts = _Verdicts[U]()
+        results = await asyncio.gather(
+            *(self._handle_in_order(same_key, uow, verdicts) for same_key in by_key.values()),
+            # Every handler ends before the transaction does, whatever becomes of the others.
+            return_exceptions=True,
+        )
+        for failed in results:
+            if isinstance(failed, BaseException):
+                raise failed
+        if verdicts.poisoned_by is not None:
+            raise verdicts.poisoned_by
+        dead = 0
+        for delivery in fresh:
+            why = delivery.aside or verdicts.aside.get(id(delivery))
+            if why is None:
+                uow.mark_consumed(delivery.done_mark, delivery.digest)
+            else:
+                dead += 1
+                self._set_aside(delivery, why, uow)
+        return {"handled": len(fresh) - dead, "dead_letter": dead, "duplicate": done}
+
+    async def _without_duplicates(
+        self, deliveries: Sequence[Delivery[U]], uow: U
+    ) -> tuple[list[Delivery[U]], int]:
+        marks = {_mark(delivery) for delivery in deliveries}
+        seen = {
+            mark: document.get("digest")
+            for mark, document in (await uow.store.load(INBOX_COLLECTION, marks)).items()
+        }
+        fresh: list[Delivery[U]] = []
+        for delivery in deliveries:
+            mark = _mark(delivery)
+            if mark not in seen:
+                seen[mark] = delivery.digest
+                fresh.append(delivery)
+            elif delivery.aside is None and delivery.digest != seen[mark]:
+                reused = _id_reused(delivery)
+                again = await uow.store.load(INBOX_COLLECTION, [reused.aside_mark])
+                if not again:
+                    fresh.append(reused)
+        return fresh, len(deliveries) - len(fresh)
+
+    async def _handle_in_order(
+        self, deliveries: Sequence[Delivery[U]], uow: U, verdicts: _Verdicts[U]
+    ) -> None:
+        for delivery in deliveries:
+            if delivery.aside is not None:
+                continue
+            assert delivery.entry is not None
+            assert delivery.envelope is not None
+            with because_of(Cause.of(delivery.envelope)) as scope:
+                try:
+                    await delivery.entry.call(delivery.event, uow, delivery.envelope)
+                except Exception as error:
+                    if worth_another_try(error):
+                        raise
+                    if verdicts.poisoned_by is not None:
+                        return
+                    why = _why(error)
+                    if why.reason == "handler_failed":
+                        event_id = delivery.envelope.id
+                        _log.error(
+                            "handler_failed", type=delivery.envelope.type, event_id=event_id, exc_info=error
+                        )
+                    if scope.touched:
+                        # It left half a change behind: only a clean start without it can be trusted.
+                        verdicts.poisoned_by = _SetAsideFirst(delivery, why)
+                        return
+                    verdicts.aside[id(delivery)] = why
+
+    def _set_aside(self, delivery: Delivery[U], why: SetAside, uow: U) -> None:
+        DEAD_LETTERS.labels(self.service, why.reason).inc()
+        uow.send(dead_letter(delivery.message, why, service=self.service, at=uow.now.isoformat()))
+        uow.mark_consumed(delivery.aside_mark)
+        if delivery.strict:
+            refused = _refusal(delivery, why)
+            with because_of(Cause.of(delivery.envelope) if delivery.envelope else Cause()):
+                uow.publish(refused, subject=refused.refused_subject or refused.dead_letter)
+
+
+class _SetAsideFirst(Exception):
+    """A handler failed after it had changed something: run the batch again without its message."""
+
+    def __init__(self, delivery: Delivery[Any], why: SetAside) -> None:
+        super().__init__(why.detail)
+        self.delivery = delivery
+        self.why = why
+
+
+class _Verdicts(Generic[U]):
+    """What one attempt at a batch found out."""
+
+    def __init__(self) -> None:
+        self.aside: dict[int, SetAside] = {}
+        self.poisoned_by: _SetAsideFirst | None = None
+
+
+def _mark(delivery: Delivery[U]) -> str:
+    return delivery.aside_mark if delivery.aside else delivery.done_mark
+
+
+def _id_reused(delivery: Delivery[U]) -> Delivery[U]:
+    envelope = delivery.envelope
+    assert envelope is not None
+    return Delivery(
+        delivery.message,
+        delivery.strict,
+        envelope,
+        aside=SetAside(
+            "id_reused",
+            f"An event with id '{envelope.id}' from '{envelope.source}' was taken before with other content; "
+            "give every new event an id of its own.",
+        ),
+    )
+
+
+def _digest(envelope: CloudEvent) -> bytes:
+    content = orjson.dumps([envelope.type, envelope.subject, envelope.data], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _why(error: Exception) -> SetAside:
+    if isinstance(error, CxcError):
+        return SetAside("rule_broken", error.detail)
+    if isinstance(error, EventTooLarge):
+        return SetAside("too_large", str(error))
+    return SetAside("handler_failed", f"{type(error).__name__}: {error}")
+
+
+_REFUSALS: dict[Reason, tuple[str, int]] = {
+    "not_a_cloudevent": ("The message is no CloudEvent", 400),
+    "unknown_type": ("The event's type is not known here", 400),
+    "unknown_version": ("The event's version is not known here", 400),
+    "invalid_data": ("The event's data is not valid", 422),
+    "too_large": ("The message is too large", 413),
+    "id_reused": ("The event's id was used before", 409),
+    "rule_broken": ("A rule forbids this", 409),
+    "handler_failed": ("An error of ours; it will be replayed", 500),
+    "not_storable": ("An error of ours; it will be replayed", 500),
+}
+
+
+def _refusal(delivery: Delivery[U], why: SetAside) -> RegistrationRefused:
+    title, status = _REFUSALS[why.reason]
+    envelope = delivery.envelope
+    return RegistrationRefused(
+        refused_event_id=envelope.id if envelope else None,
+        refused_source=envelope.source if envelope else None,
+        refused_subject=envelope.subject if envelope else None,
+        type=PROBLEM_BASE + why.reason.replace("_", "-"),
+        title=title,
+        status=status,
+        detail=why.detail,
+        errors=list(delivery.problems),
+        dead_letter=origin(delivery.message),
+    )
+
+
+Consume = Callable[[Sequence[Message]], Awaitable[None]]

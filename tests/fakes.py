@@ -1,0 +1,97 @@
+"""Fakes that stand in for a database in unit tests; the same suites run on the real one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from bson import Timestamp
+from mongomock.filtering import filter_applies
+
+from shared.storage.driver import Document
+from shared.storage.store import INBOX, OUTBOX, Changes, ConcurrentChange, Sort, Store
+from shared.storage.unit_of_work import UnitOfWork
+
+U = TypeVar("U", bound=UnitOfWork)
+R = TypeVar("R")
+
+
+class MemoryDatabase:
+    """Collections of documents in memory, with the checks the real store makes."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, dict[str, Document]] = {}
+        self.ticks = 0
+
+    def __getitem__(self, collection: str) -> dict[str, Document]:
+        return self.collections.setdefault(collection, {})
+
+
+class MemoryStore:
+    """A store on a `MemoryDatabase`; what it writes is all or nothing."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def load(self, collection: str, ids: Iterable[str]) -> dict[str, Document]:
+        stored = self._database[collection]
+        return {id: copy.deepcopy(stored[id]) for id in ids if id in stored}
+
+    async def query(
+        self, collection: str, where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
+    ) -> list[Document]:
+        found = [
+            document for document in self._database[collection].values() if filter_applies(where, document)
+        ]
+        for field, direction in reversed(list(sort)):
+            found.sort(key=lambda document: _sortable(document, field), reverse=direction < 0)
+        return copy.deepcopy(found[skip : skip + limit if limit else None])
+
+    async def count(self, collection: str, where: Document) -> int:
+        return len(await self.query(collection, where))
+
+    async def write(self, changes: Changes) -> None:
+        for collection, writes in changes.aggregates.items():
+            for write in writes:
+                stored = self._database[collection].get(str(write.document["_id"]))
+                if (stored["version"] if stored else 0) != write.expected:
+                    raise ConcurrentChange(
+                        f"{collection} {write.document['_id']} was changed by someone else"
+                    )
+        for collection, writes in changes.aggregates.items():
+            for write in writes:
+                self._database[collection][str(write.document["_id"])] = copy.deepcopy(write.document)
+        for document in changes.inbox:
+            self._database[INBOX][document["_id"]] = document
+        for row in changes.outbox:
+            self._database.ticks += 1
+            self._database[OUTBOX][row["_id"]] = {**row, "position": Timestamp(self._database.ticks, 1)}
+
+
+class MemoryTransactions(Generic[U]):
+    """Transactions on a `MemoryDatabase`, one after the other."""
+
+    def __init__(self, open_unit: Callable[[Store], U], database: MemoryDatabase | None = None) -> None:
+        self.database = database or MemoryDatabase()
+        self._open_unit = open_unit
+
+    async def once(self, work: Callable[[U], Awaitable[R]]) -> R:
+        """Run the work and write what it changed."""
+        uow = self._open_unit(MemoryStore(self.database))
+        result = await work(uow)
+        await uow.commit()
+        return result
+
+    run = once
+
+    async def read(self, work: Callable[[U], Awaitable[R]]) -> R:
+        """Run work that only reads."""
+        return await work(self._open_unit(MemoryStore(self.database)))
+
+
+def _sortable(document: Document, path: str) -> tuple[bool, Any]:
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return (value is not None, value)
