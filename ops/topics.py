@@ -30,7 +30,7 @@ class TopicsNotApplied(RuntimeError):
 
 
 async def apply_topics(
-    bootstrap: str,
+    bootstrap: str | list[str],
     partitions: int = 6,
     *,
     replication_factor: int = 1,

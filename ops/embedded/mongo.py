@@ -36,8 +36,7 @@ class MongoServer(Child):
 
     @property
     def url(self) -> str:
-        """For clients. Not a direct connection: they then wait for the primary while it restarts."""
-        return f"mongodb://{self.address}/?replicaSet=rs0"
+        return url_at(self.port)
 
     @property
     def is_ready(self) -> bool:
@@ -57,7 +56,12 @@ class MongoServer(Child):
             *("--nounixsocket", "--quiet"),
         ]
         super().start()
-        self.wait_until(self._is_primary, within_s)
+        self.wait_until(lambda: self.is_ready, within_s)
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the log that are more than information: mongod ends with pages of it."""
+        telling = [line for line in super().tail(1000).splitlines() if '"s":"I"' not in line]
+        return "\n".join(telling[-lines:]) or super().tail(lines)
 
     def _is_primary(self) -> bool:
         with MongoClient[dict[str, object]](
@@ -80,6 +84,11 @@ class MongoServer(Child):
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
         elif stored["members"] != [member] and stored["members"][0]["host"] != self.address:  # type: ignore[index]
             client.admin.command("replSetReconfig", {**stored, "members": [member]}, force=True)
+
+
+def url_at(port: int) -> str:
+    """For clients. Not a direct connection: like this they wait for the primary while it restarts."""
+    return f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
 
 
 def _mongod() -> Path:
