@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from bson import Timestamp
-from mongomock.filtering import filter_applies
 
 from shared.storage.driver import Document
 from shared.storage.store import INBOX, OUTBOX, Changes, ConcurrentChange, Sort, Store

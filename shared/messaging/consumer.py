@@ -211,7 +211,7 @@ class BatchConsumer(Generic[U]):
 
     async def _handle(self, deliveries: Sequence[Delivery[U]], uow: U) -> dict[str, int]:
         """One attempt at the batch in an open unit of work; returns counts by outcome."""
-        fresh, done = await self._without_duplicates(deliveries, uow)
+        fresh, duplicates = await self._without_duplicates(deliveries, uow)
         by_key: dict[str | bytes, list[Delivery[U]]] = {}
         for delivery in fresh:
             by_key.setdefault(delivery.order_key, []).append(delivery)
@@ -221,40 +221,44 @@ class BatchConsumer(Generic[U]):
             # Every handler ends before the transaction does, whatever becomes of the others.
             return_exceptions=True,
         )
-        for failed in results:
-            if isinstance(failed, BaseException):
-                raise failed
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         if verdicts.poisoned_by is not None:
             raise verdicts.poisoned_by
-        dead = 0
-        for delivery in fresh:
-            why = delivery.aside or verdicts.aside.get(id(delivery))
-            if why is None:
-                uow.mark_consumed(delivery.done_mark, delivery.digest)
-            else:
-                dead += 1
+        failed = {
+            delivery.aside_mark: (delivery, why)
+            for delivery in fresh
+            if (why := delivery.aside or verdicts.aside.get(id(delivery)))
+        }
+        known = await uow.store.load(INBOX_COLLECTION, failed) if failed else {}
+        for mark, (delivery, why) in failed.items():
+            if mark not in known:
                 self._set_aside(delivery, why, uow)
-        return {"handled": len(fresh) - dead, "dead_letter": dead, "duplicate": done}
+        handled = [delivery for delivery in fresh if delivery.aside_mark not in failed]
+        for delivery in handled:
+            uow.mark_consumed(delivery.done_mark, delivery.digest)
+        return {
+            "handled": len(handled),
+            "dead_letter": len(failed) - len(known),
+            "duplicate": duplicates + len(known),
+        }
 
     async def _without_duplicates(
         self, deliveries: Sequence[Delivery[U]], uow: U
     ) -> tuple[list[Delivery[U]], int]:
-        marks = {_mark(delivery) for delivery in deliveries}
-        seen = {
-            mark: document.get("digest")
-            for mark, document in (await uow.store.load(INBOX_COLLECTION, marks)).items()
-        }
+        marks = {delivery.done_mark for delivery in deliveries if delivery.aside is None}
+        documents = await uow.store.load(INBOX_COLLECTION, marks) if marks else {}
+        seen = {mark: document["digest"] for mark, document in documents.items()}
         fresh: list[Delivery[U]] = []
         for delivery in deliveries:
-            mark = _mark(delivery)
-            if mark not in seen:
-                seen[mark] = delivery.digest
+            if delivery.aside is not None:
                 fresh.append(delivery)
-            elif delivery.aside is None and delivery.digest != seen[mark]:
-                reused = _id_reused(delivery)
-                again = await uow.store.load(INBOX_COLLECTION, [reused.aside_mark])
-                if not again:
-                    fresh.append(reused)
+            elif delivery.done_mark not in seen:
+                seen[delivery.done_mark] = delivery.digest
+                fresh.append(delivery)
+            elif delivery.digest != seen[delivery.done_mark]:
+                fresh.append(_id_reused(delivery))
         return fresh, len(deliveries) - len(fresh)
 
     async def _handle_in_order(
@@ -310,10 +314,6 @@ class _Verdicts(Generic[U]):
     def __init__(self) -> None:
         self.aside: dict[int, SetAside] = {}
         self.poisoned_by: _SetAsideFirst | None = None
-
-
-def _mark(delivery: Delivery[U]) -> str:
-    return delivery.aside_mark if delivery.aside else delivery.done_mark
 
 
 def _id_reused(delivery: Delivery[U]) -> Delivery[U]:
