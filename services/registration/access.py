@@ -1,0 +1,50 @@
+"""Who may send, change and decide registrations."""
+
+from __future__ import annotations
+
+from services.registration.domain.registration import Origin, Registration
+from services.registration.repositories import RegistrationUnitOfWork
+from shared.errors import Forbidden
+from shared.security import Caller, CallerRole
+
+Sender = Caller | Origin
+"""Who sends something: the caller of the API, or an event's origin."""
+
+
+def origin_of(caller: Caller) -> Origin:
+    """The origin of what a caller submits; raises `Forbidden` for those who only read.
+
+    A participant's organisation owns its registrations; staff and external systems submit for
+    organisations that may have no access of their own.
+    """
+    if caller.sees_everything:
+        raise Forbidden("The support office and auditors read registrations; they do not submit any.")
+    return Origin(
+        by=caller.subject, owner=caller.organisation if caller.role is CallerRole.PARTICIPANT else None
+    )
+
+
+async def registration_to_change(uow: RegistrationUnitOfWork, id: str, by: Sender) -> Registration:
+    """The registration, for its organisation, its sender, or staff of its partnership to change.
+
+    Raises `NotFound` and `Forbidden`. An event reaches only what its own source submitted, because
+    the id is made of the source.
+    """
+    if isinstance(by, Origin):
+        return await uow.registrations.get(id)
+    registration = await uow.registrations.get_visible_to(by, id)
+    if by.sees_everything:
+        raise Forbidden("The support office and auditors read registrations; they do not change any.")
+    return registration
+
+
+async def registration_to_decide(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Registration:
+    """The registration, for staff of its partnership to decide; raises `NotFound` and `Forbidden`."""
+    registration = await uow.registrations.get_visible_to(by, id)
+    by.require_staff_of(registration.party.partnership)
+    return registration
+
+
+def name_of(by: Sender) -> str:
+    """How the history calls a sender: the token's subject or the event's source."""
+    return by.by if isinstance(by, Origin) else by.subject

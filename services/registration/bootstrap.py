@@ -1,0 +1,63 @@
+"""Puts the registration service together: settings, database, policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.registration.repositories import RegistrationUnitOfWork, make_indexes
+from services.registration.rules_on_file import rule_sets_in
+from services.registration.settings import RegistrationSettings
+from shared.contracts.envelope import now
+from shared.partnerships import Partnerships
+from shared.storage.driver import Client, Database, close, connect
+from shared.storage.store import prepare_database
+from shared.storage.transactions import Transactions
+from shared.storage.unit_of_work import Clock
+
+
+@dataclass(frozen=True)
+class Registering:
+    """The composition root of the registration service."""
+
+    settings: RegistrationSettings
+    client: Client
+    database: Database
+    transactions: Transactions[RegistrationUnitOfWork]
+    partnerships: Partnerships
+
+    async def close(self) -> None:
+        """Let the database go."""
+        await close(self.client)
+
+
+async def bootstrap(
+    settings: RegistrationSettings | None = None,
+    *,
+    client: Client | None = None,
+    database: str | None = None,
+    clock: Clock = now,
+) -> Registering:
+    """A working service; reads rules and partnerships from their files and prepares the database.
+
+    `database` names another database than the service's own.
+    """
+    settings = settings or RegistrationSettings.load()
+    rules = rule_sets_in(settings.eligibility_rules)
+    partnerships = Partnerships.load(settings.partnerships)
+    client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
+    store = client[database or settings.database]
+    await prepare_database(store)
+    await make_indexes(store)
+    return Registering(
+        settings=settings,
+        client=client,
+        database=store,
+        transactions=Transactions(
+            client,
+            store,
+            lambda open_store: RegistrationUnitOfWork(
+                open_store, rules=rules, partnerships=partnerships, clock=clock
+            ),
+        ),
+        partnerships=partnerships,
+    )

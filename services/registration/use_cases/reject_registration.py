@@ -1,0 +1,17 @@
+"""Staff of a partnership turn a registration down."""
+
+from __future__ import annotations
+
+from services.registration.access import registration_to_decide
+from services.registration.domain.registration import Registration
+from services.registration.repositories import RegistrationUnitOfWork
+from shared.security import Caller
+
+
+async def reject_registration(
+    uow: RegistrationUnitOfWork, id: str, *, by: Caller, reason: str
+) -> Registration:
+    """Reject; raises `NotFound`, `Forbidden`, `WrongState` and `ReasonNeeded`."""
+    registration = await registration_to_decide(uow, id, by)
+    registration.reject(by=by.subject, reason=reason, at=uow.now)
+    return registration

@@ -1,0 +1,12 @@
+"""An approved match was cancelled: its visitor may visit again."""
+
+from __future__ import annotations
+
+from services.registration.repositories import RegistrationUnitOfWork
+from shared.contracts.common import Party
+
+
+async def release_visit(uow: RegistrationUnitOfWork, visitor: Party, *, match_id: str) -> None:
+    """Give the visit back under each identifier of the visitor."""
+    for visit in await uow.visits.get_all(visitor.identifiers):
+        visit.give_back(match_id)

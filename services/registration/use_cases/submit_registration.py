@@ -1,0 +1,49 @@
+"""An organisation registers."""
+
+from __future__ import annotations
+
+from services.registration.access import Sender, origin_of
+from services.registration.domain.registration import (
+    AlreadySubmitted,
+    Origin,
+    Registration,
+    id_from_outside,
+)
+from services.registration.repositories import RegistrationUnitOfWork
+from services.registration.use_cases.assess_submission import assess_submission
+from shared.contracts.envelope import new_id
+from shared.contracts.registration import Submission
+from shared.contracts.types import EventType
+from shared.contracts.vocabulary import RegistrationState
+
+
+async def submit_registration(
+    uow: RegistrationUnitOfWork, submission: Submission, *, by: Sender
+) -> Registration:
+    """Screen and store a new registration; accepted at once where its partnership does so.
+
+    Raises `AlreadySubmitted`, `UnknownPartnership`, `UnresolvableReference` and `Forbidden`.
+    """
+    origin = by if isinstance(by, Origin) else origin_of(by)
+    id = _id_for(origin)
+    assessment = await assess_submission(uow, submission, registration_id=id)
+    if (earlier := await uow.registrations.find(id)) is not None:
+        raise _already_submitted(earlier)
+    registration = Registration.submit(submission, id=id, origin=origin, assessment=assessment, at=uow.now)
+    uow.registrations.add(registration)
+    return registration
+
+
+def _id_for(origin: Origin) -> str:
+    if origin.source is None or origin.reference is None:
+        return new_id()
+    return id_from_outside(origin.source, origin.reference)
+
+
+def _already_submitted(earlier: Registration) -> AlreadySubmitted:
+    reference = f"'{earlier.origin.reference}' was already submitted and is registration {earlier.id}"
+    if earlier.state in (RegistrationState.WITHDRAWN, RegistrationState.REJECTED):
+        return AlreadySubmitted(
+            f"{reference}, which is {earlier.state}; register anew under another subject."
+        )
+    return AlreadySubmitted(f"{reference}; to change it send {EventType.AMEND_REGISTRATION}.")

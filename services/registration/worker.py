@@ -1,0 +1,18 @@
+"""The registration worker: `faust -A services.registration.worker worker`."""
+
+from __future__ import annotations
+
+from services.registration.bootstrap import bootstrap
+from services.registration.handlers import handlers
+from services.registration.settings import RegistrationSettings
+from shared.messaging import topics
+from shared.messaging.worker import create_worker
+
+settings = RegistrationSettings.load()
+
+app = create_worker(
+    settings,
+    handlers,
+    lambda: bootstrap(settings),
+    sources=[topics.REGISTRATION_INBOX, topics.events("matching")],
+)
