@@ -40,9 +40,9 @@ class MemoryStore:
     async def query(
         self, collection: str, where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
     ) -> list[Document]:
-        found = [
-            document for document in self._database[collection].values() if filter_applies(where, document)
-        ]
+        matches: Any = filtering.filter_applies
+        stored = self._database[collection].values()
+        found = [document for document in stored if matches(where, document)]
         for field, direction in reversed(list(sort)):
             found.sort(key=lambda document: _sortable(document, field), reverse=direction < 0)
         return copy.deepcopy(found[skip : skip + limit if limit else None])
