@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from bson import Timestamp
+from mongomock import filtering
 
 from shared.storage.driver import Document
 from shared.storage.store import INBOX, OUTBOX, Changes, ConcurrentChange, Sort, Store
