@@ -20,6 +20,7 @@ def why_unusable() -> str | None:
     """Why no containers can be started here, or None: no engine answers, or an image can't be had."""
     import docker
     from docker.errors import DockerException
+    from testcontainers.core.config import testcontainers_config
 
     try:
         engine = docker.from_env(timeout=5)
@@ -27,13 +28,25 @@ def why_unusable() -> str | None:
     except DockerException as error:
         return f"no Docker engine answers ({error})"
     try:
-        patient = docker.from_env(timeout=300)
         for image in (KAFKA_IMAGE, MONGO_IMAGE):
-            if not patient.images.list(name=image):
-                patient.images.pull(image)
+            _have(image)
     except DockerException as error:
         return f"its images can't be had ({error})"
+    try:
+        if not testcontainers_config.ryuk_disabled:
+            _have(testcontainers_config.ryuk_image)
+    except DockerException:
+        # It only cleans up after a test run that was killed.
+        testcontainers_config.ryuk_disabled = True
     return None
+
+
+def _have(image: str) -> None:
+    import docker
+
+    engine = docker.from_env(timeout=300)
+    if not engine.images.list(name=image):
+        engine.images.pull(image)
 
 
 class _Container:
