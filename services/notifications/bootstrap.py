@@ -1,0 +1,98 @@
+"""The composition root of the notifications service."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from services.notifications.domain.recipients import Desk
+from services.notifications.domain.rules import RuleTable
+from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
+from services.notifications.settings import NotificationsSettings
+from services.notifications.words import Words
+from shared.contracts.envelope import now
+from shared.partnerships import Partnerships
+from shared.storage.driver import Client, Database, close, connect
+from shared.storage.store import prepare_database
+from shared.storage.transactions import Transactions
+from shared.storage.unit_of_work import Clock
+
+RULES: Final = Path(__file__).parent / "data" / "rules.yaml"
+
+
+@dataclass(frozen=True)
+class Notifications:
+    """All the service is made of."""
+
+    settings: NotificationsSettings
+    client: Client
+    database: Database
+    transactions: Transactions[NotificationsUnitOfWork]
+    rules: RuleTable
+    words: Words
+    mail_waiting: asyncio.Event
+    """Set when there may be mails to send."""
+
+    def wake(self) -> None:
+        """A batch was committed; the worker calls this."""
+        self.mail_waiting.set()
+
+    async def close(self) -> None:
+        """Let the database's connections go."""
+        await close(self.client)
+
+
+def load_rules(path: Path = RULES) -> RuleTable:
+    """Read the rule table; raises pydantic's ValidationError with the place of what is wrong."""
+    return RuleTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def desks_of(partnerships: Partnerships) -> dict[str, Desk]:
+    """The staff of every partnership, by its id."""
+    return {
+        partnership.id: Desk(
+            partnership.id,
+            partnership.name,
+            tuple(contact.email for contact in partnership.staff),
+            partnership.auto_accept,
+        )
+        for partnership in partnerships
+    }
+
+
+async def bootstrap(
+    settings: NotificationsSettings | None = None,
+    *,
+    client: Client | None = None,
+    database: str | None = None,
+    clock: Clock = now,
+) -> Notifications:
+    """Put the service together and prepare its database; `database` names another one than the service's."""
+    settings = settings or NotificationsSettings.load()
+    client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
+    store = client[database or settings.database]
+    await prepare_database(store)
+    await prepare_notifications(store)
+
+    desks = desks_of(Partnerships.load(settings.partnerships))
+    rules = load_rules()
+    words = Words(desks, settings.public_url)
+    return Notifications(
+        settings=settings,
+        client=client,
+        database=store,
+        transactions=Transactions(
+            client,
+            store,
+            lambda open_store: NotificationsUnitOfWork(
+                open_store, rules=rules, words=words, desks=desks, clock=clock
+            ),
+        ),
+        rules=rules,
+        words=words,
+        mail_waiting=asyncio.Event(),
+    )

@@ -1,0 +1,143 @@
+"""One fact told to one recipient through one channel, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import PlainSerializer
+
+from services.notifications.domain.recipients import Delivery, Role
+from services.notifications.domain.rules import Channel
+from services.notifications.domain.wording import Wording
+from shared.aggregate import Aggregate
+from shared.errors import RuleBroken
+
+
+def moment_text(moment: datetime) -> str:
+    """UTC in ISO 8601 with six decimals always, so that texts sort as moments do."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+Moment = Annotated[datetime, PlainSerializer(moment_text, return_type=str)]
+
+
+class NotificationState(StrEnum):
+    """Where a message stands; one for the inbox is there at once."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class NotInTheInbox(RuleBroken):
+    """Only what lies in an inbox can be read there."""
+
+    code = "not-in-the-inbox"
+
+
+def notification_id(fact_id: str, fact_time: datetime, key: str, seat: int, channel: Channel) -> str:
+    """The same for the same fact, recipient (`key`, `seat`) and channel, whatever is redelivered; a UUIDv8.
+
+    Its first 48 bits are the fact's time in milliseconds, so that ids follow the order of facts;
+    the rest is a hash of what makes the message unique.
+    """
+    text = "\0".join((fact_id, key, str(seat), channel))
+    raw = int.from_bytes(hashlib.sha256(text.encode()).digest()[:10], "big")
+    raw |= (int(fact_time.timestamp() * 1000) & 0xFFFFFFFFFFFF) << 80
+    raw = raw & ~(0xF << 76) | 0x8 << 76
+    raw = raw & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=raw))
+
+
+class Notification(Aggregate):
+    """A message; worded when it was made, so that it says later what was said then.
+
+    A mail is taken by a courier once `due_at` has come; the courier that takes it moves `due_at` past
+    its lease and leaves its name in `claimed_by`, so that a dead courier's mails come due again.
+    """
+
+    COLLECTION: ClassVar[str] = "notifications"
+
+    fact_id: str
+    fact_type: str
+    about: str
+    case: str
+    """What mails are threaded by."""
+    correlation_id: str
+    recipient: Role
+    recipient_key: str
+    partnership: str | None = None
+    partnerships: list[str]
+    """Whose staff may see it in the delivery log."""
+    channel: Channel
+    address: str | None = None
+    subject: str
+    text: str
+    link: str
+    link_label: str
+    why: str
+    state: NotificationState
+    created_at: Moment
+    due_at: Moment | None = None
+    claimed_by: str | None = None
+    attempts: int = 0
+    settled_at: Moment | None = None
+    """When the mail server took it, or refused it for good."""
+    last_reply: str | None = None
+    """What the mail server said to the last attempt that failed."""
+    read_at: Moment | None = None
+
+    @classmethod
+    def make(
+        cls,
+        delivery: Delivery,
+        wording: Wording,
+        *,
+        id: str,
+        fact_id: str,
+        fact_type: str,
+        about: str,
+        case: str,
+        correlation_id: str,
+        partnerships: list[str],
+        at: datetime,
+    ) -> Notification:
+        """A new message: a mail waits to be sent, an entry of the inbox is there."""
+        mail = delivery.channel is Channel.EMAIL
+        notification = cls(
+            id=id,
+            fact_id=fact_id,
+            fact_type=fact_type,
+            about=about,
+            case=case,
+            correlation_id=correlation_id,
+            recipient=delivery.recipient.role,
+            recipient_key=delivery.recipient.key,
+            partnership=delivery.recipient.partnership,
+            partnerships=partnerships,
+            channel=delivery.channel,
+            address=delivery.address,
+            subject=wording.subject,
+            text=wording.text,
+            link=wording.link,
+            link_label=wording.link_label,
+            why=delivery.rule.why,
+            state=NotificationState.PENDING if mail else NotificationState.SENT,
+            created_at=at,
+            due_at=at if mail else None,
+            settled_at=None if mail else at,
+        )
+        notification._touch()
+        return notification
+
+    def read(self, at: datetime) -> None:
+        """Its recipient has read it; the first time counts."""
+        if self.channel is not Channel.INBOX:
+            raise NotInTheInbox(f"Notification {self.id} is a mail; only entries of the inbox are read here.")
+        if self.read_at is None:
+            self.read_at = at
+            self._touch()

@@ -1,0 +1,174 @@
+"""Who is concerned by an event, and by which address: pure functions of the event and the partnerships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.notifications.domain.rules import Audience, Channel, Rule
+from shared.contracts.common import Party
+from shared.contracts.envelope import Event
+from shared.contracts.funding import GrantEvent
+from shared.contracts.matching import FitsFound, MatchDeclined, MatchEndorsed, MatchEvent, MatchProposed
+
+Role = Literal["participant", "visitor", "host", "staff"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The staff of a partnership, as notifications need to know it."""
+
+    id: str
+    name: str
+    addresses: tuple[str, ...] = ()
+    auto_accept: bool = False
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Someone an event concerns: an organisation, or the staff of a partnership."""
+
+    role: Role
+    key: str
+    """`organisation:<owner>` or `partnership:<id>`: whose inbox it is, whatever the addresses."""
+    addresses: tuple[str, ...]
+    partnership: str | None
+    party: Party | None = None
+    auto_accept: bool = False
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to be: to whom, through which channel, by which rule.
+
+    `seat` tells the addresses of one recipient apart, by their place and not by their text.
+    """
+
+    recipient: Recipient
+    channel: Channel
+    rule: Rule
+    address: str | None = None
+    seat: int = 0
+
+
+def organisation_key(owner: str) -> str:
+    """The inbox of an organisation."""
+    return f"organisation:{owner}"
+
+
+def partnership_key(partnership: str) -> str:
+    """The inbox a partnership's staff share."""
+    return f"partnership:{partnership}"
+
+
+def deliveries(event: Event, rules: Sequence[Rule], desks: Mapping[str, Desk]) -> Iterator[Delivery]:
+    """Every message this event calls for.
+
+    The first rule that applies serves a recipient, later ones pass it by. An address gets one mail,
+    whatever the number of roles it has in the case.
+    """
+    served: set[str] = set()
+    written_to: set[str] = set()
+    for rule in rules:
+        for recipient in _audience(event, rule.to, desks):
+            if recipient.key in served or not rule.applies(event, auto_accept=recipient.auto_accept):
+                continue
+            served.add(recipient.key)
+            if Channel.INBOX in rule.channels:
+                yield Delivery(recipient, Channel.INBOX, rule)
+            if Channel.EMAIL not in rule.channels:
+                continue
+            for seat, address in enumerate(recipient.addresses):
+                if address.lower() not in written_to:
+                    written_to.add(address.lower())
+                    yield Delivery(recipient, Channel.EMAIL, rule, address, seat)
+
+
+def parties(event: Event) -> dict[Role, Party]:
+    """The organisations of the event by their role in it."""
+    if isinstance(event, (MatchEvent, GrantEvent)):
+        return {"visitor": event.visitor, "host": event.host}
+    party = getattr(event, "party", None)
+    return {"participant": party} if isinstance(party, Party) else {}
+
+
+def partnerships(event: Event) -> list[str]:
+    """The partnerships concerned, the visitor's first, each once."""
+    concerned = [event.partnership] if isinstance(event, GrantEvent) else []
+    concerned += [party.partnership for party in parties(event).values() if party.partnership]
+    return list(dict.fromkeys(concerned))
+
+
+def about(event: Event) -> str:
+    """What the event is about: a grant, match or registration id."""
+    if isinstance(event, GrantEvent):
+        return event.grant_id
+    return case(event)
+
+
+def case(event: Event) -> str:
+    """What mails are threaded by: the match where there is one, else the registration."""
+    if isinstance(event, (MatchEvent, GrantEvent)):
+        return event.match_id
+    return next((party.registration_id for party in parties(event).values()), "")
+
+
+def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
+    match audience:
+        case Audience.STAFF:
+            yield from _staff(partnerships(event), desks)
+        case Audience.VISITOR_STAFF:
+            # A grant is the paying partnership's matter alone, and that manages the visitor.
+            yield from _staff(partnerships(event)[:1], desks)
+        case Audience.OTHER_STAFF:
+            spoken = event.endorsed_by if isinstance(event, MatchEndorsed) else None
+            yield from _staff([id for id in partnerships(event) if id != spoken], desks)
+        case Audience.OTHER_SIDE:
+            yield from _organisation(event, _other_side(event), desks)
+        case Audience.PARTICIPANT:
+            yield from _organisation(event, "participant", desks)
+        case Audience.VISITOR:
+            yield from _organisation(event, "visitor", desks)
+        case Audience.HOST:
+            yield from _organisation(event, "host", desks)
+
+
+def _other_side(event: Event) -> Role:
+    match event:
+        case MatchProposed():
+            acted = event.proposed_by
+        case MatchDeclined():
+            acted = event.declined_by
+        case _:
+            raise ValueError(f"{type(event).__name__} has no side that acted")
+    return "host" if acted == "visitor" else "visitor"
+
+
+def _organisation(event: Event, role: Role, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
+    party = parties(event).get(role)
+    if party is None:
+        return
+    desk = desks.get(party.partnership or "")
+    yield Recipient(
+        # Fits are for an organisation in the role it looks in.
+        role=event.side if isinstance(event, FitsFound) else role,
+        key=organisation_key(party.owner),
+        addresses=(party.email,) if party.email.strip() else (),
+        partnership=party.partnership,
+        party=party,
+        auto_accept=desk is not None and desk.auto_accept,
+    )
+
+
+def _staff(ids: Sequence[str], desks: Mapping[str, Desk]) -> Iterator[Recipient]:
+    for id in ids:
+        desk = desks.get(id)
+        if desk is not None:
+            yield Recipient(
+                role="staff",
+                key=partnership_key(id),
+                addresses=desk.addresses,
+                partnership=id,
+                auto_accept=desk.auto_accept,
+            )

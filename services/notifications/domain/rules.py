@@ -1,0 +1,132 @@
+"""The table that says who learns of which event, through which channels, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.contracts.envelope import Event
+
+
+class Channel(StrEnum):
+    """How a recipient hears of a fact."""
+
+    EMAIL = "email"
+    INBOX = "inbox"
+
+
+class Audience(StrEnum):
+    """Whom a rule speaks to; which organisation or partnership that is, the event says."""
+
+    PARTICIPANT = "participant"
+    """The organisation of a registration."""
+    VISITOR = "visitor"
+    HOST = "host"
+    OTHER_SIDE = "other_side"
+    """Of visitor and host, the one that did not act: the one asked, or the one declined."""
+    STAFF = "staff"
+    """Staff of every partnership concerned."""
+    VISITOR_STAFF = "visitor_staff"
+    OTHER_STAFF = "other_staff"
+    """Staff of the partnership whose word is still open."""
+
+
+AUTO_ACCEPT = "auto_accept"
+"""The one condition that is not a field of the event: whether the recipient's partnership takes
+eligible registrations by itself."""
+
+Condition = Literal["present", "absent"] | list[str | bool]
+
+
+class Rule(BaseModel):
+    """One line of the table. `when`: field of the event → accepted values, or whether it holds anything."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: Audience
+    when: dict[str, Condition] = Field(default_factory=dict)
+    template: str
+    channels: frozenset[Channel]
+    why: str
+
+    def applies(self, event: Event, *, auto_accept: bool) -> bool:
+        """Whether every condition holds for this event and this recipient."""
+        return all(
+            _holds(condition, auto_accept if field == AUTO_ACCEPT else getattr(event, field))
+            for field, condition in self.when.items()
+        )
+
+
+def _holds(condition: Condition, value: Any) -> bool:
+    if condition == "present":
+        return bool(value)
+    if condition == "absent":
+        return not value
+    return value in condition
+
+
+class Link(BaseModel):
+    """The one link of a message: path under the public address, `{about}` filled in, and its label."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    label: str
+
+
+class RuleTable(BaseModel):
+    """Every event of the other services: its rules, or the reason why nobody is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    links: dict[str, Link]
+    """By the second part of the event type: registration, fits, match, grant."""
+    events: dict[str, list[Rule]]
+    nobody: dict[str, str]
+
+    @model_validator(mode="after")
+    def _told_or_not_told(self) -> Self:
+        both = self.events.keys() & self.nobody.keys()
+        if both:
+            raise ValueError(f"both told and not told: {', '.join(sorted(both))}")
+        for wire_type in self.events:
+            if kind_of(wire_type) not in self.links:
+                raise ValueError(f"{wire_type} has no link")
+        return self
+
+    def rules_for(self, wire_type: str) -> list[Rule]:
+        """The rules of an event type in their order; empty for those told to nobody."""
+        return self.events.get(wire_type, [])
+
+    def link_for(self, wire_type: str) -> Link:
+        """Where messages about this type lead."""
+        return self.links[kind_of(wire_type)]
+
+    def templates(self) -> set[str]:
+        """The names of all templates the table uses."""
+        return {rule.template for rules in self.events.values() for rule in rules}
+
+    def problems(self, events: Mapping[str, type[Event]], templates: Iterable[str]) -> list[str]:
+        """What does not fit the contracts and templates there are; empty when all is well."""
+        told = self.events.keys() | self.nobody.keys()
+        known = set(templates)
+        found = [f"{wire_type} is not in the table" for wire_type in sorted(events.keys() - told)]
+        found += [f"{wire_type} is no contract" for wire_type in sorted(told - events.keys())]
+        found += [f"template {name} does not exist" for name in sorted(self.templates() - known)]
+        for wire_type, rules in self.events.items():
+            fields = set(events[wire_type].model_fields) if wire_type in events else set()
+            found += [
+                f"{wire_type} has no field {field}"
+                for rule in rules
+                for field in rule.when.keys() - fields - {AUTO_ACCEPT}
+            ]
+        return found
+
+
+def kind_of(wire_type: str) -> str:
+    """The second part of the type: `cxc.match.approved.v1` → `match`."""
+    return wire_type.split(".")[1]

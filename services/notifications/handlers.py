@@ -1,0 +1,27 @@
+"""What this service reacts to: every event of the other three, all in the same way."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.use_cases.notify import notify
+from shared.contracts.catalogue import EVENTS
+from shared.contracts.envelope import CloudEvent, Event
+from shared.messaging.handlers import Handlers
+from shared.messaging.topics import ServiceName
+
+SOURCES: Final[tuple[ServiceName, ...]] = ("registration", "matching", "funding")
+"""The services whose events are told of."""
+
+handlers: Handlers[NotificationsUnitOfWork] = Handlers("notifications")
+
+
+async def tell(event: Event, uow: NotificationsUnitOfWork, envelope: CloudEvent) -> None:
+    """Tell those the rule table names."""
+    await notify(uow, envelope, event)
+
+
+for source in SOURCES:
+    for model in EVENTS[source]:
+        handlers.on_enveloped(model)(tell)

@@ -1,0 +1,37 @@
+"""Settings of the notifications service: what all services need, the public address, and the mail server."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from shared.messaging.topics import ServiceName
+from shared.settings import ServiceSettings
+
+
+class NotificationsSettings(ServiceSettings):
+    """Environment variables `CXC_PUBLIC_URL`, `CXC_MAIL_FROM`, `CXC_SMTP_…` and those of every service."""
+
+    service: ClassVar[ServiceName] = "notifications"
+
+    public_url: str = "http://127.0.0.1:8000"
+    """Where people reach the platform; the links in messages start with it."""
+    mail_from: str = "ClusterXchange <no-reply@clusterxchange.example>"
+
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=1025, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_connections: int = Field(default=4, ge=1, le=64)
+    """Mails on their way at the same time in one worker."""
+    smtp_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the server may take for one answer, in seconds."""
+
+    mail_batch: int = Field(default=200, ge=1, le=2000)
+    """Mails a courier takes at once."""
+    mail_lease_s: float = Field(default=300.0, gt=0)
+    """After this many seconds the mails of a courier that died come due again."""
+    mail_first_retry_s: float = Field(default=10.0, gt=0)
+    """The wait after the first failed attempt, in seconds; it doubles up to an hour, for four days."""
