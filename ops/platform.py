@@ -454,13 +454,16 @@ class Platform:
             progress(child.name)
 
         with ThreadPoolExecutor(max_workers=max(1, len(children))) as starting:
+            starts = [starting.submit(start, child) for child in children]
             try:
-                for started in [starting.submit(start, child) for child in children]:
+                for started in starts:
                     started.result()
             except BaseException:
-                # Else the pool would first wait until the others are ready.
-                for child in children:
-                    child.ask_to_stop()
+                # Else the pool would first wait until the others are ready, and those about to start too.
+                while not all(started.done() for started in starts):
+                    for child in children:
+                        child.ask_to_stop()
+                    time.sleep(0.05)
                 raise
 
     # Watching
