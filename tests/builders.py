@@ -58,6 +58,7 @@ def a_host_submission(**changes: Any) -> Data:
                 "country": "IT",
                 "city": "Milan",
                 "pic": "900000002",
+                "memberships": [{"name": "Sample Textile Cluster", "kind": "cluster", "on_eccp": True}],
             },
             participant={"email": "office@navigli-textile.example", "language": "en"},
             roles=["host"],
