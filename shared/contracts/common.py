@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from shared.contracts.envelope import Contract
 from shared.contracts.vocabulary import OrganisationKind, Role
+
+Euros = Annotated[
+    Decimal, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["450.00"]})
+]
+"""An exact amount in EUR, a string on the wire: a JSON number would be rounded by many readers."""
 
 
 class RuleOutcome(Contract):
     """What one rule said about the facts, in a plain sentence, with the rule's source."""
 
     rule: str
+    """The rule's short name."""
     outcome: Literal["passed", "failed", "needs_review", "not_applicable"]
     sentence: str
+    """What it found, in plain words."""
     source: str
+    """Where the rule comes from."""
 
 
 class Receipt(Contract):
     """Why a decision came out as it did: enough to explain it years later."""
 
     rule_set: str
+    """Name and date of the rules applied."""
     facts: dict[str, Any] = Field(default_factory=dict)
+    """The inputs the rules looked at; which ones depends on the rule set."""
     outcomes: list[RuleOutcome] = Field(default_factory=list)
+    """What each rule said."""
     sentence: str
     """One plain sentence for the person concerned."""
 
 
 class Place(Contract):
-    """Where an organisation is; coordinates in degrees, WGS 84."""
+    """Where an organisation is."""
 
     country: str
+    """ISO 3166-1 code; Kosovo is XK."""
     city: str
+    """As the organisation wrote it."""
     region: str | None = None
+    """ISO 3166-2 subdivision without the country: decides regional holidays."""
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Degrees north, WGS 84."""
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    """Degrees east, WGS 84."""
 
 
 class Window(Contract):
@@ -51,13 +68,21 @@ class Party(Contract):
     """One organisation of a match or registration, as the other services need to know it."""
 
     registration_id: str
+    """The id of its registration."""
     organisation: str
+    """Its name."""
     kind: OrganisationKind
+    """What kind of organisation it is."""
     place: Place
+    """Where it is registered; of several countries, where the participant is based."""
     email: str
+    """Where mails to its participant go."""
     language: str = "en"
+    """The language mails to it are in, ISO 639-1."""
     partnership: str | None = None
+    """The partnership that has its case; absent while none has."""
     roles: list[Role] = Field(default_factory=list)
+    """What it registered as."""
     owner: str
     """The organisation claim of the tokens that may act for it."""
     identifiers: list[str] = Field(default_factory=list)

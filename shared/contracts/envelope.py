@@ -19,15 +19,18 @@ Attribute = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 
 
 class Contract(BaseModel):
-    """Base of all that is on the wire: immutable, unknown fields ignored (tolerant reader)."""
+    """Base of all that is on the wire: immutable, unknown fields ignored (tolerant reader).
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    A field without a value is left out, so one that may be None needs None as its default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class StrictContract(BaseModel):
     """Base of what outside systems write: immutable, unknown fields refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Event(Contract):
@@ -39,27 +42,39 @@ class Event(Contract):
 class CloudEvent(BaseModel):
     """A CloudEvent: required attributes, the extensions used here, and its data.
 
-    `sequence` is the aggregate's version as a decimal string, `partitionkey` the Kafka key,
-    `correlationid` the id of the first event of the story, `causationid` the id of the event
-    that led to this one. Other extensions are ignored.
+    Other extensions are ignored.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     specversion: Literal["1.0"]
+    """The version of CloudEvents."""
     id: Attribute
+    """Unique within its source: a second event with both the same is a duplicate."""
     source: Attribute
+    """Who says so: `/cxc/<service>`, or a name of its own for every outside system."""
     type: Attribute
+    """The wire name of what is in `data`, its version last."""
     subject: Attribute | None = None
+    """What the event is about: the aggregate's id; of a command, the sender's own reference."""
     time: datetime | None = None
+    """When it happened, in UTC."""
     datacontenttype: str | None = None
+    """`application/json`, always."""
     dataschema: str | None = None
+    """Where the JSON Schema of `data` is, relative to the registration API."""
     partitionkey: str | None = None
+    """The Kafka key: events with the same one stay in order."""
     sequence: str | None = None
+    """The aggregate's version after the change, as a decimal string."""
     correlationid: str | None = None
+    """The id of the first event of the story."""
     causationid: str | None = None
+    """The id of the event that led to this one."""
     traceparent: str | None = None
+    """The trace it belongs to (W3C Trace Context)."""
     data: Any = None
+    """What happened, or is asked for, in the shape of its type."""
 
     def to_json(self) -> bytes:
         """The event in structured mode; absent attributes are left out, as the format wants."""

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from shared.contracts.common import Party, Receipt, Window
+from shared.contracts.common import Euros, Party, Receipt, Window
 from shared.contracts.envelope import Event
 from shared.contracts.types import EventType
 
 
 class GrantEvent(Event):
-    """What every event of a grant carries; `partnership` manages the visitor and pays."""
+    """What every event of a grant carries."""
 
     grant_id: str
+    """The id of the grant."""
     match_id: str
+    """The match it is for."""
     partnership: str
+    """The one that manages the visitor, and pays."""
     visitor: Party
+    """Who travels and is paid."""
     host: Party
+    """Who receives the visitor; its country sets the rate."""
     stay: Window
+    """The planned days at the host."""
 
 
 class GrantReserved(GrantEvent):
-    """The lump sum is computed and set aside in the partnership's budget; `amount` in EUR."""
+    """The lump sum is computed and set aside in the partnership's budget."""
 
     TYPE = EventType.GRANT_RESERVED
 
-    amount: Decimal
+    amount: Euros
+    """The lump sum in EUR."""
     receipt: Receipt
+    """How it was computed."""
 
 
 class GrantAwaitingBudget(GrantEvent):
@@ -34,8 +40,10 @@ class GrantAwaitingBudget(GrantEvent):
 
     TYPE = EventType.GRANT_AWAITING_BUDGET
 
-    amount: Decimal
+    amount: Euros
+    """The lump sum in EUR."""
     receipt: Receipt
+    """How it was computed."""
 
 
 class GrantNeedsReview(GrantEvent):
@@ -44,6 +52,7 @@ class GrantNeedsReview(GrantEvent):
     TYPE = EventType.GRANT_NEEDS_REVIEW
 
     receipt: Receipt
+    """What is known, and what is missing."""
 
 
 class GrantRefused(GrantEvent):
@@ -52,12 +61,15 @@ class GrantRefused(GrantEvent):
     TYPE = EventType.GRANT_REFUSED
 
     receipt: Receipt
+    """Which rule forbids it."""
 
 
 class GrantCancelled(GrantEvent):
-    """The match ended; what was reserved is free again (`freed`, EUR)."""
+    """The match ended; what was reserved is free again."""
 
     TYPE = EventType.GRANT_CANCELLED
 
-    freed: Decimal
+    freed: Euros
+    """What goes back to the budget, in EUR; 0 where nothing was reserved."""
     reason: str
+    """Why the match ended, in plain words."""

@@ -14,20 +14,27 @@ Side = Literal["visitor", "host"]
 
 
 class Reason(Contract):
-    """One component of a fit: points of its weight, and what it means in plain words."""
+    """One component of a fit."""
 
     component: str
+    """What was compared: ecosystems, topics, goals, languages and so on."""
     points: float
+    """What it adds to the score."""
     sentence: str
+    """What it means, in plain words."""
 
 
 class Fit(Contract):
-    """A possible partner: score from 0 to 100, reasons strongest first, and the overlap of the dates."""
+    """A possible partner, and why."""
 
     partner: Party
+    """Who it is."""
     score: float
+    """From 0 to 100: the sum of the reasons' points."""
     reasons: list[Reason]
+    """Strongest first."""
     window: Window
+    """The days both could do."""
 
 
 class FitsFound(Event):
@@ -36,9 +43,11 @@ class FitsFound(Event):
     TYPE = EventType.FITS_FOUND
 
     party: Party
+    """Who looks for a partner."""
     side: Side
-    """The role in which `party` looks for partners."""
+    """The role in which it looks."""
     fits: list[Fit] = Field(default_factory=list)
+    """Best first; empty when nobody in the pool fits yet."""
     considered: int
     """How many partners of the pool were compared."""
 
@@ -47,9 +56,13 @@ class MatchEvent(Event):
     """What every event of a match carries."""
 
     match_id: str
+    """The id of the match."""
     visitor: Party
+    """Who travels."""
     host: Party
+    """Who receives the visitor."""
     stay: Window
+    """The planned days at the host."""
 
 
 class MatchProposed(MatchEvent):
@@ -58,6 +71,7 @@ class MatchProposed(MatchEvent):
     TYPE = EventType.MATCH_PROPOSED
 
     proposed_by: Side
+    """Who asked; the other side answers."""
 
 
 class MatchAgreed(MatchEvent):
@@ -72,6 +86,7 @@ class MatchEndorsed(MatchEvent):
     TYPE = EventType.MATCH_ENDORSED
 
     endorsed_by: str
+    """The partnership that approved."""
 
 
 class MatchApproved(MatchEvent):
@@ -80,7 +95,9 @@ class MatchApproved(MatchEvent):
     TYPE = EventType.MATCH_APPROVED
 
     score: float | None = None
+    """How well the two fit, from 0 to 100."""
     reasons: list[Reason] = Field(default_factory=list)
+    """Strongest first."""
 
 
 class MatchDeclined(MatchEvent):
@@ -89,7 +106,9 @@ class MatchDeclined(MatchEvent):
     TYPE = EventType.MATCH_DECLINED
 
     declined_by: Side
+    """Who said no."""
     reason: str = ""
+    """In its own words; may be empty."""
 
 
 class MatchRefused(MatchEvent):
@@ -98,7 +117,9 @@ class MatchRefused(MatchEvent):
     TYPE = EventType.MATCH_REFUSED
 
     refused_by: str
+    """The partnership that said no, or `scheme` where a rule did."""
     reason: str
+    """In plain words."""
 
 
 class MatchCancelled(MatchEvent):
@@ -107,4 +128,6 @@ class MatchCancelled(MatchEvent):
     TYPE = EventType.MATCH_CANCELLED
 
     reason: str
+    """In plain words."""
     was_approved: bool
+    """Both partnerships had approved it, so its lump sum ends too."""

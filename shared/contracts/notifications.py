@@ -9,16 +9,22 @@ from shared.contracts.types import EventType
 
 
 class NotificationEvent(Event):
-    """What every event of a notification carries; `fact` is the event it tells of."""
+    """What every event of a notification carries; the fact is the event it tells of."""
 
     notification_id: str
+    """The id of the notification."""
     fact_id: str
+    """The fact's event id."""
     fact_type: str
+    """The fact's event type."""
     about: str
-    """Subject of the fact: registration, match or grant id."""
+    """The fact's subject: registration, match or grant id."""
     recipient: Literal["participant", "visitor", "host", "staff"]
+    """The role in which the recipient was told."""
     partnership: str | None = None
+    """Whose staff was told; absent for organisations."""
     channel: Literal["email"] = "email"
+    """How it was told."""
 
 
 class NotificationSent(NotificationEvent):
@@ -33,3 +39,4 @@ class NotificationFailed(NotificationEvent):
     TYPE = EventType.NOTIFICATION_FAILED
 
     reason: str
+    """What the mail server answered."""

@@ -30,36 +30,49 @@ Reference = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ClusterMembership(StrictContract):
-    """The cluster or business network an organisation belongs to.
-
-    `on_eccp`: the cluster is profiled on the European Cluster Collaboration Platform.
-    """
+    """The cluster or business network an organisation belongs to."""
 
     name: Line
+    """Its name."""
     kind: Literal["cluster", "business_network"] = "cluster"
+    """Membership of a business network alone is not enough for an SME to visit."""
     on_eccp: bool = False
+    """The cluster is profiled on the European Cluster Collaboration Platform."""
 
 
 class Organisation(StrictContract):
     """The organisation that registers; at least one of `vat`, `euid`, `pic` lets its visit be checked."""
 
     name: Line
+    """Its name, as registered."""
     kind: OrganisationKind
+    """Decides whether it may visit, host or both."""
     country: Country
     """Where it is registered; of several, the first."""
     also_registered_in: Annotated[list[Country], Field(max_length=10)] = []
+    """Further countries it is registered in."""
     city: Line
+    """Where it works from; the distance to the other side is measured from here."""
     postcode: Annotated[str, Field(max_length=20)] | None = None
+    """Postcode of its address."""
     street: Annotated[str, Field(max_length=300)] | None = None
+    """Street and number of its address."""
     region: Annotated[str, Field(max_length=10)] | None = None
     """ISO 3166-2 subdivision without the country, such as BY for Bavaria: decides regional holidays."""
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Degrees north, WGS 84; only together with `lon`."""
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    """Degrees east, WGS 84; only together with `lat`."""
     vat: Annotated[str, Field(max_length=30)] | None = None
+    """VAT number."""
     euid: Annotated[str, Field(max_length=60)] | None = None
+    """European Unique Identifier of the business registers."""
     pic: Annotated[str, Field(max_length=12)] | None = None
+    """EU participant identification code, nine digits."""
     website: Annotated[str, Field(max_length=300)] | None = None
+    """Its web address."""
     memberships: Annotated[list[ClusterMembership], Field(max_length=20)] = []
+    """The clusters and networks it belongs to."""
 
     @model_validator(mode="after")
     def _coordinates_come_in_pairs(self) -> Self:
@@ -69,18 +82,20 @@ class Organisation(StrictContract):
 
 
 class Participant(StrictContract):
-    """The person's circumstances the rules ask for; never a name.
-
-    `residence_days`: days of residence in a participating country, asked of third-country nationals.
-    """
+    """The person's circumstances the rules ask for; never a name."""
 
     email: Email
+    """Where mails go; a role address will do."""
     language: Language = "en"
+    """The language mails are wanted in."""
     based_in: Country | None = None
     """The country the participant works from; decides when the organisation is registered in several."""
     third_country_national: bool = False
+    """Is a national of no participating country."""
     residence_days: Annotated[int, Field(ge=0, le=36500)] | None = None
+    """Days of residence in a participating country, asked of third-country nationals."""
     residence_permit: bool = False
+    """Has a residence permit of a participating country."""
     business_in_scheme: bool = False
     """Has started, or means to start, a business in a participating country."""
 
@@ -89,7 +104,9 @@ class Availability(StrictContract):
     """Days on which a stay could take place, both ends included."""
 
     first_day: date
+    """The first of them."""
     last_day: date
+    """The last of them; not before the first."""
 
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
@@ -102,14 +119,18 @@ class Preferences(StrictContract):
     """What the organisation would like best; nothing here excludes a match."""
 
     countries: Annotated[list[Country], Field(max_length=40)] = []
+    """Where to go to, or to receive someone from."""
     working_days: Annotated[int, Field(ge=3, le=23)] | None = None
+    """How long a stay should be."""
 
 
 class PreAgreedPartner(Availability):
     """A partner found already, named by registration id or by the sender's own reference, with the dates."""
 
     registration_id: Annotated[str, Field(max_length=60)] | None = None
+    """The platform's id of the partner's registration; or else `reference`."""
     reference: Reference | None = None
+    """The `subject` under which the same source registers the partner."""
 
     @model_validator(mode="after")
     def _named_one_way(self) -> Self:
@@ -124,20 +145,33 @@ class Submission(StrictContract):
     TYPE: ClassVar[EventType] = EventType.SUBMIT_REGISTRATION
 
     organisation: Organisation
+    """Who registers."""
     participant: Participant
+    """Who would travel or receive the visitor."""
     roles: Annotated[list[Role], Field(min_length=1, max_length=2)]
+    """Visitor, host or both."""
     motivation: Text = ""
+    """Why, in its own words."""
     goals: Annotated[list[Goal], Field(min_length=1, max_length=4)]
+    """What the exchange is for."""
     ecosystems: Annotated[list[Ecosystem], Field(min_length=1, max_length=14)]
+    """The industrial ecosystems it works in; without a partnership chosen, one is assigned by these."""
     offers: Annotated[list[Keyword], Field(max_length=20)] = []
+    """Topics others can learn from it."""
     needs: Annotated[list[Keyword], Field(max_length=20)] = []
+    """Topics it wants to learn about."""
     languages: Annotated[list[Language], Field(min_length=1, max_length=10)] = ["en"]
+    """Languages it can work in."""
     availability: Annotated[list[Availability], Field(min_length=1, max_length=12)]
+    """When a stay could take place."""
     preferences: Preferences = Preferences()
+    """What it would like best."""
     host_places: Annotated[int, Field(ge=1, le=100)] = 1
     """Visitors a host can take at the same time."""
     partnership: PartnershipId | None = None
+    """The partnership chosen; left out, one is assigned by ecosystem and country."""
     pre_agreed: Annotated[list[PreAgreedPartner], Field(max_length=20)] = []
+    """Partners found already."""
 
 
 class Amendment(Submission):
@@ -152,30 +186,45 @@ class Withdrawal(StrictContract):
     TYPE: ClassVar[EventType] = EventType.WITHDRAW_REGISTRATION
 
     reason: Annotated[str, Field(max_length=1000)] = ""
+    """Why, in its own words."""
 
 
 class PreAgreed(Contract):
-    """A partner found already, by registration id, and the days of the stay."""
+    """A partner found already, and the days of the stay."""
 
     registration_id: str
+    """The partner's registration; it may not have come in yet."""
     first_day: date
+    """The first day at the host."""
     last_day: date
+    """The last day at the host."""
 
 
 class Profile(Contract):
     """What matching needs to know of an accepted registration."""
 
     goals: list[Goal]
+    """What the exchange is for."""
     ecosystems: list[Ecosystem]
+    """The industrial ecosystems it works in."""
     offers: list[str] = []
+    """Topics others can learn from it."""
     needs: list[str] = []
+    """Topics it wants to learn about."""
     languages: list[str] = []
+    """Languages it can work in, ISO 639-1."""
     availability: list[Availability]
+    """When a stay could take place."""
     preferred_countries: list[str] = []
+    """Where it would like to go to, or to receive someone from."""
     preferred_working_days: int | None = None
+    """How long it would like the stay to be."""
     host_places: int = 1
+    """Visitors it can take at the same time as a host."""
     motivation: str = ""
+    """Why, in its own words."""
     pre_agreed: list[PreAgreed] = []
+    """Partners found already."""
 
 
 class RegistrationScreened(Event):
@@ -184,12 +233,17 @@ class RegistrationScreened(Event):
     TYPE = EventType.REGISTRATION_SCREENED
 
     party: Party
+    """Who registered."""
     state: RegistrationState
+    """Where the registration stands now."""
     verdict: Verdict
+    """What the rules advise."""
     receipt: Receipt
+    """Why they do."""
     reference: str | None = None
     """The sender's own reference, where it came by event."""
     inbox_event_id: str | None = None
+    """The id of the event it came by."""
 
 
 class RegistrationAmended(RegistrationScreened):
@@ -204,7 +258,9 @@ class RegistrationAccepted(Event):
     TYPE = EventType.REGISTRATION_ACCEPTED
 
     party: Party
+    """Who was accepted."""
     profile: Profile
+    """What it looks for and offers."""
     automatic: bool
     """Accepted by the partnership's own rule for eligible registrations, not by a person."""
 
@@ -215,7 +271,9 @@ class RegistrationRejected(Event):
     TYPE = EventType.REGISTRATION_REJECTED
 
     party: Party
+    """Who was turned down."""
     reason: str
+    """What the applicant is told."""
 
 
 class RegistrationWithdrawn(Event):
@@ -224,14 +282,18 @@ class RegistrationWithdrawn(Event):
     TYPE = EventType.REGISTRATION_WITHDRAWN
 
     party: Party
+    """Who no longer takes part."""
     reason: str
+    """In its own words; may be empty."""
 
 
 class FieldProblem(Contract):
-    """One thing wrong with a message: a JSON pointer to where, and what."""
+    """One thing wrong with a message."""
 
     pointer: str
+    """Where: a JSON pointer into `data`."""
     detail: str
+    """What, in plain words."""
 
 
 class RegistrationRefused(Event):
@@ -239,13 +301,21 @@ class RegistrationRefused(Event):
 
     TYPE = EventType.REGISTRATION_REFUSED
 
-    refused_event_id: str | None
-    refused_source: str | None
-    refused_subject: str | None
+    refused_event_id: str | None = None
+    """The `id` of the message, where it could be read."""
+    refused_source: str | None = None
+    """The `source` of the message, where it could be read."""
+    refused_subject: str | None = None
+    """The `subject` of the message, where it could be read."""
     type: str
+    """The kind of problem, as a URI."""
     title: str
+    """The kind of problem, in words."""
     status: int
+    """The HTTP status the same problem has at the API."""
     detail: str
+    """What is wrong with this message and what to send instead."""
     errors: list[FieldProblem] = []
+    """Where `data` is not valid, field by field."""
     dead_letter: str
     """Where the message came from: `topic/partition/offset`."""
