@@ -35,7 +35,7 @@ HTTP_SECONDS = Histogram(
 )
 
 
-def configure_logging(service: str, level: str, format: Literal["json", "console"]) -> None:
+def configure_logging(service: str, level: str, format: Literal["json", "console"]) -> logging.Handler:
     """Send this process's logs, those of libraries included, to standard error as one line each."""
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if format == "json" else structlog.dev.ConsoleRenderer()
@@ -65,3 +65,4 @@ def configure_logging(service: str, level: str, format: Literal["json", "console
     for noisy in ("aiokafka", "pymongo", "httpx", "uvicorn.access", "faust.web", "mode"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
+    return handler

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalGeneration, KafkaError, RebalanceInProgressError
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, RebalanceInProgressError
 
 from shared.messaging.consumer import Consume
 from shared.messaging.message import Message
@@ -233,7 +233,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await self._consumer.commit(new)
             self._committed.update(new)
-        except (CommitFailedError, IllegalGeneration, RebalanceInProgressError) as error:
+        except (CommitFailedError, IllegalGenerationError, RebalanceInProgressError) as error:
             _log.info("offsets_left_to_next_owner", error=type(error).__name__)
         except KafkaError as error:
             _log.warning("offsets_not_committed", error=repr(error))

@@ -15,7 +15,7 @@ import structlog
 from faust.types import StreamT
 from faust.web import Request, Response, View
 from mode import Service
-from mode.utils.queues import ThrowableQueue
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 from prometheus_client import generate_latest
 
 from shared.contracts.envelope import new_id
@@ -69,7 +69,8 @@ class _LaneChannel(faust.Channel[Any]):
     @property
     def queue(self) -> Any:
         if self._queue is None:
-            self._queue = ThrowableQueue(maxsize=self.maxsize or 1)
+            never_suspended = FlowControlEvent(initially_suspended=False)
+            self._queue = ThrowableQueue(maxsize=self.maxsize or 1, flow_control=never_suspended)
         return self._queue
 
 
@@ -100,12 +101,6 @@ class _Work(Service):
         self.consumer: BatchConsumer[Any] | None = None
         self.relay: Relay | None = None
         self.intake: Intake | None = None
-
-    async def on_start(self) -> None:
-        # Faust has set up logging of its own by now.
-        configure_logging(
-            f"{self._settings.service}-worker", self._settings.log_level, self._settings.log_format
-        )
 
     @Service.task
     async def _run(self) -> None:
@@ -196,6 +191,7 @@ def create_worker(
     comes with them.
     """
     service = settings.service
+    log_handler = configure_logging(f"{service}-worker", settings.log_level, settings.log_format)
     app = faust.App(
         # Every replica listens to the control topic for itself, hence an id of its own.
         f"cxc-{service}-control-{new_id()}",
@@ -211,6 +207,14 @@ def create_worker(
         store="memory://",
         datadir=tempfile.gettempdir(),
         worker_redirect_stdouts=False,
+        # Faust sets up logging anew when it starts: give it what is set up already.
+        logging_config={
+            "version": 1,
+            "disable_existing_loggers": False,
+            "loggers": {"faust": {"level": "WARNING"}, "mode": {"level": "WARNING"}},
+            "root": {"level": settings.log_level.upper()},
+        },
+        loghandlers=[log_handler],
         web_stats_enabled=False,
         web_graph_enabled=False,
         web_router_enabled=False,
