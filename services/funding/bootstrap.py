@@ -1,0 +1,92 @@
+"""Puts the funding service together: settings, database, rules, budgets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from services.funding.domain.budget import BudgetBelowReserved
+from services.funding.domain.lump_sum import Policies
+from services.funding.repositories import FundingUnitOfWork, make_indexes
+from services.funding.rules_on_file import policies_in
+from services.funding.settings import FundingSettings
+from services.funding.use_cases.settle_budget import settle_budget
+from shared.contracts.envelope import now
+from shared.partnerships import Partnership, Partnerships
+from shared.storage.driver import Client, Database, close, connect
+from shared.storage.store import prepare_database
+from shared.storage.transactions import Transactions
+from shared.storage.unit_of_work import Clock
+
+_log = structlog.get_logger(__name__)
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Funding:
+    """The composition root of the funding service."""
+
+    settings: FundingSettings
+    client: Client
+    database: Database
+    transactions: Transactions[FundingUnitOfWork]
+    partnerships: Partnerships
+    policies: Policies
+
+    async def close(self) -> None:
+        """Let the database go."""
+        await close(self.client)
+
+
+async def bootstrap(
+    settings: FundingSettings | None = None,
+    *,
+    client: Client | None = None,
+    database: str | None = None,
+    clock: Clock = now,
+) -> Funding:
+    """A working service; reads its files, prepares the database and lets the configured budgets take effect.
+
+    `database` names another database than the service's own.
+    """
+    settings = settings or FundingSettings.load()
+    policies = policies_in(settings.funding_rules)
+    partnerships = Partnerships.load(settings.partnerships)
+    # Now, not while the first match waits; in a thread, as it takes a second or two.
+    await asyncio.to_thread(policies.places.load)
+    client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
+    store = client[database or settings.database]
+    await prepare_database(store)
+    await make_indexes(store)
+    transactions = Transactions(
+        client,
+        store,
+        lambda open_store: FundingUnitOfWork(
+            open_store, policies=policies, partnerships=partnerships, clock=clock
+        ),
+    )
+    for partnership in partnerships:
+        await _settle(transactions, partnership)
+    return Funding(
+        settings=settings,
+        client=client,
+        database=store,
+        transactions=transactions,
+        partnerships=partnerships,
+        policies=policies,
+    )
+
+
+async def _settle(transactions: Transactions[FundingUnitOfWork], partnership: Partnership) -> None:
+    try:
+        while (
+            await transactions.run(lambda uow: settle_budget(uow, partnership, at_most=_AT_ONCE), attempts=20)
+            == _AT_ONCE
+        ):
+            pass
+    except BudgetBelowReserved as error:
+        # The promises made stand; the service goes on with the budget they were made from.
+        _log.warning("budget_not_cut", partnership=partnership.id, detail=error.detail)

@@ -1,0 +1,333 @@
+"""The lump sum of a stay: a pure function of its facts, with a receipt for the answer."""
+
+from __future__ import annotations
+
+import calendar as months
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import ROUND_DOWN, Decimal
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from services.funding.domain.distance import metres_between
+from services.funding.domain.places import Gazetteer, PlaceNotResolved, country_name
+from services.funding.domain.rates import RateNotOnFile, Rates, written
+from services.funding.domain.scheme import NoRulesOnFile, Scheme, SchemeRules
+from services.funding.domain.stay import Stay
+from services.funding.domain.working_days import Day, NoCalendar, calendar, explain_days
+from shared.contracts.common import Receipt, RuleOutcome
+from shared.contracts.envelope import Contract
+from shared.errors import RuleBroken
+
+CENT: Final = Decimal("0.01")
+NOTHING: Final = Decimal("0.00")
+
+
+class Outcome(StrEnum):
+    """What the rules say about a stay."""
+
+    PAYABLE = "payable"
+    NOT_ELIGIBLE = "not_eligible"
+    NEEDS_REVIEW = "needs_review"
+
+
+class HalvedBecause(StrEnum):
+    """What halves a lump sum; both together still halve it once."""
+
+    FEW_WORKING_DAYS = "fewer_than_5_working_days"
+    SHORT_DISTANCE = "less_than_200_km"
+
+
+class LumpSum(Contract):
+    """The answer for one stay, and why.
+
+    `amount` is in EUR, exact to the cent: 0.00 where nothing is due, None where a person must
+    decide first. `distance_km` is rounded to metres for reading; the comparison is not.
+    """
+
+    outcome: Outcome
+    amount: Decimal | None
+    working_days: int | None
+    days: list[Day]
+    distance_km: float | None
+    halved_because: list[HalvedBecause]
+    receipt: Receipt
+
+
+class AgreedAmountOverRate(RuleBroken):
+    """A partnership may pay less than the rate of the host country, never more."""
+
+    code = "agreed-amount-over-rate"
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The dated rules and the gazetteer that a lump sum is computed with."""
+
+    scheme: Scheme
+    rates: Rates
+    places: Gazetteer
+
+
+@dataclass
+class _Findings:
+    """What the rules have said so far, and the facts they found."""
+
+    facts: dict[str, Any]
+    outcomes: list[RuleOutcome] = field(default_factory=list)
+
+    def add(
+        self,
+        rule: str,
+        outcome: Literal["passed", "failed", "needs_review", "not_applicable"],
+        sentence: str,
+        source: str,
+    ) -> None:
+        self.outcomes.append(RuleOutcome(rule=rule, outcome=outcome, sentence=sentence, source=source))
+
+    def sentences(self, outcome: str) -> list[str]:
+        return [said.sentence for said in self.outcomes if said.outcome == outcome]
+
+
+def last_allowed_day(first_day: date, longest_months: int = 1) -> date:
+    """The first day plus the months minus one day: 14 February → 13 March.
+
+    A month too short for the day counts to its end: from 31 January, "31 February" is 28 (or 29)
+    February, and the last day of the stay the day before.
+    """
+    month = first_day.month - 1 + longest_months
+    year, month = first_day.year + month // 12, month % 12 + 1
+    if year > date.max.year:
+        return date.max
+    same_day = date(year, month, min(first_day.day, months.monthrange(year, month)[1]))
+    return same_day - timedelta(days=1)
+
+
+def lump_sum(stay: Stay, policies: Policies) -> LumpSum:
+    """Amount in EUR for a visitor's stay, with its receipt.
+
+    The host country's rate on the first day; halved once below five working days or below 200 km
+    (CXC FAQ, "Funding"). Raises `AgreedAmountOverRate`.
+    """
+    findings = _Findings(facts={"stay": stay.model_dump(mode="json", exclude_defaults=True)})
+    try:
+        rules = policies.scheme.in_force_on(stay.first_day)
+    except NoRulesOnFile as error:
+        findings.add("rules-on-file", "needs_review", error.detail, "Dated rules of this platform")
+        return _answer(findings, "none on file")
+
+    _check_countries(stay, rules, findings)
+    days = _check_days(stay, rules, findings)
+    metres = _check_distance(stay, rules, policies.places, findings)
+    full, table = _check_rate(stay, policies.rates, findings)
+
+    rule_set = f"{rules.name}, {rules.in_force_from}; {table or 'no rate table'}"
+    working_days = sum(day.counted for day in days) if days is not None else None
+    if full is None or working_days is None or metres is None or findings.sentences("failed"):
+        return _answer(findings, rule_set, days=days, metres=metres)
+
+    terms = rules.lump_sum
+    halved_because = []
+    if working_days < terms.full_from_working_days:
+        halved_because.append(HalvedBecause.FEW_WORKING_DAYS)
+    if metres < terms.full_from_km * 1000:
+        halved_because.append(HalvedBecause.SHORT_DISTANCE)
+    amount = full / 2 if halved_because else full
+    halved = _halved_sentence(halved_because, rules, working_days, metres)
+    findings.add("full-or-half", "passed", halved, terms.source)
+    if amount > terms.ceiling:
+        amount = terms.ceiling
+        findings.add("ceiling", "passed", f"Never more than EUR {amount:.2f} is paid.", terms.ceiling_source)
+    if stay.agreed_amount is not None:
+        agreed = f"The partnership pays no more than the EUR {stay.agreed_amount:.2f} agreed."
+        findings.add("agreed-amount", "passed", agreed, terms.ceiling_source)
+        amount = min(amount, stay.agreed_amount)
+    # Down, so that a half is never more than the half.
+    amount = amount.quantize(CENT, ROUND_DOWN)
+    sentence = (
+        f"EUR {amount:.2f} for a stay in {country_name(stay.host_country)} of {working_days} working days: "
+        f"{halved[0].lower()}{halved[1:]}"
+    )
+    if stay.agreed_amount == amount:
+        sentence += " The partnership agreed this amount with the visitor."
+    return _answer(
+        findings,
+        rule_set,
+        days=days,
+        metres=metres,
+        amount=amount,
+        halved_because=halved_because,
+        sentence=sentence,
+    )
+
+
+def _check_countries(stay: Stay, rules: SchemeRules, findings: _Findings) -> None:
+    source = rules.countries.source
+    for side, code in (("host", stay.host_country), ("visitor", stay.visitor_country)):
+        rule = f"{side}-country-participates"
+        country = country_name(code)
+        if code in rules.countries.participating:
+            findings.add(rule, "passed", f"{country} takes part in the scheme.", source)
+        elif code in rules.countries.disputed:
+            doubt = f"Sources disagree on whether {country} takes part in the scheme."
+            findings.add(rule, "needs_review", doubt, source)
+        else:
+            refusal = f"{country}, the {side}'s country, does not take part in the scheme."
+            findings.add(rule, "failed", refusal, source)
+    source = rules.lump_sum.different_countries_source
+    if stay.host_country == stay.visitor_country:
+        compatriots = (
+            f"Visitor and host are both in {country_name(stay.host_country)}: a local organisation may "
+            "attend a group event, nothing is paid for it, and its visit is not used up."
+        )
+        findings.add("different-countries", "failed", compatriots, source)
+    else:
+        findings.add("different-countries", "passed", "Visitor and host are in different countries.", source)
+
+
+def _check_days(stay: Stay, rules: SchemeRules, findings: _Findings) -> list[Day] | None:
+    """The days of the stay up to the last one allowed; None when holidays are not known."""
+    duration = rules.duration
+    last_allowed = last_allowed_day(stay.first_day, duration.longest_months)
+    if stay.last_day > last_allowed:
+        too_long = (
+            f"A stay from {written(stay.first_day)} may last until {written(last_allowed)}, a month; "
+            f"this one lasts until {written(stay.last_day)}."
+        )
+        findings.add("within-one-month", "failed", too_long, duration.longest_source)
+    else:
+        findings.add(
+            "within-one-month", "passed", "The stay lasts a month at the most.", duration.longest_source
+        )
+    try:
+        public_holidays = calendar(stay.host_country, stay.host_region)
+        days = explain_days(
+            stay.first_day, min(stay.last_day, last_allowed), public_holidays, stay.accepted_days
+        )
+    except NoCalendar as error:
+        findings.add("working-days", "needs_review", error.detail, duration.calendar_source)
+        return None
+    findings.facts["holidays"] = (
+        f"public holidays in {stay.host_country}"
+        f"{f', region {public_holidays.region}' if public_holidays.region else ', national only'}"
+    )
+    counted = sum(day.counted for day in days)
+    findings.add("working-days", "passed", _days_sentence(days, counted), duration.calendar_source)
+    if counted < duration.minimum_working_days:
+        too_short = (
+            f"A stay has at least {duration.minimum_working_days} working days at the host; "
+            f"this one has {counted}."
+        )
+        findings.add("shortest-stay", "failed", too_short, duration.source)
+    return days
+
+
+def _check_distance(stay: Stay, rules: SchemeRules, places: Gazetteer, findings: _Findings) -> float | None:
+    """Metres between the two places; None when one of them is not certain."""
+    source = rules.lump_sum.distance_source
+    certain = True
+    located = []
+    for side, given, country in (
+        ("host", stay.host_place, stay.host_country),
+        ("visitor", stay.visitor_place, stay.visitor_country),
+    ):
+        if given.country not in (None, country):
+            contradiction = (
+                f"The {side} is said to be of {country_name(country)}, and its place to lie in "
+                f"{country_name(given.country or country)}."
+            )
+            findings.add(f"{side}-place", "needs_review", contradiction, source)
+            certain = False
+        try:
+            place = places.locate(given, country)
+        except PlaceNotResolved as error:
+            findings.add(f"{side}-place", "needs_review", error.detail, source)
+            certain = False
+            continue
+        located.append(place)
+        findings.facts[f"{side}_place"] = {
+            "name": place.name,
+            "lat": place.point.lat,
+            "lon": place.point.lon,
+        }
+    if not certain:
+        return None
+    metres = metres_between(located[0].point, located[1].point)
+    findings.facts["distance_m"] = metres
+    sentence = f"{located[1].name} and {located[0].name} are {metres / 1000:,.1f} km apart."
+    findings.add("distance", "passed", sentence, source)
+    return metres
+
+
+def _check_rate(stay: Stay, rates: Rates, findings: _Findings) -> tuple[Decimal | None, str | None]:
+    """The full rate and the name of its table; (None, …) when it is not on file."""
+    try:
+        full, table = rates.rate(stay.host_country, stay.first_day)
+    except RateNotOnFile as error:
+        findings.add("rate-on-file", "needs_review", error.detail, "Dated rate tables of this platform")
+        return None, None
+    if stay.agreed_amount is not None and stay.agreed_amount > full:
+        raise AgreedAmountOverRate(
+            f"The agreed EUR {stay.agreed_amount:.2f} is more than the rate of "
+            f"{country_name(stay.host_country)}, EUR {full:.2f}; a partnership may pay less, never more."
+        )
+    sentence = (
+        f"The full rate of {country_name(stay.host_country)} on {written(stay.first_day)} is EUR {full:.2f}."
+    )
+    findings.add("rate-on-file", "passed", sentence, f"{table.name}: {table.source}")
+    findings.facts["full_rate"] = f"{full:.2f}"
+    return full, f"{table.name}, {table.in_force_from}"
+
+
+def _days_sentence(days: list[Day], counted: int) -> str:
+    told = [f"; {day.weekday} {written(day.day)}: {day.why}" for day in days if day.why != "working day"]
+    return f"{counted} of {len(days)} days count as working days{''.join(told)}."
+
+
+def _halved_sentence(
+    halved_because: list[HalvedBecause], rules: SchemeRules, working_days: int, metres: float
+) -> str:
+    terms = rules.lump_sum
+    few = f"{working_days} working days are fewer than {terms.full_from_working_days}"
+    near = f"{metres / 1000:,.1f} km are less than {terms.full_from_km}"
+    match halved_because:
+        case []:
+            return (
+                f"The full rate, as there are {terms.full_from_working_days} working days or more, and "
+                f"{metres / 1000:,.1f} km between the two places are not less than {terms.full_from_km}."
+            )
+        case [HalvedBecause.FEW_WORKING_DAYS]:
+            return f"Half of the rate, as {few}."
+        case [HalvedBecause.SHORT_DISTANCE]:
+            return f"Half of the rate, as {near}."
+        case _:
+            return f"Half of the rate, once, as {few} and {near}."
+
+
+def _answer(
+    findings: _Findings,
+    rule_set: str,
+    *,
+    days: list[Day] | None = None,
+    metres: float | None = None,
+    amount: Decimal | None = None,
+    halved_because: list[HalvedBecause] | None = None,
+    sentence: str = "",
+) -> LumpSum:
+    if failed := findings.sentences("failed"):
+        outcome, amount, sentence = Outcome.NOT_ELIGIBLE, NOTHING, f"No lump sum. {' '.join(failed)}"
+    elif doubtful := findings.sentences("needs_review"):
+        outcome, amount, sentence = Outcome.NEEDS_REVIEW, None, f"A person must decide. {' '.join(doubtful)}"
+    else:
+        outcome = Outcome.PAYABLE
+    return LumpSum(
+        outcome=outcome,
+        amount=amount,
+        working_days=sum(day.counted for day in days) if days is not None else None,
+        days=days or [],
+        distance_km=round(metres / 1000, 3) if metres is not None else None,
+        halved_because=(halved_because or []) if outcome is Outcome.PAYABLE else [],
+        receipt=Receipt(
+            rule_set=rule_set, facts=findings.facts, outcomes=findings.outcomes, sentence=sentence
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Dated rate tables: the full lump sum of each host country, EUR, and which table applies on a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from shared.contracts.envelope import StrictContract
+from shared.contracts.vocabulary import Country
+from shared.errors import RuleBroken
+
+Amount = Annotated[Decimal, Field(gt=0, decimal_places=2, allow_inf_nan=False)]
+"""A positive amount in EUR, exact to the cent."""
+
+
+def written(day: date) -> str:
+    """The day as people write it: 5 July 2023."""
+    return f"{day.day} {day:%B %Y}"
+
+
+class RateNotOnFile(RuleBroken):
+    """No table in force on the day lists the host country; older rates are never carried over."""
+
+    code = "rate-not-on-file"
+
+
+class RateTable(StrictContract):
+    """Full rates by host country, EUR, from `in_force_from` until the next table begins."""
+
+    name: str
+    in_force_from: date
+    source: str
+    currency: Literal["EUR"]
+    full_rates: dict[Country, Amount]
+
+
+class Rate(NamedTuple):
+    """A full rate in EUR and the table it stands in."""
+
+    full: Decimal
+    table: RateTable
+
+
+class Rates:
+    """All tables on file."""
+
+    def __init__(self, tables: Iterable[RateTable]) -> None:
+        self._newest_first = sorted(tables, key=lambda table: table.in_force_from, reverse=True)
+        days = [table.in_force_from for table in self._newest_first]
+        if len(set(days)) != len(days):
+            raise ValueError("two rate tables begin on the same day")
+
+    @property
+    def countries(self) -> frozenset[str]:
+        """Every country that has a rate in some table."""
+        return frozenset(country for table in self._newest_first for country in table.full_rates)
+
+    def in_force_on(self, day: date) -> RateTable:
+        """The table that applies on the day; raises `RateNotOnFile` before the first one."""
+        for table in self._newest_first:
+            if table.in_force_from <= day:
+                return table
+        raise RateNotOnFile(f"No rate table is on file for {written(day)}.")
+
+    def rate(self, country: str, day: date) -> Rate:
+        """The full rate of a host country on the first day of a stay; raises `RateNotOnFile`."""
+        table = self.in_force_on(day)
+        full = table.full_rates.get(country)
+        if full is None:
+            raise RateNotOnFile(
+                f"The {table.name}, in force on {written(day)}, has no rate for {country}; "
+                "rates of other tables are never carried over."
+            )
+        return Rate(full, table)

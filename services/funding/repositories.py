@@ -1,0 +1,142 @@
+"""What the funding service stores, and its unit of work."""
+
+from __future__ import annotations
+
+from services.funding.domain.budget import Budget
+from services.funding.domain.grant import Grant
+from services.funding.domain.lump_sum import Policies
+from shared.contracts.envelope import now
+from shared.contracts.vocabulary import GrantState
+from shared.errors import NotFound
+from shared.partnerships import Partnership, Partnerships
+from shared.security import Caller, CallerRole
+from shared.storage.driver import Database, Document
+from shared.storage.store import Store
+from shared.storage.unit_of_work import Clock, Repository, UnitOfWork
+
+_QUEUE_PAGE = 50
+
+
+class Grants(Repository[Grant]):
+    """All grants."""
+
+    model = Grant
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        super().__init__(uow)
+        self._queued_here: list[Grant] = []
+
+    def add(self, aggregate: Grant) -> None:
+        """Take in a new grant."""
+        super().add(aggregate)
+        if aggregate.state is GrantState.AWAITING_BUDGET:
+            self._queued_here.append(aggregate)
+
+    async def waiting(self, partnership: str, *, after: int) -> list[Grant]:
+        """The next of a partnership's queue behind a place in it, in order; empty at its end.
+
+        One that was served or cancelled in this unit of work may be among them.
+        """
+        stored = await self._uow.query(
+            Grant,
+            {
+                "partnership": partnership,
+                "state": GrantState.AWAITING_BUDGET.value,
+                "position": {"$gt": after},
+            },
+            sort=[("position", 1)],
+            limit=_QUEUE_PAGE,
+        )
+        if len(stored) == _QUEUE_PAGE:
+            return stored
+        # Those queued in this very unit of work are not in the database yet, and behind all that are.
+        return stored + [
+            grant
+            for grant in self._queued_here
+            if grant.partnership == partnership and (grant.position or 0) > after
+        ]
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Grant:
+        """The grant; raises `NotFound` also when the caller may not see it."""
+        grant = await self.find(id)
+        if grant is None or not _sees(caller, grant):
+            raise NotFound(f"There is no grant {id}, or none you may see.")
+        return grant
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        state: GrantState | None = None,
+        partnership: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Grant]:
+        """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
+        if visible_to.role is CallerRole.EXTERNAL:
+            return []
+        filters: list[Document] = [
+            _visible_to(visible_to),
+            {"state": state.value} if state else {},
+            {"partnership": partnership} if partnership else {},
+            {"_id": {"$gt": after}} if after else {},
+        ]
+        conditions = [condition for condition in filters if condition]
+        return await self._uow.query(
+            Grant, {"$and": conditions} if conditions else {}, sort=[("_id", 1)], limit=limit
+        )
+
+
+def _visible_to(caller: Caller) -> Document:
+    match caller.role:
+        case CallerRole.STAFF:
+            return {"$or": [{"partnership": caller.partnership}, {"host.partnership": caller.partnership}]}
+        case CallerRole.PARTICIPANT:
+            return {"visitor.owner": caller.organisation}
+        case _:
+            return {}
+
+
+def _sees(caller: Caller, grant: Grant) -> bool:
+    return (
+        caller.sees_everything
+        or caller.is_staff_of(grant.partnership, grant.host.partnership)
+        or caller.acts_for(grant.visitor.owner)
+    )
+
+
+class Budgets(Repository[Budget]):
+    """One budget a partnership."""
+
+    model = Budget
+
+    async def of(self, partnership: Partnership) -> Budget:
+        """The partnership's budget, opened with the configured amount at its first use."""
+        budget = await self.find(partnership.id)
+        if budget is None:
+            budget = Budget.open(partnership.id, partnership.budget)
+            self.add(budget)
+        return budget
+
+
+class FundingUnitOfWork(UnitOfWork):
+    """One transaction of the funding service, with the policies that decide in it."""
+
+    def __init__(
+        self, store: Store, *, policies: Policies, partnerships: Partnerships, clock: Clock = now
+    ) -> None:
+        super().__init__(store, service="funding", clock=clock)
+        self.policies = policies
+        self.partnerships = partnerships
+        self.grants = Grants(self)
+        self.budgets = Budgets(self)
+
+
+async def make_indexes(database: Database) -> None:
+    """The indexes of this service's lists and queues; safe to call again and at once."""
+    grants = database[Grant.COLLECTION]
+    await grants.create_index([("partnership", 1), ("state", 1), ("position", 1)])
+    await grants.create_index([("partnership", 1), ("_id", 1)])
+    await grants.create_index([("host.partnership", 1), ("_id", 1)])
+    await grants.create_index([("visitor.owner", 1), ("_id", 1)])
+    await grants.create_index([("state", 1), ("_id", 1)])
