@@ -58,7 +58,7 @@ class Words:
                 facts["partner"] = party
         return Wording(
             subject=" ".join(_block(chosen, "subject", facts).split()),
-            text=_BLANK_LINES.sub("\n\n", _block(chosen, "body", facts).strip()),
+            text=_BLANK_LINES.sub("\n\n", _block(chosen, "body", facts).replace("\r", "").strip()),
             link=self._public_url + link.path.format(about=about),
             link_label=link.label,
         )

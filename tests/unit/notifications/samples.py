@@ -1,0 +1,181 @@
+"""One event of every type that notifications listens to, and what its unit of work is opened with."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from services.notifications.bootstrap import load_rules
+from services.notifications.domain.recipients import Desk
+from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.words import Words
+from shared.contracts.common import Receipt, RuleOutcome, Window
+from shared.contracts.envelope import Event
+from shared.contracts.funding import (
+    GrantAwaitingBudget,
+    GrantCancelled,
+    GrantNeedsReview,
+    GrantRefused,
+    GrantReserved,
+)
+from shared.contracts.matching import (
+    Fit,
+    FitsFound,
+    MatchAgreed,
+    MatchApproved,
+    MatchCancelled,
+    MatchDeclined,
+    MatchEndorsed,
+    MatchProposed,
+    MatchRefused,
+    Reason,
+)
+from shared.contracts.registration import (
+    Availability,
+    PreAgreed,
+    Profile,
+    RegistrationAccepted,
+    RegistrationAmended,
+    RegistrationRefused,
+    RegistrationRejected,
+    RegistrationScreened,
+    RegistrationWithdrawn,
+)
+from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Verdict
+from shared.storage.store import Store
+from tests.builders import a_host_party, a_party, a_stay
+
+DESKS = {
+    "hempclub": Desk("hempclub", "HempClub", ("staff@hempclub.example",), auto_accept=True),
+    "sampletex": Desk("sampletex", "SampleTex", ("staff@sampletex.example", "deputy@sampletex.example")),
+}
+PUBLIC_URL = "https://cxc.example"
+RULES = load_rules()
+WORDS = Words(DESKS, PUBLIC_URL)
+
+VISITOR = a_party("r-visitor", owner="tagus-fibre")
+HOST = a_host_party("r-host", owner="navigli-textile", partnership="sampletex")
+
+_MATCH: dict[str, Any] = {"match_id": "m-1", "visitor": VISITOR, "host": HOST, "stay": a_stay()}
+_GRANT: dict[str, Any] = {**_MATCH, "grant_id": "g-1", "partnership": "hempclub"}
+
+
+def open_unit(store: Store) -> NotificationsUnitOfWork:
+    """A unit of work with the shipped rules and words."""
+    return NotificationsUnitOfWork(store, rules=RULES, words=WORDS, desks=DESKS)
+
+
+def a_receipt(outcome: Any = "passed") -> Receipt:
+    """A receipt of one rule."""
+    return Receipt(
+        rule_set="sample",
+        outcomes=[
+            RuleOutcome(
+                rule="membership",
+                outcome=outcome,
+                sentence="The organisation belongs to no cluster on the platform.",
+                source="sample rule book, 2",
+            )
+        ],
+        sentence="One plain sentence says it all.",
+    )
+
+
+def a_screening(verdict: Verdict, *, amended: bool = False, **changes: Any) -> RegistrationScreened:
+    """A registration as the rules saw it."""
+    outcome = {"eligible": "passed", "ineligible": "failed", "needs_review": "needs_review"}[verdict]
+    fields: dict[str, Any] = {
+        "party": VISITOR,
+        "state": RegistrationState(verdict.value),
+        "verdict": verdict,
+        "receipt": a_receipt(outcome),
+        **changes,
+    }
+    return (RegistrationAmended if amended else RegistrationScreened)(**fields)
+
+
+def an_acceptance(*, pre_agreed: bool = False, **changes: Any) -> RegistrationAccepted:
+    """A registration taken into the pool."""
+    profile = Profile(
+        goals=[Goal.ADOPT_TECHNOLOGY],
+        ecosystems=[Ecosystem.TEXTILE],
+        availability=[Availability(first_day=date(2023, 2, 6), last_day=date(2023, 3, 31))],
+        pre_agreed=[
+            PreAgreed(registration_id="r-host", first_day=date(2023, 2, 14), last_day=date(2023, 2, 16))
+        ]
+        if pre_agreed
+        else [],
+    )
+    fields: dict[str, Any] = {"party": VISITOR, "profile": profile, "automatic": True, **changes}
+    return RegistrationAccepted(**fields)
+
+
+def some_fits(number: int = 2, **changes: Any) -> FitsFound:
+    """Best fits of a visitor."""
+    fit = Fit(
+        partner=HOST,
+        score=87.5,
+        reasons=[Reason(component="topics", points=40, sentence="It offers the hemp fibre you look for.")],
+        window=Window(first_day=date(2023, 2, 6), last_day=date(2023, 3, 31)),
+    )
+    fields: dict[str, Any] = {
+        "party": VISITOR,
+        "side": "visitor",
+        "fits": [fit] * number,
+        "considered": 40,
+        **changes,
+    }
+    return FitsFound(**fields)
+
+
+def a_reserved_grant(**changes: Any) -> GrantReserved:
+    """EUR 450 for three working days in Milan."""
+    return GrantReserved(**{**_GRANT, "amount": Decimal("450.00"), "receipt": a_receipt(), **changes})
+
+
+def a_match(model: Any, **changes: Any) -> Any:
+    """An event of the match Lisbon to Milan."""
+    return model(**{**_MATCH, **changes})
+
+
+def every_event() -> list[Event]:
+    """Every type at least once, and every turn its words can take."""
+    return [
+        *(a_screening(verdict, amended=amended) for verdict in Verdict for amended in (False, True)),
+        *(a_screening(verdict, party=HOST) for verdict in Verdict),
+        a_screening(Verdict.NEEDS_REVIEW, receipt=Receipt(rule_set="sample", sentence="See below.")),
+        an_acceptance(),
+        an_acceptance(pre_agreed=True),
+        RegistrationRejected(party=VISITOR, reason="The stay has no goal in our fields."),
+        RegistrationRejected(party=VISITOR, reason=""),
+        RegistrationWithdrawn(party=VISITOR, reason="No time this year."),
+        RegistrationWithdrawn(party=VISITOR, reason=""),
+        RegistrationRefused(
+            refused_event_id="e-1",
+            refused_source="/sample/crm",
+            refused_subject="REG-1",
+            type="about:blank",
+            title="Not valid",
+            status=422,
+            detail="No name.",
+            dead_letter="cxc.registration.inbox/0/1",
+        ),
+        *(some_fits(number, side=side) for number in (0, 1, 7) for side in ("visitor", "host")),
+        a_match(MatchProposed, proposed_by="visitor"),
+        a_match(MatchProposed, proposed_by="host"),
+        a_match(MatchAgreed),
+        a_match(MatchEndorsed, endorsed_by="hempclub"),
+        a_match(MatchApproved),
+        a_match(MatchDeclined, declined_by="host", reason="No room in February."),
+        a_match(MatchDeclined, declined_by="visitor"),
+        a_match(MatchRefused, refused_by="hempclub", reason="Both are in one country."),
+        a_match(MatchCancelled, reason="The visitor cannot travel.", was_approved=True),
+        a_match(MatchCancelled, reason="", was_approved=False),
+        a_reserved_grant(),
+        GrantAwaitingBudget(**_GRANT, amount=Decimal("1100"), receipt=a_receipt()),
+        GrantNeedsReview(**_GRANT, receipt=a_receipt("needs_review")),
+        GrantRefused(**_GRANT, receipt=a_receipt("failed")),
+        GrantCancelled(**_GRANT, freed=Decimal("450.00"), reason="The match was cancelled."),
+        GrantCancelled(**_GRANT, freed=Decimal("0"), reason=""),
+    ]

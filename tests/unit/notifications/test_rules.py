@@ -1,0 +1,165 @@
+"""Who learns of what: the shipped table, read as policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.rules import Channel
+from services.notifications.handlers import SOURCES, handlers
+from shared.contracts.catalogue import EVENTS
+from shared.contracts.envelope import Event
+from shared.contracts.funding import GrantAwaitingBudget, GrantCancelled, GrantNeedsReview, GrantRefused
+from shared.contracts.matching import (
+    MatchAgreed,
+    MatchApproved,
+    MatchCancelled,
+    MatchDeclined,
+    MatchEndorsed,
+    MatchProposed,
+    MatchRefused,
+)
+from shared.contracts.registration import RegistrationRefused, RegistrationRejected, RegistrationWithdrawn
+from shared.contracts.types import EventType
+from shared.contracts.vocabulary import Verdict
+from tests.unit.notifications import samples
+
+RULES = samples.RULES
+HEARD: dict[str, type[Event]] = {model.TYPE: model for source in SOURCES for model in EVENTS[source]}
+
+
+def told(event: Event) -> dict[str, set[str]]:
+    """Channel → addresses (mail) or whose inbox."""
+    found: dict[str, set[str]] = {"email": set(), "inbox": set()}
+    for delivery in deliveries(event, RULES.rules_for(event.TYPE), samples.DESKS):
+        whom = delivery.address if delivery.channel is Channel.EMAIL else delivery.recipient.key
+        assert whom is not None
+        assert whom not in found[delivery.channel], "told twice"
+        found[delivery.channel].add(whom)
+    return found
+
+
+V, H = samples.VISITOR.email, samples.HOST.email
+V_INBOX, H_INBOX = "organisation:tagus-fibre", "organisation:navigli-textile"
+VS, VS_INBOX = "staff@hempclub.example", "partnership:hempclub"
+HS, HS2, HS_INBOX = "staff@sampletex.example", "deputy@sampletex.example", "partnership:sampletex"
+
+POLICY: list[tuple[Event, set[str], set[str]]] = [
+    # event, who gets a mail, whose inbox has it
+    (samples.a_screening(Verdict.ELIGIBLE), set(), {V_INBOX}),
+    (samples.a_screening(Verdict.NEEDS_REVIEW), {V, VS}, {V_INBOX, VS_INBOX}),
+    (samples.a_screening(Verdict.INELIGIBLE), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_screening(Verdict.ELIGIBLE, party=samples.HOST), set(), {H_INBOX, HS_INBOX}),
+    (samples.a_screening(Verdict.NEEDS_REVIEW, amended=True), {V, VS}, {V_INBOX, VS_INBOX}),
+    (samples.an_acceptance(), {V}, {V_INBOX}),
+    (RegistrationRejected(party=samples.VISITOR, reason="No goal."), {V}, {V_INBOX}),
+    (RegistrationWithdrawn(party=samples.VISITOR, reason=""), {V}, {V_INBOX, VS_INBOX}),
+    (samples.some_fits(2), {V}, {V_INBOX}),
+    (samples.some_fits(0), set(), {V_INBOX}),
+    (samples.some_fits(2, side="host", party=samples.HOST), set(), {H_INBOX}),
+    (samples.a_match(MatchProposed, proposed_by="visitor"), {H}, {H_INBOX}),
+    (samples.a_match(MatchProposed, proposed_by="host"), {V}, {V_INBOX}),
+    (samples.a_match(MatchAgreed), {VS, HS, HS2}, {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_match(MatchEndorsed, endorsed_by="hempclub"), set(), {HS_INBOX}),
+    (samples.a_match(MatchEndorsed, endorsed_by="sampletex"), set(), {VS_INBOX}),
+    (samples.a_match(MatchApproved), {V, H}, {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_match(MatchDeclined, declined_by="host"), {V}, {V_INBOX}),
+    (
+        samples.a_match(MatchRefused, refused_by="hempclub", reason="One country."),
+        {V, H},
+        {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX},
+    ),
+    (
+        samples.a_match(MatchCancelled, reason="", was_approved=True),
+        {V, H, VS, HS, HS2},
+        {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX},
+    ),
+    (
+        samples.a_match(MatchCancelled, reason="", was_approved=False),
+        {V, H},
+        {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX},
+    ),
+    (samples.a_reserved_grant(), {V}, {V_INBOX, VS_INBOX}),
+]
+
+
+@pytest.mark.parametrize(("event", "mails", "inboxes"), POLICY, ids=lambda value: getattr(value, "TYPE", ""))
+def test_each_event_reaches_whom_it_concerns(event: Event, mails: set[str], inboxes: set[str]) -> None:
+    assert told(event) == {"email": mails, "inbox": inboxes}
+
+
+@pytest.mark.parametrize(
+    ("model", "mails"),
+    [
+        (GrantAwaitingBudget, {VS}),
+        (GrantNeedsReview, {VS}),
+        (GrantRefused, {V}),
+        (GrantCancelled, set()),
+    ],
+)
+def test_of_a_grant_only_the_visitor_and_the_paying_partnership_hear(
+    model: type[Event], mails: set[str]
+) -> None:
+    for event in samples.every_event():
+        if isinstance(event, model):
+            assert told(event) == {"email": mails, "inbox": {V_INBOX, VS_INBOX}}
+
+
+def test_no_event_is_missing_from_the_table_and_nothing_in_it_is_unknown() -> None:
+    assert RULES.problems(HEARD, samples.WORDS.names()) == []
+    assert set(handlers.types) == set(HEARD)
+
+
+def test_an_event_told_to_nobody_says_why() -> None:
+    assert set(RULES.nobody) == {EventType.REGISTRATION_REFUSED}
+    assert all(len(reason) > 20 for reason in RULES.nobody.values())
+    refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
+    assert told(refused) == {"email": set(), "inbox": set()}
+
+
+def test_the_table_names_what_does_not_fit() -> None:
+    broken = RULES.model_copy(
+        update={
+            "events": {
+                "cxc.match.agreed.v1": [
+                    RULES.rules_for("cxc.match.agreed.v1")[0].model_copy(
+                        update={"template": "nowhere", "when": {"weather": ["fine"]}}
+                    )
+                ],
+                "cxc.match.dreamt.v1": [],
+            }
+        }
+    )
+    problems = broken.problems({EventType.MATCH_AGREED: MatchAgreed, "cxc.match.new.v1": MatchAgreed}, [])
+    assert problems == [
+        "cxc.match.new.v1 is not in the table",
+        "cxc.match.dreamt.v1 is no contract",
+        "cxc.registration.refused.v1 is no contract",
+        "template nowhere does not exist",
+        "cxc.match.agreed.v1 has no field weather",
+    ]
+
+
+def test_one_address_in_two_roles_gets_one_mail_and_both_inboxes() -> None:
+    host = samples.HOST.model_copy(update={"email": samples.VISITOR.email.upper()})
+    approved = samples.a_match(MatchApproved, host=host)
+    assert told(approved)["email"] == {V}
+    assert told(approved)["inbox"] >= {V_INBOX, H_INBOX}
+
+
+def test_one_partnership_on_both_sides_hears_once() -> None:
+    host = samples.HOST.model_copy(update={"partnership": "hempclub"})
+    assert told(samples.a_match(MatchAgreed, host=host))["email"] == {VS}
+
+
+def test_a_partnership_nobody_configured_has_no_staff_to_tell() -> None:
+    alone: dict[str, Any] = {"partnership": None}
+    party = samples.VISITOR.model_copy(update=alone)
+    assert told(samples.a_screening(Verdict.NEEDS_REVIEW, party=party)) == {"email": {V}, "inbox": {V_INBOX}}
+
+
+def test_a_recipient_without_an_address_has_the_inbox() -> None:
+    party = samples.VISITOR.model_copy(update={"email": " "})
+    assert told(samples.an_acceptance(party=party)) == {"email": set(), "inbox": {V_INBOX}}

@@ -1,0 +1,177 @@
+"""What messages say: every template with every event, in the inbox, in text and in HTML."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from services.notifications.domain.letter import Letterhead
+from services.notifications.domain.notification import Notification
+from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.rules import Channel, Link
+from services.notifications.use_cases.notify import notify
+from services.notifications.words import Words, days, eur
+from shared.contracts.common import Window
+from shared.contracts.envelope import Event
+from shared.contracts.matching import MatchApproved, MatchRefused
+from shared.contracts.vocabulary import Verdict
+from tests.builders import an_envelope
+from tests.fakes import MemoryDatabase, MemoryStore
+from tests.unit.notifications import samples
+
+AT = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
+LETTERHEAD = Letterhead("ClusterXchange <no-reply@cxc.example>", samples.WORDS.html)
+
+
+async def notifications_of(event: Event) -> list[Notification]:
+    uow = samples.open_unit(MemoryStore(MemoryDatabase()))
+    return await notify(uow, an_envelope(event, service="registration", subject="s"), event)
+
+
+async def mails_of(event: Event) -> dict[str, Notification]:
+    made = await notifications_of(event)
+    return {mail.address: mail for mail in made if mail.channel is Channel.EMAIL and mail.address}
+
+
+def parsed(mail: Notification) -> EmailMessage:
+    """The mail as the standard library reads it; fails on any defect."""
+    raw = LETTERHEAD.write(mail, AT)
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    message = message_from_bytes(raw, policy=policy.SMTP)
+    assert not message.defects
+    assert not any(part.defects for part in message.walk())
+    return message
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content()).replace("\r\n", "\n")
+
+
+async def test_every_template_can_be_worded_from_the_events_that_use_it() -> None:
+    worded: set[str] = set()
+    for event in samples.every_event():
+        rules = samples.RULES.rules_for(event.TYPE)
+        worded |= {delivery.rule.template for delivery in deliveries(event, rules, samples.DESKS)}
+        for notification in await notifications_of(event):
+            assert 10 < len(notification.subject) < 150, notification.subject
+            assert "\n" not in notification.subject
+            for residue in ("{", "}", "None", "Party(", "\n\n\n"):
+                assert residue not in notification.subject + notification.text, notification.text
+            assert not any(line != line.strip() for line in notification.text.splitlines())
+            assert notification.link.startswith(samples.PUBLIC_URL + "/")
+            assert notification.link.endswith("/" + notification.about)
+    assert worded == samples.RULES.templates() == set(samples.WORDS.names())
+
+
+async def test_every_mail_reads_back_as_it_was_written() -> None:
+    for event in samples.every_event():
+        for mail in (await mails_of(event)).values():
+            message = parsed(mail)
+            assert message["Subject"] == mail.subject
+            assert message["To"] == mail.address
+            assert message["From"] == "ClusterXchange <no-reply@cxc.example>"
+            assert message["Auto-Submitted"] == "auto-generated"
+            text = part(message, "plain")
+            assert text.startswith(mail.text)
+            assert mail.link in text
+            html = part(message, "html")
+            assert html.count("<a ") == 1
+            assert f'href="{mail.link}"' in html
+
+
+async def test_mails_of_one_match_form_one_thread_and_each_has_an_id_of_its_own() -> None:
+    approved = parsed((await mails_of(samples.a_match(MatchApproved)))[samples.VISITOR.email])
+    reserved = parsed((await mails_of(samples.a_reserved_grant()))[samples.VISITOR.email])
+    assert approved["References"] == reserved["References"] == "<case-m-1@cxc.example>"
+    assert approved["Message-ID"] != reserved["Message-ID"]
+
+
+async def test_a_mail_written_again_has_the_same_message_id() -> None:
+    mail = (await mails_of(samples.an_acceptance()))[samples.VISITOR.email]
+    assert parsed(mail)["Message-ID"] == parsed(mail)["Message-ID"] == f"<{mail.id}@cxc.example>"
+
+
+async def test_an_amount_and_its_reason_are_said_in_words() -> None:
+    mail = (await mails_of(samples.a_reserved_grant()))[samples.VISITOR.email]
+    assert mail.subject == "EUR 450.00 are reserved for your visit to Navigli Textile Tech Centre (sample)"
+    assert "14 to 16 February 2023" in mail.text
+    assert "How it was calculated: One plain sentence says it all." in mail.text
+
+
+async def test_fits_are_a_list_in_html_and_in_text() -> None:
+    mail = (await mails_of(samples.some_fits(2)))[samples.VISITOR.email]
+    line = (
+        "Navigli Textile Tech Centre (sample), Milan (IT), 88 of 100 points, 6 February to 31 March 2023: "
+        "It offers the hemp fibre you look for."
+    )
+    assert mail.text.count(f"- {line}\n") == 2
+    assert part(parsed(mail), "html").count(f"<li>{line}</li>") == 2
+
+
+async def test_what_people_wrote_is_escaped_and_breaks_no_header() -> None:
+    name = "Ærø <Tekstil> & Søn\r\nBcc: everyone@elsewhere.example " + "x" * 200
+    visitor = samples.VISITOR.model_copy(update={"organisation": name})
+    refused = samples.a_match(
+        MatchRefused,
+        visitor=visitor,
+        refused_by="hempclub",
+        reason="<script>alert(1)</script> {{ 7 * 7 }}\n.\nEnd",
+    )
+    mail = (await mails_of(refused))[samples.HOST.email]
+    message = parsed(mail)
+    assert message["Bcc"] is None
+    assert message["Subject"] == mail.subject
+    assert "Ærø <Tekstil> & Søn Bcc:" in mail.subject
+    html = part(message, "html")
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "{{ 7 * 7 }}\n.\nEnd" in part(message, "plain")
+
+
+async def test_a_recipient_sees_who_their_partner_is() -> None:
+    mails = await mails_of(samples.a_match(MatchApproved))
+    assert samples.HOST.email in mails[samples.VISITOR.email].text
+    assert samples.VISITOR.email in mails[samples.HOST.email].text
+
+
+async def test_staff_get_the_rule_and_its_source() -> None:
+    mails = await mails_of(samples.a_screening(Verdict.NEEDS_REVIEW))
+    assert "(sample rule book, 2)" in mails["staff@hempclub.example"].text
+
+
+async def test_an_unknown_name_in_a_template_fails(tmp_path: Path) -> None:
+    (tmp_path / "layout.html.j2").write_text("")
+    (tmp_path / "bad.txt.j2").write_text(
+        "{% block subject %}Hello{% endblock %}{% block body %}{{ wether }}{% endblock %}"
+    )
+    event = samples.an_acceptance()
+    first = next(deliveries(event, samples.RULES.rules_for(event.TYPE), samples.DESKS))
+    link = Link(path="/{about}", label="See")
+    with pytest.raises(UndefinedError, match="wether"):
+        Words({}, "", tmp_path).word("bad", event, first.recipient, about="r-1", link=link)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        (date(2023, 2, 14), date(2023, 2, 14), "14 February 2023"),
+        (date(2023, 2, 14), date(2023, 2, 16), "14 to 16 February 2023"),
+        (date(2023, 2, 27), date(2023, 3, 3), "27 February to 3 March 2023"),
+        (date(2022, 12, 27), date(2023, 1, 3), "27 December 2022 to 3 January 2023"),
+    ],
+)
+def test_days_are_written_for_people(first: date, last: date, text: str) -> None:
+    assert days(Window(first_day=first, last_day=last)) == text
+
+
+def test_amounts_are_written_with_two_decimals() -> None:
+    assert eur(Decimal("1100")) == "EUR 1,100.00"
