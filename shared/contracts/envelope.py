@@ -14,6 +14,8 @@ from shared.contracts.types import EventType
 
 STRUCTURED: Final = "application/cloudevents+json"
 MAX_ID: Final = 200
+SCHEMAS: Final = "https://clusterxchange.example/schemas/"
+"""`dataschema` must be an absolute URI; the registration API serves the schemas under `/schemas/`."""
 
 Attribute = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 
@@ -62,7 +64,7 @@ class CloudEvent(BaseModel):
     datacontenttype: str | None = None
     """`application/json`, always."""
     dataschema: str | None = None
-    """Where the JSON Schema of `data` is, relative to the registration API."""
+    """Names the JSON Schema of `data`; the registration API serves it under `/schemas/`."""
     partitionkey: str | None = None
     """The Kafka key: events with the same one stay in order."""
     sequence: str | None = None
@@ -164,13 +166,9 @@ class Cause(Contract):
 
 
 def wrap(
-    event: Event, *, service: str, subject: str, sequence: int, cause: Cause, at: datetime, base_url: str = ""
+    event: Event, *, service: str, subject: str, sequence: int, cause: Cause, at: datetime
 ) -> CloudEvent:
-    """The finished CloudEvent of a service's event; its Kafka key is the subject.
-
-    `base_url` is where the platform's JSON Schemas are served; without one `dataschema` is a
-    relative reference.
-    """
+    """The finished CloudEvent of a service's event; its Kafka key is the subject."""
     return CloudEvent(
         specversion="1.0",
         id=new_id(),
@@ -179,7 +177,7 @@ def wrap(
         subject=subject,
         time=at,
         datacontenttype="application/json",
-        dataschema=f"{base_url}/schemas/{event.TYPE}.json",
+        dataschema=f"{SCHEMAS}{event.TYPE}.json",
         partitionkey=subject,
         sequence=str(sequence),
         correlationid=cause.correlation_id,
