@@ -126,12 +126,13 @@ def _key(path: Path) -> RSAPrivateKey:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--key", type=Path, required=True)
     parser.add_argument("--issuer", required=True, help="the `iss` of the tokens, an URL")
     given = parser.parse_args()
     app = web_app(ensure_key(given.key), given.issuer)
-    uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
