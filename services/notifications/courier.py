@@ -18,9 +18,8 @@ import structlog
 from aiosmtplib import (
     SMTP,
     SMTPException,
-    SMTPRecipientsRefused,
     SMTPResponseException,
-    SMTPSenderRefused,
+    SMTPStatus,
 )
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
@@ -66,6 +65,7 @@ class Line:
         smtp = self._connect()
         try:
             await smtp.connect()
+            await smtp.ehlo()
         except (SMTPException, OSError) as error:
             smtp.close()
             raise ServerAway(str(error)) from error
@@ -73,26 +73,36 @@ class Line:
 
     async def send(self, mail: Notification, policy: RetryPolicy, at: datetime) -> Outcome:
         """Hand over one mail and say what became of it; raises `ServerAway`."""
-        assert self._smtp is not None
-        assert mail.address is not None
         attempt = Attempt(mail.attempts + 1, mail.created_at, at)
         try:
+            recipient = self._letterhead.envelope_address(mail)
             letter = self._letterhead.write(mail, at)
-            await self._smtp.sendmail(self._letterhead.address, [mail.address], letter)
-        except SMTPRecipientsRefused as error:
-            refusal = error.recipients[0]
-            return policy.after_reply(refusal.code, refusal.message, attempt)
-        except SMTPSenderRefused as error:
-            # The server turns down who writes, not to whom: no mail would fare better.
-            self.close()
-            raise ServerAway(f"{error.code} {error.message}") from error
+        except ValueError as error:
+            return Refused(f"no mail can be written to this address: {error}")
+        try:
+            return await self._hand_over(recipient, letter, policy, attempt)
         except SMTPResponseException as error:
             return policy.after_reply(error.code, error.message, attempt)
         except (SMTPException, OSError) as error:
             self.close()
             return policy.after_fault(f"connection lost: {error}", attempt)
-        except ValueError as error:
-            return Refused(f"not an address mail can be sent to: {error}")
+
+    async def _hand_over(
+        self, recipient: bytes, letter: bytes, policy: RetryPolicy, attempt: Attempt
+    ) -> Outcome:
+        # The commands one by one: aiosmtplib's sendmail parses both addresses twice for each mail.
+        smtp = self._smtp
+        assert smtp is not None
+        code, reply = await smtp.execute_command(b"MAIL", b"FROM:<" + self._letterhead.sender + b">")
+        if code != SMTPStatus.completed:
+            # The server turns down who writes, not to whom: no mail would fare better.
+            self.close()
+            raise ServerAway(f"{code} {reply}")
+        code, reply = await smtp.execute_command(b"RCPT", b"TO:<" + recipient + b">")
+        if code not in (SMTPStatus.completed, SMTPStatus.will_forward):
+            await smtp.rset()
+            return policy.after_reply(code, reply, attempt)
+        await smtp.data(letter)
         return Sent()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.notifications.domain.recipients import Desk, Recipient, parties
 from services.notifications.domain.rules import Link
@@ -56,9 +56,11 @@ class Words:
         for role, party in parties(event).items():
             if recipient.party is not None and role != recipient.role and party is not recipient.party:
                 facts["partner"] = party
+        context = chosen.new_context(facts)
+        subject, body = ("".join(chosen.blocks[name](context)) for name in ("subject", "body"))
         return Wording(
-            subject=" ".join(_block(chosen, "subject", facts).split()),
-            text=_BLANK_LINES.sub("\n\n", _block(chosen, "body", facts).replace("\r", "").strip()),
+            subject=" ".join(subject.split()),
+            text=_BLANK_LINES.sub("\n\n", body.replace("\r", "").strip()),
             link=self._public_url + link.path.format(about=about),
             link_label=link.label,
         )
@@ -82,10 +84,6 @@ def _environment(folder: Path, *, autoescape: bool) -> Environment:
     )
     environment.filters.update(eur=eur, day=day, days=days)
     return environment
-
-
-def _block(template: Template, name: str, facts: dict[str, Any]) -> str:
-    return "".join(template.blocks[name](template.new_context(facts)))
 
 
 def eur(amount: Decimal) -> str:

@@ -51,6 +51,18 @@ class MailServer:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """While not set, mails are kept waiting for their reply."""
 
+    senders_refused: int = 0
+    """How many more MAIL commands are turned down."""
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.senders_refused:
+            self.senders_refused -= 1
+            return "530 Authentication required"
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -199,6 +211,28 @@ async def test_one_recipient_of_ten_refused_for_good_keeps_nobody_else_waiting(
     [failed] = await mails(root, state="failed")
     assert (failed["address"], failed["last_reply"]) == (wanted[3], "550 No such mailbox")
     assert ("cxc.notification.failed.v1", failed["_id"]) in await published(root)
+
+
+async def test_an_address_no_mail_can_be_written_to_fails_alone(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, "no address", *addresses(3))
+        await until(lambda: all_settled(root))
+    [failed] = await mails(root, state="failed")
+    assert failed["last_reply"] == "no mail can be written to this address: it is no plain mail address"
+    assert len(mail_server.accepted) == 3
+
+
+async def test_a_server_that_takes_no_mail_from_us_costs_no_mail(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.senders_refused = 3
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, *addresses(10))
+        await until(lambda: all_settled(root))
+    assert len(mail_server.accepted) == 10
+    assert {mail["attempts"] for mail in await mails(root, state="sent")} == {1}
 
 
 async def test_a_mail_the_server_was_too_busy_for_is_tried_again(

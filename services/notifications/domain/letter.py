@@ -33,16 +33,20 @@ class Letterhead:
         self.domain = self.address.rpartition("@")[2]
         if not self.domain:
             raise ValueError(f"'{sender}' is no mail address to send from")
+        self.sender = _mailbox(self.address)
         self._from = formataddr((name, self.address)).encode("ascii")
         self._html = html
+
+    def envelope_address(self, notification: Notification) -> bytes:
+        """Whom the mail is for, as the mail server is told; raises ValueError when it cannot be."""
+        return _mailbox(notification.address or "")
 
     def message_id(self, notification: Notification) -> str:
         """The same at each attempt, so that a mail that arrives twice is seen to be one."""
         return f"<{notification.id}@{self.domain}>"
 
     def write(self, notification: Notification, at: datetime) -> bytes:
-        """The finished mail; lines end in CRLF, everything is ASCII."""
-        assert notification.address is not None
+        """The finished mail; lines end in CRLF, everything is ASCII. Raises ValueError as above."""
         footer = f"You get this mail because {notification.why[:1].lower()}{notification.why[1:]}"
         text = f"{notification.text}\n\n{notification.link_label}: {notification.link}\n\n-- \n{footer}\n"
         html = self._html(
@@ -55,7 +59,7 @@ class Letterhead:
         head = b"".join(
             (
                 b"From: " + self._from,
-                b"\nTo: " + _one_line(notification.address),
+                b"\nTo: " + self.envelope_address(notification),
                 b"\nSubject: " + _subject(notification.subject),
                 b"\nDate: " + format_datetime(at).encode("ascii"),
                 b"\nMessage-ID: " + self.message_id(notification).encode("ascii"),
@@ -88,7 +92,13 @@ def _subject(subject: str) -> bytes:
     return Header(line, "utf-8", header_name="Subject").encode().encode("ascii")
 
 
+def _mailbox(address: str) -> bytes:
+    if address.count("@") != 1 or any(character in address for character in ' <>",;:()'):
+        raise ValueError("it is no plain mail address")
+    return _one_line(address)
+
+
 def _one_line(value: str) -> bytes:
     if not value.isascii() or not value.isprintable():
-        raise ValueError("a header value holds a control or non-ASCII character")
+        raise ValueError("it holds a control or non-ASCII character")
     return value.encode("ascii")

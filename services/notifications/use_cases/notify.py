@@ -8,6 +8,7 @@ from typing import Final
 from services.notifications.domain import recipients
 from services.notifications.domain.notification import Notification, notification_id
 from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.wording import Wording
 from services.notifications.repositories import NotificationsUnitOfWork
 from shared.contracts.envelope import CloudEvent, Event
 
@@ -34,14 +35,17 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
     about = recipients.about(event)
     link = uow.rules.link_for(event.TYPE)
     # All words first: a template that fails must not leave half the recipients told.
-    wordings = [
-        uow.words.word(delivery.rule.template, event, delivery.recipient, about=about, link=link)
-        for delivery in new.values()
-    ]
+    wordings: dict[str, Wording] = {}
+    for delivery in new.values():
+        recipient = delivery.recipient
+        if recipient.key not in wordings:
+            wordings[recipient.key] = uow.words.word(
+                delivery.rule.template, event, recipient, about=about, link=link
+            )
     made = [
         Notification.make(
             delivery,
-            wording,
+            wordings[delivery.recipient.key],
             id=id,
             fact_id=fact.id,
             fact_type=event.TYPE,
@@ -51,7 +55,7 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
             partnerships=recipients.partnerships(event),
             at=uow.now,
         )
-        for (id, delivery), wording in zip(new.items(), wordings, strict=True)
+        for id, delivery in new.items()
     ]
     for notification in made:
         uow.notifications.add(notification)

@@ -137,6 +137,25 @@ async def test_what_people_wrote_is_escaped_and_breaks_no_header() -> None:
     assert "{{ 7 * 7 }}\n.\nEnd" in part(message, "plain")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nobody",
+        "two@a.example,three@b.example",
+        "a@b.example>\r\nDATA",
+        "Jürgen@b.example",
+        "a b@c.example",
+    ],
+)
+async def test_an_address_that_could_upset_the_mail_server_is_not_written_to(address: str) -> None:
+    mail = (await mails_of(samples.an_acceptance()))[samples.VISITOR.email].model_copy(
+        update={"address": address}
+    )
+    with pytest.raises(ValueError, match="it "):
+        LETTERHEAD.write(mail, AT)
+
+
 async def test_a_recipient_sees_who_their_partner_is() -> None:
     mails = await mails_of(samples.a_match(MatchApproved))
     assert samples.HOST.email in mails[samples.VISITOR.email].text
