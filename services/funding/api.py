@@ -113,7 +113,7 @@ class ProgressView(BaseModel):
     name: str
     done: int
     objective: int
-    percent: Decimal
+    percent: float
     sentence: str = Field(examples=["23 / 80, 28.75 %"])
 
 
@@ -244,7 +244,7 @@ async def progress(partnership: InPath) -> ProgressView:
         name=partnership.name,
         done=progress.done,
         objective=progress.objective,
-        percent=progress.percent,
+        percent=float(progress.percent),
         sentence=progress.sentence,
     )
 
