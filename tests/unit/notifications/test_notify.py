@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 from pydantic import TypeAdapter
@@ -17,12 +18,18 @@ from services.notifications.domain.notification import (
     notification_id,
 )
 from services.notifications.domain.rules import Channel
+from services.notifications.handlers import handlers
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
 from services.notifications.use_cases.read_notification import read_notification
+from shared.contracts.examples import golden_examples
 from shared.contracts.matching import MatchApproved
 from shared.errors import NotFound
-from tests.builders import an_envelope
+from shared.messaging.consumer import BatchConsumer
+from shared.messaging.topics import events
+from shared.storage.store import INBOX, OUTBOX
+from shared.storage.transactions import Transactions
+from tests.builders import a_message, an_envelope
 from tests.fakes import MemoryTransactions
 from tests.unit.notifications import samples
 
@@ -165,3 +172,23 @@ def test_moments_sort_as_text() -> None:
     texts = [moment_text(moment) for moment in moments]
     assert texts == sorted(texts)
     assert [TypeAdapter(Moment).validate_python(text) for text in texts] == moments
+
+
+async def test_every_golden_example_is_told_once_through_the_consumer_however_often_it_comes(
+    transactions: MemoryTransactions[NotificationsUnitOfWork],
+) -> None:
+    consumer = BatchConsumer(handlers, cast("Transactions[NotificationsUnitOfWork]", transactions))
+    examples = [event for event in golden_examples().values() if event["type"] in handlers.types]
+    assert {event["type"] for event in examples} == set(handlers.types)
+    messages = [
+        a_message(event, topic=events(event["source"].rpartition("/")[2]), offset=offset)
+        for offset, event in enumerate(examples)
+    ]
+    await consumer.consume(messages)
+    first = stored(transactions)
+    assert {notification.fact_type for notification in first.values()} == set(samples.RULES.events)
+    assert not transactions.database[OUTBOX], "set aside"
+    await consumer.consume([message._replace(offset=message.offset + 100) for message in messages])
+    transactions.database[INBOX].clear()
+    await consumer.consume(messages)
+    assert stored(transactions) == first
