@@ -187,6 +187,9 @@ async def _on_malformed(request: Request, error: Exception) -> Response:
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
+    if isinstance(error.__cause__, CxcError):
+        # FastAPI calls whatever interrupts the reading of a body a parsing error.
+        return await _on_business_error(request, error.__cause__)
     body = {
         "type": "about:blank",
         "title": str(error.detail),
