@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
-from shared.errors import Forbidden
+from shared.errors import Forbidden, NotFound
 from shared.security import Caller, CallerRole
 
 Sender = Caller | Origin
@@ -31,7 +31,13 @@ async def registration_to_change(uow: RegistrationUnitOfWork, id: str, by: Sende
     the id is made of the source.
     """
     if isinstance(by, Origin):
-        return await uow.registrations.get(id)
+        submitted = await uow.registrations.find(id)
+        if submitted is None:
+            raise NotFound(
+                f"There is no registration '{by.reference}' from {by.source}: none was submitted under that "
+                "subject, or it was refused."
+            )
+        return submitted
     registration = await uow.registrations.get_visible_to(by, id)
     if by.sees_everything:
         raise Forbidden("The support office and auditors read registrations; they do not change any.")

@@ -145,7 +145,7 @@ class Registration(Aggregate):
 
         Raises `UnresolvableReference`.
         """
-        profile_of(submission, origin.source)
+        _partner_ids(submission, origin.source)
         registration = cls(
             id=id,
             origin=origin,
@@ -174,7 +174,7 @@ class Registration(Aggregate):
         Raises `WrongState` once it is rejected or withdrawn, and `UnresolvableReference`.
         """
         self._require(OPEN, "amended")
-        profile_of(submission, self.origin.source)
+        _partner_ids(submission, self.origin.source)
         self.submission = submission
         self.party = _party(submission, self.id, self.party.owner, assessment)
         self.verdict = assessment.screening.verdict
@@ -268,14 +268,16 @@ def profile_of(submission: Submission, source: str | None) -> Profile:
         host_places=submission.host_places,
         motivation=submission.motivation,
         pre_agreed=[
-            PreAgreed(
-                registration_id=_partner_id(partner, source),
-                first_day=partner.first_day,
-                last_day=partner.last_day,
+            PreAgreed(registration_id=partner_id, first_day=partner.first_day, last_day=partner.last_day)
+            for partner, partner_id in zip(
+                submission.pre_agreed, _partner_ids(submission, source), strict=True
             )
-            for partner in submission.pre_agreed
         ],
     )
+
+
+def _partner_ids(submission: Submission, source: str | None) -> list[str]:
+    return [_partner_id(partner, source) for partner in submission.pre_agreed]
 
 
 def _partner_id(partner: PreAgreedPartner, source: str | None) -> str:

@@ -128,6 +128,15 @@ async def test_a_body_over_the_limit_is_a_413(api: Client) -> None:
     assert answer.status_code == 413
 
 
+async def test_a_body_that_grows_over_the_limit_without_saying_so_is_a_413_too(api: Client) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 65_536
+
+    answer = await api.post("/registrations", content=chunks(), headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["type"].rsplit("/")[-1]) == (413, "too-large")
+
+
 async def test_amending_screens_anew_and_keeps_the_steps(api: Client) -> None:
     id = (await registered(api))["id"]
     organisation = {**a_submission()["organisation"], "memberships": []}

@@ -219,7 +219,7 @@ async def test_amendment_and_withdrawal_by_event_find_the_registration_by_source
 async def test_another_source_never_reaches_a_registration_by_the_same_subject(type: str, data: Data) -> None:
     store = transactions()
     await arrive(store, an_inbox_event(a_submission()))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="'REG-1' from /sample/erp"):
         await arrive(store, an_inbox_event(data, type=type, source="/sample/erp"))
 
 
