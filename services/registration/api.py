@@ -175,7 +175,7 @@ Reason = Annotated[Comment, Body(default_factory=Comment)]
     status_code=201,
     summary="Register an organisation",
     response_description="The registration with its verdict and receipt; `Location` is its address.",
-    responses=problem_responses(401, 403, 409, 413, 422),
+    responses=problem_responses(401, 403, 409, 413, 422, 503),
 )
 async def submit(
     submission: Sent, caller: Authenticated, registering: Root, request: Request, response: Response
@@ -201,7 +201,7 @@ async def submit(
     "/registrations",
     summary="List registrations",
     response_description="A page in the order of the ids.",
-    responses=problem_responses(401, 422),
+    responses=problem_responses(401, 422, 503),
 )
 async def page(
     caller: Authenticated,
@@ -239,7 +239,7 @@ async def page(
     "/registrations/{id}",
     summary="Read a registration",
     response_description="The registration in full.",
-    responses=problem_responses(401, 404),
+    responses=problem_responses(401, 404, 422, 503),
 )
 async def read(id: str, caller: Authenticated, registering: Root) -> RegistrationView:
     """What was sent, the verdict with its receipt, and every step so far."""
@@ -252,7 +252,7 @@ async def read(id: str, caller: Authenticated, registering: Root) -> Registratio
     "/registrations/{id}",
     summary="Amend a registration",
     response_description="The registration, screened anew.",
-    responses=problem_responses(401, 403, 404, 409, 413, 422),
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
 )
 async def amend(
     id: str, submission: Sent, caller: Authenticated, registering: Root, request: Request
@@ -273,7 +273,7 @@ async def amend(
     "/registrations/{id}/accept",
     summary="Accept a registration",
     response_description="The registration, accepted.",
-    responses=problem_responses(401, 403, 404, 409, 422),
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
 )
 async def accept(
     id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
@@ -291,7 +291,7 @@ async def accept(
     "/registrations/{id}/reject",
     summary="Reject a registration",
     response_description="The registration, rejected.",
-    responses=problem_responses(401, 403, 404, 409, 422),
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
 )
 async def reject(
     id: str, rejection: Rejection, caller: Authenticated, registering: Root, request: Request
@@ -309,7 +309,7 @@ async def reject(
     "/registrations/{id}/withdraw",
     summary="Withdraw a registration",
     response_description="The registration, withdrawn.",
-    responses=problem_responses(401, 403, 404, 409, 422),
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
 )
 async def withdraw(
     id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
@@ -328,7 +328,7 @@ async def withdraw(
     summary="The JSON Schema of a command or event",
     response_class=JSONResponse,
     response_description="JSON Schema (draft 2020-12) of the `data` of that type; public.",
-    responses={200: {"content": {"application/schema+json": {}}}, **problem_responses(404)},
+    responses={200: {"content": {"application/schema+json": {}}}, **problem_responses(404, 422)},
 )
 async def schema(type: str) -> JSONResponse:
     """What the `data` of a CloudEvent of this type looks like, by the last part of its `dataschema`."""
