@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
+from bson import Timestamp
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -78,9 +79,14 @@ async def transaction(client: Client) -> AsyncIterator[Session]:
         await _commit(session)
 
 
-async def watch(collection: Collection, pipeline: list[Document]) -> Any:
-    """An open change stream on the collection: an async context manager and iterator."""
-    opening: Any = collection.watch(pipeline, max_await_time_ms=5000)
+async def watch(
+    source: Collection | Database, pipeline: list[Document], *, since: Timestamp | None = None
+) -> Any:
+    """An open change stream: an async context manager and iterator.
+
+    `since` is an operation time of the server; changes from then on come too.
+    """
+    opening: Any = source.watch(pipeline, max_await_time_ms=5000, start_at_operation_time=since)
     return await opening if hasattr(opening, "__await__") else opening
 
 

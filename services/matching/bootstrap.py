@@ -1,0 +1,73 @@
+"""Puts the matching service together: settings, database, weights, and the pool with its feed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from services.matching.domain.pool import Pool
+from services.matching.pool_feed import PoolFeed
+from services.matching.repositories import MatchingUnitOfWork, make_indexes
+from services.matching.settings import MatchingSettings
+from services.matching.weights_on_file import weights_in
+from shared.contracts.envelope import now
+from shared.partnerships import Partnerships
+from shared.storage.driver import Client, Database, close, connect
+from shared.storage.store import prepare_database
+from shared.storage.transactions import Transactions
+from shared.storage.unit_of_work import Clock
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The composition root of the matching service."""
+
+    settings: MatchingSettings
+    client: Client
+    database: Database
+    transactions: Transactions[MatchingUnitOfWork]
+    partnerships: Partnerships
+    pool: Pool
+    feeding: asyncio.Task[None]
+
+    async def close(self) -> None:
+        """End the pool's feed and let the database go."""
+        self.feeding.cancel()
+        await asyncio.wait([self.feeding])
+        await close(self.client)
+
+
+async def bootstrap(
+    settings: MatchingSettings | None = None,
+    *,
+    client: Client | None = None,
+    database: str | None = None,
+    clock: Clock = now,
+) -> Matching:
+    """A working service, its pool loaded; `database` names another database than the service's own."""
+    settings = settings or MatchingSettings.load()
+    partnerships = Partnerships.load(settings.partnerships)
+    weights = weights_in(settings.fit_weights)
+    client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
+    store = client[database or settings.database]
+    await prepare_database(store)
+    await make_indexes(store)
+    pool = Pool()
+    loaded = asyncio.Event()
+    feeding = asyncio.create_task(PoolFeed(pool, store, partnerships).follow(loaded), name="pool feed")
+    await loaded.wait()
+    return Matching(
+        settings=settings,
+        client=client,
+        database=store,
+        transactions=Transactions(
+            client,
+            store,
+            lambda open_store: MatchingUnitOfWork(
+                open_store, partnerships=partnerships, weights=weights, pool=pool, clock=clock
+            ),
+        ),
+        partnerships=partnerships,
+        pool=pool,
+        feeding=feeding,
+    )

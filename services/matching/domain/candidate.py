@@ -1,0 +1,144 @@
+"""The candidate: an accepted registration in the pool, and the matches it is engaged in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from services.matching.domain.errors import NotInPool, TooManyOpenProposals
+from services.matching.domain.stay import require_place
+from shared.aggregate import Aggregate
+from shared.contracts.common import Party, Window
+from shared.contracts.matching import Fit, FitsFound, Side
+from shared.contracts.registration import PreAgreed, Profile
+
+MOST_OPEN_PROPOSALS: Final = 5
+"""Of one visitor, as in the sister programme Erasmus for Young Entrepreneurs."""
+
+
+class Engagement(BaseModel):
+    """A match of this candidate that has not ended; `approved` ones hold a place of the host."""
+
+    model_config = ConfigDict(frozen=True)
+
+    match_id: str
+    side: Side
+    stay: Window
+    approved: bool = False
+
+
+class Candidate(Aggregate):
+    """A registration as matching knows it; its id is the registration's.
+
+    One that is only named by a partner, or that left before it was ever accepted, exists outside
+    the pool: whoever changes the pair writes this document, so that nobody misses the other.
+    """
+
+    COLLECTION: ClassVar[str] = "candidates"
+
+    party: Party | None = None
+    profile: Profile | None = None
+    in_pool: bool = False
+    since: datetime | None = None
+    """When it first joined the pool: who has waited longer goes first among equals."""
+    heard: int = 0
+    """The registration's version this is based on; older news is no news."""
+    named_by: list[str] = []
+    """Registrations that named this one as their pre-agreed partner before it was in the pool."""
+    engagements: list[Engagement] = []
+
+    # ── the pool ─────────────────────────────────────────────────────────────────────────────
+
+    def is_news(self, version: int) -> bool:
+        """Whether this version of the registration comes after all that was heard of it."""
+        return version > self.heard
+
+    def join(self, party: Party, profile: Profile, *, version: int, at: datetime) -> None:
+        """The partnership accepted the registration, or accepted it anew after a change."""
+        self.party = party
+        self.profile = profile
+        self.in_pool = True
+        self.since = self.since or at
+        self.heard = version
+        self._touch()
+
+    def leave(self, party: Party, *, version: int) -> None:
+        """The registration is no longer accepted; its matches are ended, or kept, by who says so."""
+        self.party = party
+        self.in_pool = False
+        self.heard = version
+        self._touch()
+
+    def found(self, side: Side, fits: list[Fit], considered: int) -> None:
+        """Record the best partners for one of its roles."""
+        assert self.party is not None
+        self._record(FitsFound(party=self.party, side=side, fits=fits, considered=considered))
+
+    def require_in_pool(self) -> tuple[Party, Profile]:
+        """Its party and profile; raises `NotInPool` when the registration is not accepted at present."""
+        if not self.in_pool or self.party is None or self.profile is None:
+            name = self.party.organisation if self.party else self.id
+            raise NotInPool(f"The registration of {name} is not accepted at present.")
+        return self.party, self.profile
+
+    # ── partners found already ───────────────────────────────────────────────────────────────
+
+    def be_named_by(self, registration_id: str) -> None:
+        """Remember who named this one as partner; a change even when known, so that both sides meet."""
+        if registration_id not in self.named_by:
+            self.named_by = [*self.named_by, registration_id]
+        self._touch()
+
+    def names(self, registration_id: str) -> PreAgreed | None:
+        """The stay agreed with that registration beforehand, if this one says there is one."""
+        if self.profile is None:
+            return None
+        return next(
+            (named for named in self.profile.pre_agreed if named.registration_id == registration_id), None
+        )
+
+    # ── matches ──────────────────────────────────────────────────────────────────────────────
+
+    def require_room_for_proposal(self) -> None:
+        """Raises `TooManyOpenProposals` when this visitor has five matches nobody has decided yet."""
+        still_open = sum(not e.approved for e in self.engagements if e.side == "visitor")
+        if still_open >= MOST_OPEN_PROPOSALS:
+            raise TooManyOpenProposals(
+                f"The visitor has {still_open} open proposals; {MOST_OPEN_PROPOSALS} are the most. "
+                "Another is possible once one of them has ended."
+            )
+
+    def require_place(self, stay: Window, *, besides: str | None = None) -> None:
+        """Raises `HostFull` unless this host has a place in all of the stay, match `besides` left out."""
+        party, profile = self.require_in_pool()
+        taken = [
+            e.stay for e in self.engagements if e.side == "host" and e.approved and e.match_id != besides
+        ]
+        require_place(party.organisation, stay, taken, profile.host_places)
+
+    def engage(self, match_id: str, side: Side, stay: Window) -> None:
+        """Take part in a match."""
+        self.engagements = [*self.engagements, Engagement(match_id=match_id, side=side, stay=stay)]
+        self._touch()
+
+    def confirm(self, match_id: str) -> None:
+        """The match is approved: it is no open proposal any more, and a host's place is taken."""
+        self.engagements = [
+            e.model_copy(update={"approved": True}) if e.match_id == match_id else e for e in self.engagements
+        ]
+        self._touch()
+
+    def release(self, match_id: str) -> None:
+        """The match has ended."""
+        self.engagements = [e for e in self.engagements if e.match_id != match_id]
+        self._touch()
+
+    @property
+    def stays(self) -> list[Window]:
+        """The approved stays at this host."""
+        return self._stays()
+
+    def _stays(self, besides: str | None = None) -> list[Window]:
+        return [e.stay for e in self.engagements if e.side == "host" and e.approved and e.match_id != besides]

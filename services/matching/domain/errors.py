@@ -1,0 +1,68 @@
+"""The rules a request of matching can break, each with its code."""
+
+from __future__ import annotations
+
+from shared.errors import RuleBroken
+
+
+class PartnersDoNotFit(RuleBroken):
+    """A hard constraint of the scheme keeps these two apart."""
+
+    code = "partners-do-not-fit"
+    title = "These two cannot be matched"
+
+
+class NotInPool(RuleBroken):
+    """The registration is not accepted at present."""
+
+    code = "not-in-pool"
+    title = "The registration is not in the pool"
+
+
+class TooManyOpenProposals(RuleBroken):
+    """The visitor has as many open proposals as the scheme lets one have."""
+
+    code = "too-many-open-proposals"
+    title = "Too many open proposals"
+
+
+class AlreadyMatched(RuleBroken):
+    """These two have a match that has not ended."""
+
+    code = "already-matched"
+    title = "These two have an open match"
+
+
+class StayOutOfBounds(RuleBroken):
+    """The stay is shorter or longer than the scheme allows."""
+
+    code = "stay-out-of-bounds"
+    title = "The stay is too short or too long"
+
+
+class HostFull(RuleBroken):
+    """The host has no free place in these days."""
+
+    code = "host-full"
+    title = "The host has no free place"
+
+
+class VisitAlreadyClaimed(RuleBroken):
+    """The visitor's one visit of the scheme belongs to another match."""
+
+    code = "visit-already-claimed"
+    title = "The visit right is used"
+
+
+class MatchStateForbids(RuleBroken):
+    """The match is in a state in which this cannot be done."""
+
+    code = "match-state-forbids"
+    title = "The state of the match forbids this"
+
+
+class AlreadyApproved(RuleBroken):
+    """The partnership has approved the match before."""
+
+    code = "already-approved"
+    title = "Approved already"

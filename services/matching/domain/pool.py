@@ -1,0 +1,584 @@
+"""The pool in memory: every candidate as a row of columns, searched whole for the best partners.
+
+For each possible partner the columns give a score that can only be too high: topics are looked up
+in hashed bit masks, rare languages share a bit, and stays taken are left out. Partners are then
+compared exactly, highest bound first, until no bound left can beat the worst of those kept; so the
+answer is the same as comparing everybody exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, fields
+from datetime import date
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.matching.domain import fit as fits
+from services.matching.domain.fit import Prospect
+from services.matching.domain.stay import SHORTEST_WEEKDAYS, Span, shortest_span
+from services.matching.domain.weights import Weights
+from shared.contracts.matching import Fit, Side
+from shared.contracts.vocabulary import Ecosystem, Goal
+
+Array = NDArray[Any]
+
+_SPANS: Final = 4
+"""Availabilities kept apart; of more, the later ones are kept as one that covers them."""
+
+_WORDS: Final = 4
+"""64-bit words of a topic mask."""
+
+_FIRST_BATCH: Final = 16
+_MS_BITS: Final = 42
+_MS_MAX: Final = (1 << _MS_BITS) - 1
+"""Milliseconds fit until the year 2109; a rank is the score, then how long one has waited."""
+
+
+class Best(NamedTuple):
+    """The best partners of one candidate, best first, out of how many of the other role."""
+
+    fits: list[Fit]
+    considered: int
+
+
+@dataclass
+class _Columns:
+    is_visitor: Array
+    is_host: Array
+    visit_used: Array
+    country: Array
+    served: Array
+    ecosystems: Array
+    ecosystem_count: Array
+    goals: Array
+    goal_count: Array
+    languages: Array
+    wishes: Array
+    has_wish: Array
+    needs: Array
+    need_count: Array
+    offers: Array
+    first: Array
+    last: Array
+    wished_days: Array
+    point: Array
+    patience: Array
+
+    @classmethod
+    def of_size(cls, n: int) -> _Columns:
+        return cls(
+            is_visitor=np.zeros(n, np.bool_),
+            is_host=np.zeros(n, np.bool_),
+            visit_used=np.zeros(n, np.bool_),
+            country=np.zeros(n, np.int16),
+            served=np.zeros(n, np.uint16),
+            ecosystems=np.zeros(n, np.uint16),
+            ecosystem_count=np.zeros(n, np.uint8),
+            goals=np.zeros(n, np.uint8),
+            goal_count=np.zeros(n, np.uint8),
+            languages=np.zeros(n, np.uint64),
+            wishes=np.zeros(n, np.uint64),
+            has_wish=np.zeros(n, np.bool_),
+            needs=np.zeros((_WORDS, n), np.uint64),
+            need_count=np.zeros(n, np.uint8),
+            offers=np.zeros((_WORDS, n), np.uint64),
+            first=np.zeros((_SPANS, n), np.int32),
+            last=np.zeros((_SPANS, n), np.int32),
+            wished_days=np.zeros(n, np.uint8),
+            point=np.full((3, n), np.nan),
+            patience=np.zeros(n, np.int64),
+        )
+
+    def grown(self) -> _Columns:
+        size = self.country.shape[0]
+        larger = _Columns.of_size(2 * size)
+        for column in fields(self):
+            getattr(larger, column.name)[..., :size] = getattr(self, column.name)
+        return larger
+
+
+class _Numbers:
+    """Small numbers for words, in the order they are first met."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def of(self, word: str) -> int:
+        return self._numbers.setdefault(word, len(self._numbers))
+
+    def bit(self, word: str) -> int:
+        """A bit of its own for the first 63 words; all others share the last one."""
+        return 1 << min(self.of(word), 63)
+
+    def mask(self, words: Iterable[str]) -> int:
+        mask = 0
+        for word in words:
+            mask |= self.bit(word)
+        return mask
+
+
+class _Tables:
+    """The points of `fit`, looked up by counts instead of computed."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        size = len(Ecosystem) + 1
+        self.ecosystems = np.array(
+            [
+                [
+                    [fits.ecosystem_points(weights, min(s, v, h), v, h) for h in range(size)]
+                    for s in range(size)
+                ]
+                for v in range(size)
+            ],
+            np.int64,
+        )
+        """By the visitor's count, the shared and the host's."""
+        size = len(Goal) + 1
+        self.goals = np.array(
+            [[fits.goal_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], np.int64
+        )
+        """By the shared and the visitor's count."""
+        self.topics_enough = weights.topics_enough
+        size = self.topics_enough + 1
+        self.topics = np.array(
+            [[fits.topic_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], np.int64
+        )
+        """By the shared and the visitor's count, both counted no further than is enough."""
+        self.languages = fits.language_points(weights, True)
+        self.no_wish = fits.country_points(weights, None)
+        self.wish_met = fits.country_points(weights, True)
+        self.length = fits.length_points(weights, True)
+        self.distance = fits.distance_points(weights, True)
+        # A little towards too near, so that rounding can only make the bound too high.
+        self.far_cosine = fits.cosine_of_distance(weights.full_lump_sum_km) + 1e-9
+        self.days_for = np.array([shortest_span(days) for days in range(256)], np.int32)
+        """Calendar days that can hold so many weekdays."""
+
+
+class Pool:
+    """Candidates of one process, kept in step with the database by whoever owns it."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._columns = _Columns.of_size(capacity)
+        self._rows: dict[str, int] = {}
+        self._prospects: list[Prospect | None] = []
+        self._free: list[int] = []
+        self._spans_used = 1
+        self._languages = _Numbers()
+        self._countries = _Numbers()
+        self._tables: dict[str, _Tables] = {}
+        self._claimed: set[str] = set()
+        self._rows_of_key: dict[str, set[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._rows
+
+    def get(self, id: str) -> Prospect | None:
+        """The member of that registration id, or None."""
+        row = self._rows.get(id)
+        return None if row is None else self._prospects[row]
+
+    @property
+    def ids(self) -> set[str]:
+        """The registration ids of all members."""
+        return set(self._rows)
+
+    @property
+    def claimed(self) -> set[str]:
+        """The identifiers whose visit right is taken."""
+        return set(self._claimed)
+
+    def known(self, ids: set[str]) -> set[str]:
+        """Those of the registration ids that are in the pool."""
+        return self._rows.keys() & ids
+
+    # ── keeping it current ───────────────────────────────────────────────────────────────────
+
+    def put(self, prospect: Prospect) -> None:
+        """Take a candidate in, or replace what is known of it."""
+        row = self._rows.get(prospect.id)
+        if row is None:
+            row = self._new_row()
+            self._rows[prospect.id] = row
+        else:
+            self._forget_keys(row)
+        self._prospects[row] = prospect
+        self._write(row, prospect)
+        for key in claim_keys(prospect):
+            self._rows_of_key.setdefault(key, set()).add(row)
+        self._columns.visit_used[row] = self.visit_used(prospect)
+
+    def remove(self, id: str) -> None:
+        """Let a candidate go; nothing happens when it is not here."""
+        row = self._rows.pop(id, None)
+        if row is None:
+            return
+        self._forget_keys(row)
+        self._columns.is_visitor[row] = self._columns.is_host[row] = False
+        self._prospects[row] = None
+        self._free.append(row)
+
+    def claim(self, key: str, taken: bool = True) -> None:
+        """The visit right of this identifier is taken, or given back."""
+        if taken:
+            self._claimed.add(key)
+        else:
+            self._claimed.discard(key)
+        for row in self._rows_of_key.get(key, ()):
+            prospect = self._prospects[row]
+            assert prospect is not None
+            self._columns.visit_used[row] = self.visit_used(prospect)
+
+    def visit_used(self, prospect: Prospect) -> bool:
+        """Whether the visit right of any of its identifiers is taken."""
+        return any(key in self._claimed for key in claim_keys(prospect))
+
+    def _new_row(self) -> int:
+        if self._free:
+            return self._free.pop()
+        row = len(self._prospects)
+        if row == self._columns.country.shape[0]:
+            self._columns = self._columns.grown()
+        self._prospects.append(None)
+        return row
+
+    def _forget_keys(self, row: int) -> None:
+        prospect = self._prospects[row]
+        assert prospect is not None
+        for key in claim_keys(prospect):
+            rows = self._rows_of_key[key]
+            rows.discard(row)
+            if not rows:
+                del self._rows_of_key[key]
+
+    def _write(self, row: int, prospect: Prospect) -> None:
+        columns = self._columns
+        columns.is_visitor[row] = prospect.visits
+        columns.is_host[row] = prospect.hosts
+        columns.country[row] = self._countries.of(prospect.party.place.country)
+        columns.served[row] = prospect.served
+        columns.ecosystems[row] = prospect.ecosystems
+        columns.ecosystem_count[row] = prospect.ecosystems.bit_count()
+        columns.goals[row] = prospect.goals
+        columns.goal_count[row] = prospect.goals.bit_count()
+        columns.languages[row] = self._languages.mask(prospect.languages)
+        columns.wishes[row] = self._countries.mask(prospect.wished_countries)
+        columns.has_wish[row] = bool(prospect.wished_countries)
+        columns.needs[:, row] = _topic_words(prospect.needs)
+        columns.need_count[row] = min(len(prospect.needs), 255)
+        columns.offers[:, row] = _topic_words(prospect.offers)
+        spans = _few(prospect.spans)
+        self._spans_used = max(self._spans_used, len(spans))
+        # An unused place holds a span that ends before it begins, and meets nothing.
+        unused = [(1, 0)] * (_SPANS - len(spans))
+        columns.first[:, row], columns.last[:, row] = zip(*spans, *unused, strict=True)
+        columns.wished_days[row] = prospect.wished_days
+        columns.point[:, row] = prospect.point or (np.nan, np.nan, np.nan)
+        columns.patience[row] = _patience(prospect)
+
+    # ── asking it ────────────────────────────────────────────────────────────────────────────
+
+    def count(self, side: Side, without: Collection[str] = ()) -> int:
+        """How many besides those ids could, by their role, be the partner of someone on this side."""
+        others = self._others(side)
+        left_out = sum(bool(others[row]) for id in without if (row := self._rows.get(id)) is not None)
+        return int(np.count_nonzero(others)) - left_out
+
+    def _others(self, side: Side) -> Array:
+        role = self._columns.is_host if side == "visitor" else self._columns.is_visitor
+        others: Array = role[: len(self._prospects)]
+        return others
+
+    def ranked(
+        self,
+        prospect: Prospect,
+        side: Side,
+        *,
+        weights: Weights,
+        on: date,
+        limit: int,
+        without: Collection[str] = (),
+        visit_used: Callable[[Prospect], bool],
+    ) -> list[tuple[int, Prospect]]:
+        """The best partners with their rank, best first, equal to comparing everybody exactly.
+
+        `side` is the role in which `prospect` looks for partners; `without` are registration ids to
+        leave out, `visit_used` knows of visits this pool may not have heard of.
+        """
+        bounds = self._bounds(prospect, side, weights, on)
+        for id in (prospect.id, *without):
+            if (row := self._rows.get(id)) is not None:
+                bounds[row] = -1
+        kept: list[tuple[int, str, Prospect]] = []
+        compared = 0
+        batch = max(_FIRST_BATCH, 2 * limit)
+        while compared < len(bounds):
+            upto = min(len(bounds), compared + batch)
+            rows = _highest(bounds, upto)
+            for row in rows[compared:]:
+                bound = int(bounds[row])
+                if bound < 0 or (len(kept) >= limit and bound < kept[-1][0]):
+                    return [(rank, partner) for rank, _, partner in kept]
+                partner = self._prospects[row]
+                assert partner is not None
+                rank = _exact_rank(prospect, partner, side, weights, on, visit_used)
+                if rank is not None:
+                    kept.append((rank, partner.id, partner))
+                    kept.sort(key=lambda entry: (-entry[0], entry[1]))
+                    del kept[limit:]
+            # Equal bounds come together, so there may be more than asked for.
+            compared = len(rows)
+            batch = compared * 3
+        return [(rank, partner) for rank, _, partner in kept]
+
+    def _bounds(self, prospect: Prospect, side: Side, weights: Weights, on: date) -> Array:
+        """For each row a rank that is at least its exact one, -1 where a stay is impossible."""
+        tables = self._tables_of(weights)
+        n = len(self._prospects)
+        c = self._columns
+        visiting = side == "visitor"
+
+        possible = self._others(side) & (c.country[:n] != self._countries.of(prospect.party.place.country))
+        possible &= (c.served[:n] & np.uint16(prospect.served)) != 0
+        if not visiting:
+            possible &= ~c.visit_used[:n]
+        longest = self._longest_overlap(prospect, n, on.toordinal())
+        possible &= longest >= SHORTEST_WEEKDAYS
+
+        shared = np.bitwise_count(c.ecosystems[:n] & np.uint16(prospect.ecosystems))
+        own = prospect.ecosystems.bit_count()
+        table = tables.ecosystems[own] if visiting else tables.ecosystems[:, :, own].T
+        points = table.ravel().take(shared * np.uint8(len(Ecosystem) + 1) + c.ecosystem_count[:n])
+
+        shared = np.bitwise_count(c.goals[:n] & np.uint8(prospect.goals))
+        if visiting:
+            points += tables.goals[:, prospect.goals.bit_count()].take(shared)
+        else:
+            points += tables.goals.ravel().take(shared * np.uint8(len(Goal) + 1) + c.goal_count[:n])
+
+        points += self._topic_points(prospect, n, tables, visiting)
+
+        points += ((c.languages[:n] & np.uint64(self._languages.mask(prospect.languages))) != 0) * np.int64(
+            tables.languages
+        )
+
+        here = np.uint64(self._countries.bit(prospect.party.place.country))
+        points += np.where(
+            c.has_wish[:n], ((c.wishes[:n] & here) != 0) * np.int64(tables.wish_met), tables.no_wish
+        )
+        if prospect.wished_countries:
+            wished = [self._countries.of(country) for country in prospect.wished_countries]
+            by_country = np.zeros(len(self._countries), np.int64)
+            by_country[wished] = tables.wish_met
+            points += by_country.take(c.country[:n])
+        else:
+            points += tables.no_wish
+
+        wanted = np.maximum(c.wished_days[:n], np.uint8(prospect.wished_days))
+        if not prospect.wished_days:
+            wanted[wanted == 0] = weights.usual_working_days
+        points += (longest >= tables.days_for.take(wanted)) * np.int64(tables.length)
+
+        if prospect.point is not None:
+            x, y, z = prospect.point
+            cosine = c.point[0, :n] * x
+            cosine += c.point[1, :n] * y
+            cosine += c.point[2, :n] * z
+            points += (cosine <= tables.far_cosine) * np.int64(tables.distance)
+
+        points <<= _MS_BITS
+        points += c.patience[:n]
+        points[~possible] = -1
+        bounds: Array = points
+        return bounds
+
+    def _longest_overlap(self, prospect: Prospect, n: int, today: int) -> Array:
+        longest = np.zeros(n, np.int32)
+        for begins, ends in _few(prospect.spans):
+            begins = max(begins, today)
+            for slot in range(self._spans_used):
+                overlap = np.minimum(self._columns.last[slot, :n], ends)
+                overlap -= np.maximum(self._columns.first[slot, :n], begins)
+                np.maximum(longest, overlap + 1, out=longest)
+        return longest
+
+    def _topic_points(self, prospect: Prospect, n: int, tables: _Tables, visiting: bool) -> Array:
+        asked = prospect.needs if visiting else prospect.offers
+        columns = self._columns.offers if visiting else self._columns.needs
+        masks = _topic_words(asked)
+        shared = np.zeros(n, np.uint16)
+        for word, mask in enumerate(masks):
+            if mask:
+                shared += np.bitwise_count(columns[word, :n] & np.uint64(mask))
+        # Two topics of the asker on one bit count as both, wherever the bit is set.
+        for bit, more in _collisions(asked).items():
+            is_set = (columns[bit >> 6, :n] >> np.uint64(bit & 63)) & np.uint64(1)
+            shared += np.uint16(more) * is_set.astype(np.uint16)
+        size = tables.topics_enough + 1
+        np.minimum(shared, size - 1, out=shared)
+        if visiting:
+            return tables.topics[:, min(len(asked), size - 1)].take(shared)
+        needed = np.minimum(self._columns.need_count[:n], size - 1)
+        return tables.topics.ravel().take(shared * np.uint16(size) + needed)
+
+    def _tables_of(self, weights: Weights) -> _Tables:
+        tables = self._tables.get(weights.rule_set)
+        if tables is None:
+            tables = self._tables[weights.rule_set] = _Tables(weights)
+        return tables
+
+
+class PoolView:
+    """The shared pool as one unit of work sees it: with its own changes, which may yet be undone."""
+
+    def __init__(self, shared: Pool, weights: Weights, today: date) -> None:
+        self._shared = shared
+        self._own = Pool(32)
+        self._changed: set[str] = set()
+        self._claimed: set[str] = set()
+        self._weights = weights
+        self._today = today
+
+    def put(self, prospect: Prospect) -> None:
+        """Take a candidate in, or replace what is known of it."""
+        self._changed.add(prospect.id)
+        self._own.put(prospect)
+
+    def remove(self, id: str) -> None:
+        """Let a candidate go."""
+        self._changed.add(id)
+        self._own.remove(id)
+
+    def claim(self, keys: Iterable[str]) -> None:
+        """The visit right of these identifiers is taken."""
+        self._claimed.update(keys)
+
+    def get(self, id: str) -> Prospect | None:
+        """The member of that registration id, or None."""
+        return self._own.get(id) if id in self._changed else self._shared.get(id)
+
+    def visit_used(self, prospect: Prospect) -> bool:
+        """Whether the visit right of any of its identifiers is taken."""
+        return self._shared.visit_used(prospect) or any(key in self._claimed for key in claim_keys(prospect))
+
+    def best(self, prospect: Prospect, side: Side, *, limit: int) -> Best:
+        """The best partners for the role `side`, and how many of the other role were compared."""
+        itself = {prospect.id}
+        replaced = self._shared.known(self._changed)
+        considered = self._shared.count(side, replaced | itself) + self._own.count(side, itself)
+        if side == "visitor" and self.visit_used(prospect):
+            return Best([], considered)
+        found: list[tuple[int, Prospect]] = []
+        for pool, without in ((self._shared, replaced), (self._own, frozenset[str]())):
+            if len(pool):
+                found += pool.ranked(
+                    prospect,
+                    side,
+                    weights=self._weights,
+                    on=self._today,
+                    limit=limit,
+                    without=without,
+                    visit_used=self.visit_used,
+                )
+        found.sort(key=lambda entry: (-entry[0], entry[1].id))
+        return Best([self._fit(prospect, partner, side) for _, partner in found[:limit]], considered)
+
+    def _fit(self, prospect: Prospect, partner: Prospect, side: Side) -> Fit:
+        visitor, host = (prospect, partner) if side == "visitor" else (partner, prospect)
+        fit = fits.fit(visitor, host, self._weights, self._today, for_side=side)
+        assert fit is not None
+        return fit
+
+
+def claim_keys(prospect: Prospect) -> list[str]:
+    """The keys under which the visit right of this organisation is claimed."""
+    return keys_of_visit(prospect.id, prospect.party.identifiers)
+
+
+def keys_of_visit(registration_id: str, identifiers: list[str]) -> list[str]:
+    """Each identifier of the visitor, or its registration when it has none."""
+    return sorted(set(identifiers)) or [f"registration:{registration_id}"]
+
+
+def rank(points: int, prospect: Prospect) -> int:
+    """Orders partners: more points first, then who has waited longer."""
+    return (points << _MS_BITS) + _patience(prospect)
+
+
+def _patience(prospect: Prospect) -> int:
+    return _MS_MAX - min(max(prospect.since_ms, 0), _MS_MAX)
+
+
+def _exact_rank(
+    prospect: Prospect,
+    partner: Prospect,
+    side: Side,
+    weights: Weights,
+    on: date,
+    visit_used: Callable[[Prospect], bool],
+) -> int | None:
+    visitor, host = (prospect, partner) if side == "visitor" else (partner, prospect)
+    # A visitor that asks has been checked before.
+    if fits.pairing_constraints(visitor, host, visit_used=side == "host" and visit_used(visitor)):
+        return None
+    days = fits.common_stretch(visitor, host, on)
+    if days is None:
+        return None
+    return rank(sum(fits.points(visitor, host, weights, days).values()), partner)
+
+
+def _highest(bounds: Array, upto: int) -> list[int]:
+    """The rows of the highest bounds, highest first; rows of equal bounds always in the same order."""
+    if upto >= len(bounds):
+        rows = np.arange(len(bounds))
+    else:
+        threshold = np.partition(bounds, len(bounds) - upto)[len(bounds) - upto]
+        rows = np.flatnonzero(bounds >= threshold)
+    ordered: list[int] = rows[np.argsort(-bounds[rows], kind="stable")].tolist()
+    return ordered
+
+
+def _few(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    if len(spans) <= _SPANS:
+        return spans
+    ordered = sorted(spans)
+    kept, rest = ordered[: _SPANS - 1], ordered[_SPANS - 1 :]
+    return (*kept, (rest[0][0], max(last for _, last in rest)))
+
+
+_BITS: Final[dict[str, int]] = {}
+
+
+def _topic_bit(topic: str) -> int:
+    bit = _BITS.get(topic)
+    if bit is None:
+        bit = blake2b(topic.encode(), digest_size=1).digest()[0]
+        if len(_BITS) < 100_000:
+            _BITS[topic] = bit
+    return bit
+
+
+def _topic_words(topics: Iterable[str]) -> list[int]:
+    mask = 0
+    for topic in topics:
+        mask |= 1 << _topic_bit(topic)
+    return [(mask >> (64 * word)) & 0xFFFFFFFFFFFFFFFF for word in range(_WORDS)]
+
+
+def _collisions(topics: Iterable[str]) -> dict[int, int]:
+    counts: dict[int, int] = {}
+    for topic in topics:
+        bit = _topic_bit(topic)
+        counts[bit] = counts.get(bit, 0) + 1
+    return {bit: count - 1 for bit, count in counts.items() if count > 1}

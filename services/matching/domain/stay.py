@@ -1,0 +1,99 @@
+"""How long a stay may be, counted in weekdays.
+
+Weekdays are Monday to Friday. Public holidays and regions are funding's matter, which counts the
+working days the lump sum is paid for; here the question is only whether two calendars can meet.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Final
+
+from services.matching.domain.errors import HostFull, StayOutOfBounds
+from shared.contracts.common import Window
+
+SHORTEST_WEEKDAYS: Final = 3
+"""The scheme's shortest stay (CXC FAQ, "Duration")."""
+
+Span = tuple[int, int]
+"""First and last day as proleptic ordinals, both included."""
+
+
+def span_of(window: Window) -> Span:
+    """The window's days as ordinals."""
+    return window.first_day.toordinal(), window.last_day.toordinal()
+
+
+def weekdays(first: int, last: int) -> int:
+    """Mondays to Fridays from one ordinal to another, both included; 0 when they are reversed."""
+    if last < first:
+        return 0
+    return _weekdays_before(last + 1) - _weekdays_before(first)
+
+
+def _weekdays_before(day: int) -> int:
+    # Ordinal 1 is a Monday.
+    weeks, rest = divmod(day - 1, 7)
+    return weeks * 5 + min(rest, 5)
+
+
+def shortest_span(weekday_count: int) -> int:
+    """The fewest calendar days that can hold so many weekdays."""
+    if weekday_count < 1:
+        return 0
+    weeks, rest = divmod(weekday_count - 1, 5)
+    return weeks * 7 + rest + 1
+
+
+def latest_last_day(first_day: date) -> date:
+    """The last day a stay of one month can have: one month on, minus one day."""
+    year, month = divmod(first_day.year * 12 + first_day.month, 12)
+    last_of_month = calendar.monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(first_day.day, last_of_month)) - timedelta(days=1)
+
+
+def require_sensible(stay: Window) -> None:
+    """Raises `StayOutOfBounds` unless the stay has three weekdays and ends within a month."""
+    if stay.last_day < stay.first_day:
+        raise StayOutOfBounds(f"The stay ends on {stay.last_day}, before it begins on {stay.first_day}.")
+    count = weekdays(*span_of(stay))
+    if count < SHORTEST_WEEKDAYS:
+        raise StayOutOfBounds(
+            f"From {stay.first_day} to {stay.last_day} there are {count} weekdays; a stay has at least three."
+        )
+    if stay.last_day > (latest := latest_last_day(stay.first_day)):
+        raise StayOutOfBounds(
+            f"A stay lasts one month at the most: beginning on {stay.first_day} it ends by {latest}."
+        )
+
+
+def free_stretches(within: Span, taken: Sequence[Span], places: int) -> list[Span]:
+    """The stretches of days in which fewer than `places` of the stays `taken` overlap."""
+    first, last = within
+    overlapping = [(max(a, first), min(b, last)) for a, b in taken if a <= last and b >= first]
+    if len(overlapping) < places:
+        return [within]
+    # How many stays there are changes only where one begins or the day after one ends.
+    edges = sorted({first, last + 1} | {a for a, _ in overlapping} | {b + 1 for _, b in overlapping})
+    free: list[Span] = []
+    for begins, ends in pairwise(edges):
+        if sum(a <= begins <= b for a, b in overlapping) >= places:
+            continue
+        if free and free[-1][1] == begins - 1:
+            free[-1] = (free[-1][0], ends - 1)
+        else:
+            free.append((begins, ends - 1))
+    return free
+
+
+def require_place(organisation: str, stay: Window, taken: Sequence[Window], places: int) -> None:
+    """Raises `HostFull` when on some day of the stay all places are taken by other stays."""
+    days = span_of(stay)
+    if free_stretches(days, [span_of(other) for other in taken], places) != [days]:
+        raise HostFull(
+            f"{organisation} takes {places} at a time and has no free place on every day "
+            f"from {stay.first_day} to {stay.last_day}."
+        )

@@ -1,0 +1,177 @@
+"""What the matching service stores, and its unit of work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.matching.domain.candidate import Candidate
+from services.matching.domain.case import Case
+from services.matching.domain.fit import Prospect
+from services.matching.domain.match import Match, match_id
+from services.matching.domain.pool import Pool, PoolView, keys_of_visit
+from services.matching.domain.visit_claim import VisitClaim
+from services.matching.domain.weights import WeightHistory
+from shared.contracts.common import Party
+from shared.contracts.envelope import now
+from shared.contracts.vocabulary import Ecosystem, MatchState
+from shared.errors import NotFound
+from shared.partnerships import Partnerships
+from shared.security import Caller, CallerRole
+from shared.storage.driver import Database, Document
+from shared.storage.store import Store
+from shared.storage.unit_of_work import Clock, Repository, UnitOfWork
+
+
+class Candidates(Repository[Candidate]):
+    """All registrations matching has heard of."""
+
+    model = Candidate
+
+    async def named(self, registration_id: str) -> Candidate:
+        """The candidate of that registration; one outside the pool when nothing was heard of it yet."""
+        candidate = await self.find(registration_id)
+        if candidate is None:
+            candidate = Candidate(id=registration_id)
+            self.add(candidate)
+        return candidate
+
+
+class VisitClaims(Repository[VisitClaim]):
+    """The once-only register."""
+
+    model = VisitClaim
+
+    async def of(self, visitor: Party) -> list[VisitClaim]:
+        """The claims on the visit of this organisation, one an identifier, free ones included."""
+        claims: list[VisitClaim] = []
+        for key in keys_of_visit(visitor.registration_id, visitor.identifiers):
+            claim = await self.find(key)
+            if claim is None:
+                claim = VisitClaim(id=key)
+                self.add(claim)
+            claims.append(claim)
+        return claims
+
+
+class Matches(Repository[Match]):
+    """All matches, ended ones included."""
+
+    model = Match
+
+    async def next_id(self, visitor_id: str, host_id: str) -> tuple[str, Match | None]:
+        """The id of the pair's next match, and the latest one they had."""
+        attempt, latest = 1, None
+        while (match := await self.find(match_id(visitor_id, host_id, attempt))) is not None:
+            attempt, latest = attempt + 1, match
+        return match_id(visitor_id, host_id, attempt), latest
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Match:
+        """The match; raises `NotFound` also when the caller may not see it."""
+        match = await self.find(id)
+        if match is None or not _sees(caller, match):
+            raise NotFound(f"There is no match {id}, or none you may see.")
+        return match
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        state: MatchState | None = None,
+        partnership: str | None = None,
+        registration: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Match]:
+        """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
+        conditions = [_visible_to(visible_to)]
+        if state is not None:
+            conditions.append({"state": state})
+        if partnership is not None:
+            conditions.append(_either("partnership", partnership))
+        if registration is not None:
+            conditions.append(_either("registration_id", registration))
+        if after is not None:
+            conditions.append({"_id": {"$gt": after}})
+        where: Document = {"$and": [condition for condition in conditions if condition]}
+        return await self._uow.query(Match, where if where["$and"] else {}, sort=[("_id", 1)], limit=limit)
+
+
+def _either(field: str, wanted: str | None) -> Document:
+    return {"$or": [{f"visitor.{field}": wanted}, {f"host.{field}": wanted}]}
+
+
+def _visible_to(caller: Caller) -> Document:
+    match caller.role:
+        case CallerRole.SUPPORT_OFFICE | CallerRole.AUDITOR:
+            return {}
+        case CallerRole.STAFF:
+            return _either("partnership", caller.partnership)
+        case CallerRole.PARTICIPANT:
+            return _either("owner", caller.organisation)
+        case CallerRole.EXTERNAL:
+            return {"_id": None}
+
+
+def _sees(caller: Caller, match: Match) -> bool:
+    return (
+        caller.sees_everything
+        or caller.is_staff_of(*match.partnerships)
+        or caller.acts_for(match.visitor.owner)
+        or caller.acts_for(match.host.owner)
+    )
+
+
+class MatchingUnitOfWork(UnitOfWork):
+    """One transaction of the matching service, with its policies and the pool as this transaction sees it."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        partnerships: Partnerships,
+        weights: WeightHistory,
+        pool: Pool,
+        clock: Clock = now,
+    ) -> None:
+        super().__init__(store, service="matching", clock=clock)
+        self.today = self.now.date()
+        self.partnerships = partnerships
+        self.weights = weights.on(self.today)
+        self.pool = PoolView(pool, self.weights, self.today)
+        self.candidates = Candidates(self)
+        self.claims = VisitClaims(self)
+        self.matches = Matches(self)
+
+    async def case_of(self, match: Match) -> Case:
+        """The match with both candidates and the visitor's claims, ready for a step."""
+        visitor, host = await asyncio.gather(
+            self.candidates.get(match.visitor.registration_id),
+            self.candidates.get(match.host.registration_id),
+        )
+        # An approved match holds the claims it was approved with, whatever the registration says now.
+        approved = match.state is MatchState.APPROVED
+        party = match.visitor if approved or visitor.party is None else visitor.party
+        return Case(match, visitor, host, await self.claims.of(party))
+
+    def prospect(self, candidate: Candidate) -> Prospect:
+        """What a member of the pool is compared by; raises `NotInPool`."""
+        return prospect_of(candidate, self.partnerships)
+
+
+def prospect_of(candidate: Candidate, partnerships: Partnerships) -> Prospect:
+    """What a member of the pool is compared by; raises `NotInPool`."""
+    party, profile = candidate.require_in_pool()
+    assert candidate.since is not None
+    partnership = partnerships.get(party.partnership) if party.partnership else None
+    served: list[Ecosystem] = partnership.ecosystems if partnership else []
+    return Prospect.of(party, profile, served=served, since=candidate.since, stays=candidate.stays)
+
+
+async def make_indexes(database: Database) -> None:
+    """The indexes of this service's lists; safe to call again and at once."""
+    matches = database[Match.COLLECTION]
+    for side in ("visitor", "host"):
+        await matches.create_index([(f"{side}.partnership", 1), ("_id", 1)])
+        await matches.create_index([(f"{side}.owner", 1), ("_id", 1)])
+        await matches.create_index([(f"{side}.registration_id", 1), ("_id", 1)])
+    await database[Candidate.COLLECTION].create_index("in_pool")

@@ -1,0 +1,19 @@
+"""A pre-agreed match both organisations said yes to: partnerships with that procedure approve it at once."""
+
+from __future__ import annotations
+
+from services.matching.domain.case import Case
+from services.matching.repositories import MatchingUnitOfWork
+from shared.contracts.vocabulary import MatchState
+
+
+def approve_automatically(uow: MatchingUnitOfWork, case: Case) -> None:
+    """Let each partnership that approves pre-agreed matches do so; what a rule forbids is refused instead."""
+    match = case.match
+    for id in match.partnerships:
+        partnership = uow.partnerships.get(id)
+        if match.state is MatchState.AGREED and partnership and partnership.auto_approve_pre_agreed:
+            case.approve_or_refuse(id)
+    if match.state is MatchState.APPROVED:
+        uow.pool.claim(claim.id for claim in case.claims)
+        uow.pool.put(uow.prospect(case.host))

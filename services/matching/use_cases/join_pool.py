@@ -1,0 +1,35 @@
+"""A registration was accepted: it joins the pool, hears of its best fits, meets partners it had before."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.matching.repositories import MatchingUnitOfWork
+from services.matching.use_cases.introduce_partners import introduce_partners
+from shared.contracts.common import Party
+from shared.contracts.registration import Profile
+from shared.contracts.vocabulary import Role
+
+BEST_FITS: Final = 5
+
+
+async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, version: int) -> None:
+    """Take the registration into the pool, or in again as it now is; older news changes nothing.
+
+    `version` is the registration's. The fits are those of this moment, of those accepted in the
+    same batch the ones taken in before it.
+    """
+    candidate = await uow.candidates.named(party.registration_id)
+    if not candidate.is_news(version):
+        return
+    candidate.join(party, profile, version=version, at=uow.now)
+    prospect = uow.prospect(candidate)
+    uow.pool.put(prospect)
+    if Role.VISITOR in party.roles:
+        candidate.found("visitor", *uow.pool.best(prospect, "visitor", limit=BEST_FITS))
+    if Role.HOST in party.roles:
+        candidate.found("host", *uow.pool.best(prospect, "host", limit=BEST_FITS))
+
+    named = [partner.registration_id for partner in profile.pre_agreed]
+    for partner_id in dict.fromkeys([*named, *candidate.named_by]):
+        await introduce_partners(uow, candidate.id, partner_id)

@@ -1,0 +1,18 @@
+"""The matching worker: `faust -A services.matching.worker worker`."""
+
+from __future__ import annotations
+
+from services.matching.bootstrap import bootstrap
+from services.matching.handlers import handlers
+from services.matching.settings import MatchingSettings
+from shared.messaging import topics
+from shared.messaging.worker import create_worker
+
+settings = MatchingSettings.load()
+
+app = create_worker(
+    settings,
+    handlers,
+    lambda: bootstrap(settings),
+    sources=[topics.events("registration")],
+)
