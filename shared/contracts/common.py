@@ -23,6 +23,7 @@ class RuleOutcome(Contract):
     rule: str
     """The rule's short name."""
     outcome: Literal["passed", "failed", "needs_review", "not_applicable"]
+    """One `failed` decides against; else one `needs_review` asks for a person."""
     sentence: str
     """What it found, in plain words."""
     source: str
@@ -61,7 +62,9 @@ class Window(Contract):
     """A span of days, both ends included."""
 
     first_day: date
+    """The first of them."""
     last_day: date
+    """The last of them."""
 
 
 class Party(Contract):

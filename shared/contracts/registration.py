@@ -48,9 +48,9 @@ class Organisation(StrictContract):
     kind: OrganisationKind
     """Decides whether it may visit, host or both."""
     country: Country
-    """Where it is registered; of several, the first."""
+    """Where it is registered, ISO 3166-1 (EL and UK are taken too); of several, the first."""
     also_registered_in: Annotated[list[Country], Field(max_length=10)] = []
-    """Further countries it is registered in."""
+    """Further countries it is registered in, ISO 3166-1."""
     city: Line
     """Where it works from; the distance to the other side is measured from here."""
     postcode: Annotated[str, Field(max_length=20)] | None = None
@@ -87,7 +87,7 @@ class Participant(StrictContract):
     email: Email
     """Where mails go; a role address will do."""
     language: Language = "en"
-    """The language mails are wanted in."""
+    """The language mails are wanted in, ISO 639-1."""
     based_in: Country | None = None
     """The country the participant works from; decides when the organisation is registered in several."""
     third_country_national: bool = False
@@ -140,7 +140,7 @@ class PreAgreedPartner(Availability):
 
 
 class Submission(StrictContract):
-    """A registration as `POST /registrations` and `cxc.registration.submit.v1` take it."""
+    """An organisation registers; `POST /registrations` takes the same."""
 
     TYPE: ClassVar[EventType] = EventType.SUBMIT_REGISTRATION
 
@@ -161,7 +161,7 @@ class Submission(StrictContract):
     needs: Annotated[list[Keyword], Field(max_length=20)] = []
     """Topics it wants to learn about."""
     languages: Annotated[list[Language], Field(min_length=1, max_length=10)] = ["en"]
-    """Languages it can work in."""
+    """Languages it can work in, ISO 639-1."""
     availability: Annotated[list[Availability], Field(min_length=1, max_length=12)]
     """When a stay could take place."""
     preferences: Preferences = Preferences()
@@ -175,7 +175,7 @@ class Submission(StrictContract):
 
 
 class Amendment(Submission):
-    """A registration sent again, whole; it is screened anew."""
+    """A registration is sent again, whole, and screened anew."""
 
     TYPE: ClassVar[EventType] = EventType.AMEND_REGISTRATION
 
