@@ -32,7 +32,7 @@ from shared.observability import BATCH_RETRIES, BATCH_SECONDS, BATCH_SIZE, CONSU
 from shared.problems import field_problems
 from shared.storage.driver import is_transient
 from shared.storage.store import INBOX as INBOX_COLLECTION
-from shared.storage.transactions import Transactions, worth_another_try
+from shared.storage.transactions import Transactions, is_outrun, worth_another_try
 from shared.storage.unit_of_work import UnitOfWork, because_of
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +40,8 @@ _log = structlog.get_logger(__name__)
 U = TypeVar("U", bound=UnitOfWork)
 
 MAX_BACKOFF_S = 5.0
-CONFLICTS_BEFORE_SPLIT = 6
+CONFLICTS_BEFORE_SPLIT = 20
+CROWDED_BATCHES = 50
 
 
 @dataclass
@@ -90,6 +91,9 @@ class BatchConsumer(Generic[U]):
         self._handlers = handlers
         self._transactions = transactions
         self._after_commit = after_commit
+        self._one_at_a_time = asyncio.Lock()
+        self._crowded = 0
+        """Batches still to be run one after the other, since some were in each other's way."""
         self.struggling_since: float | None = None
         """Monotonic time since which the present batch could not be committed; None when all is well."""
 
@@ -164,29 +168,29 @@ class BatchConsumer(Generic[U]):
 
     async def _settle(self, deliveries: Sequence[Delivery[U]]) -> None:
         """Commit the deliveries, in one transaction if possible; tries for as long as it takes."""
-        conflicts = 0
-        attempt = 0
+        conflicts = outages = 0
         while True:
-            attempt += 1
             try:
-                outcome = await self._transactions.once(lambda uow: self._handle(deliveries, uow))
+                outcome = await self._attempt(deliveries)
             except _SetAsideFirst as first:
                 first.delivery.aside = first.why
-                continue
             except Exception as error:  # noqa: BLE001 - what it is decides below; nothing is dropped
                 self.struggling_since = self.struggling_since or time.monotonic()
-                if is_transient(error) or worth_another_try(error):
-                    conflicts += not is_transient(error)
-                    BATCH_RETRIES.labels(self.service, type(error).__name__).inc()
+                BATCH_RETRIES.labels(self.service, type(error).__name__).inc()
+                if is_outrun(error):
+                    conflicts += 1
+                    self._crowded = CROWDED_BATCHES
                     if conflicts >= CONFLICTS_BEFORE_SPLIT and len(deliveries) > 1:
                         await self._settle_apart(deliveries)
                         return
-                    if attempt > 2:
-                        _log.warning(
-                            "batch_retried", attempt=attempt, size=len(deliveries), error=repr(error)
-                        )
+                    await asyncio.sleep(random.uniform(0, 0.005 * conflicts))
+                elif is_transient(error):
+                    outages += 1
+                    _log.warning(
+                        "batch_retried", attempt=outages, size=len(deliveries), error=repr(error)[:300]
+                    )
                     await asyncio.sleep(
-                        random.uniform(0.5, 1) * min(MAX_BACKOFF_S, 0.01 * 2 ** min(attempt, 12))
+                        random.uniform(0.5, 1) * min(MAX_BACKOFF_S, 0.02 * 2 ** min(outages, 10))
                     )
                 elif len(deliveries) > 1:
                     _log.error("batch_not_storable", size=len(deliveries), exc_info=error)
@@ -195,13 +199,21 @@ class BatchConsumer(Generic[U]):
                 elif deliveries[0].aside is None:
                     deliveries[0].aside = SetAside("not_storable", f"{type(error).__name__}: {error}")
                 else:
-                    _log.error("dead_letter_not_storable", attempt=attempt, exc_info=error)
+                    _log.error("dead_letter_not_storable", exc_info=error)
                     await asyncio.sleep(MAX_BACKOFF_S)
             else:
                 self.struggling_since = None
                 for name, count in outcome.items():
                     CONSUMED.labels(self.service, name).inc(count)
                 return
+
+    async def _attempt(self, deliveries: Sequence[Delivery[U]]) -> dict[str, int]:
+        """Run the batch in one transaction: beside the other lanes', unless they were in its way lately."""
+        if self._crowded == 0:
+            return await self._transactions.once(lambda uow: self._handle(deliveries, uow))
+        async with self._one_at_a_time:
+            self._crowded = max(0, self._crowded - 1)
+            return await self._transactions.once(lambda uow: self._handle(deliveries, uow))
 
     async def _settle_apart(self, deliveries: Sequence[Delivery[U]]) -> None:
         """Halve the batch, in order, so that one message that cannot be stored holds up no other."""

@@ -47,6 +47,11 @@ class Transactions(Generic[U]):
         return await work(self._open_unit(MongoStore(self._database, None)))
 
 
+def is_outrun(error: BaseException) -> bool:
+    """Whether someone else changed the same things first; the same work, run anew, will see theirs."""
+    return isinstance(error, ConcurrentChange) or is_conflict(error)
+
+
 def worth_another_try(error: BaseException) -> bool:
     """Whether the same work may succeed when it is run anew."""
-    return isinstance(error, ConcurrentChange) or is_conflict(error) or is_transient(error)
+    return is_outrun(error) or is_transient(error)
