@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from services.funding.domain.distance import metres_between
 from services.funding.domain.places import Gazetteer, PlaceNotResolved, country_name
 from services.funding.domain.rates import RateNotOnFile, Rates, written
-from services.funding.domain.scheme import NoRulesOnFile, Scheme, SchemeRules
+from services.funding.domain.scheme import LumpSumTerms, NoRulesOnFile, Scheme, SchemeRules
 from services.funding.domain.stay import Stay
 from services.funding.domain.working_days import Day, NoCalendar, calendar, explain_days
 from shared.contracts.common import Receipt, RuleOutcome
@@ -103,6 +103,13 @@ def last_allowed_day(first_day: date, longest_months: int = 1) -> date:
     return same_day - timedelta(days=1)
 
 
+def why_halved(working_days: int, metres: float, terms: LumpSumTerms) -> list[HalvedBecause]:
+    """What halves the rate: too few working days, places nearer than the limit (unrounded), or both."""
+    few = working_days < terms.full_from_working_days
+    near = metres < terms.full_from_km * 1000
+    return [HalvedBecause.FEW_WORKING_DAYS] * few + [HalvedBecause.SHORT_DISTANCE] * near
+
+
 def lump_sum(stay: Stay, policies: Policies) -> LumpSum:
     """Amount in EUR for a visitor's stay, with its receipt.
 
@@ -127,11 +134,7 @@ def lump_sum(stay: Stay, policies: Policies) -> LumpSum:
         return _answer(findings, rule_set, days=days, metres=metres)
 
     terms = rules.lump_sum
-    halved_because = []
-    if working_days < terms.full_from_working_days:
-        halved_because.append(HalvedBecause.FEW_WORKING_DAYS)
-    if metres < terms.full_from_km * 1000:
-        halved_because.append(HalvedBecause.SHORT_DISTANCE)
+    halved_because = why_halved(working_days, metres, terms)
     amount = full / 2 if halved_because else full
     halved = _halved_sentence(halved_because, rules, working_days, metres)
     findings.add("full-or-half", "passed", halved, terms.source)

@@ -16,6 +16,7 @@ from services.funding.domain.lump_sum import (
     Outcome,
     last_allowed_day,
     lump_sum,
+    why_halved,
 )
 from services.funding.domain.stay import Stay
 from tests.unit.funding.builders import POLICIES, a_lump_sum, hosted_in, stay_facts
@@ -326,6 +327,23 @@ def test_two_hundred_kilometres_are_compared_unrounded() -> None:
     assert (str(answer(near).amount), answer(near).halved_because) == ("450.00", [NEAR])
     assert (str(answer(far).amount), answer(far).halved_because) == ("900.00", [])
     assert answer(near).distance_km == answer(far).distance_km == 200.0
+
+
+@pytest.mark.parametrize(
+    ("working_days", "metres", "halved_because"),
+    [
+        (5, 200_000.0, []),
+        (5, 199_999.999_999, [NEAR]),
+        (4, 200_000.0, [FEW]),
+        (4, 199_999.999_999, [FEW, NEAR]),
+        (23, 5_000_000.0, []),
+    ],
+)
+def test_exactly_five_days_and_exactly_two_hundred_kilometres_are_enough(
+    working_days: int, metres: float, halved_because: list[HalvedBecause]
+) -> None:
+    terms = POLICIES.scheme.in_force_on(date(2023, 2, 14)).lump_sum
+    assert why_halved(working_days, metres, terms) == halved_because
 
 
 def test_coordinates_win_over_a_name_that_is_not_certain() -> None:
