@@ -312,7 +312,8 @@ def fit(
 
 def _on_ecosystems(visitor: Prospect, host: Prospect, days: Span) -> str:
     shared = visitor.ecosystems & host.ecosystems
-    return f"Both work in {words.listed(words.ECOSYSTEMS[e] for e, bit in _ECOSYSTEM_BITS.items() if bit & shared)}."
+    named = (words.ECOSYSTEMS[ecosystem] for ecosystem, bit in _ECOSYSTEM_BITS.items() if bit & shared)
+    return f"Both work in {words.listed(named)}."
 
 
 def _on_topics(visitor: Prospect, host: Prospect, days: Span) -> str:

@@ -310,17 +310,19 @@ class Pool:
         limit: int,
         without: Collection[str] = (),
         visit_used: Callable[[Prospect], bool],
+        rivals: Iterable[tuple[int, Prospect]] = (),
     ) -> list[tuple[int, Prospect]]:
         """The best partners with their rank, best first, equal to comparing everybody exactly.
 
         `side` is the role in which `prospect` looks for partners; `without` are registration ids to
-        leave out, `visit_used` knows of visits this pool may not have heard of.
+        leave out, `visit_used` knows of visits this pool may not have heard of, `rivals` are the best
+        of another pool, among which these are ranked.
         """
         bounds = self._bounds(prospect, side, weights, on)
         for id in (prospect.id, *without):
             if (row := self._rows.get(id)) is not None:
                 bounds[row] = -1
-        kept: list[tuple[int, str, Prospect]] = []
+        kept = [(rank, rival.id, rival) for rank, rival in rivals]
         compared = 0
         batch = max(_FIRST_BATCH, 2 * limit)
         while compared < len(bounds):
@@ -482,7 +484,7 @@ class PoolView:
         found: list[tuple[int, Prospect]] = []
         for pool, without in ((self._shared, replaced), (self._own, frozenset[str]())):
             if len(pool):
-                found += pool.ranked(
+                found = pool.ranked(
                     prospect,
                     side,
                     weights=self._weights,
@@ -490,9 +492,9 @@ class PoolView:
                     limit=limit,
                     without=without,
                     visit_used=self.visit_used,
+                    rivals=found,
                 )
-        found.sort(key=lambda entry: (-entry[0], entry[1].id))
-        return Best([self._fit(prospect, partner, side) for _, partner in found[:limit]], considered)
+        return Best([self._fit(prospect, partner, side) for _, partner in found], considered)
 
     def _fit(self, prospect: Prospect, partner: Prospect, side: Side) -> Fit:
         visitor, host = (prospect, partner) if side == "visitor" else (partner, prospect)
