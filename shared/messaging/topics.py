@@ -61,7 +61,8 @@ def all_topics() -> Iterator[Topic]:
     for service in SERVICES:
         yield Topic(events(service), config=_kept(30, 2 * MAX_EVENT_BYTES))
         yield Topic(dead_letters(service), partitions=1, config=_kept(90, 2 * MAX_DEAD_LETTER_BYTES))
-        yield Topic(replays(service), partitions=1, config=_kept(30, 2 * MAX_DEAD_LETTER_BYTES))
+        # As long as the dead letters: what was replayed is told by what is here.
+        yield Topic(replays(service), partitions=1, config=_kept(90, 2 * MAX_DEAD_LETTER_BYTES))
         yield Topic(control(service), partitions=1, config=_kept(1, MAX_EVENT_BYTES))
 
 
