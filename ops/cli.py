@@ -1,0 +1,302 @@
+"""The `cxc` command line: what can be called and how. What each command does is in `ops.commands`.
+
+Those modules are imported when their command is called, so that `cxc --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ops.commands import CommandFailed
+from shared.messaging import topics as names
+from shared.messaging.topics import SERVICES
+
+
+class _InWords(TyperGroup):
+    """Says an expected failure in its own sentence, on standard error, with exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CommandFailed as failure:
+            typer.echo(str(failure), err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_InWords,
+    help="ClusterXchange: run the platform on this machine, and work on it or on any other.\n\n"
+    "Commands find a platform that 'cxc up' started here by themselves. CXC_KAFKA_BOOTSTRAP and "
+    "CXC_MONGO_URL (in the environment or a .env file) name another one, and win. "
+    "Exit codes: 0 done, 1 not done (one sentence says why), 2 called wrongly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+topics = typer.Typer(help="Create and list the platform's topics.", no_args_is_help=True)
+dead_letters = typer.Typer(help="What could not be handled: read it, send it back.", no_args_is_help=True)
+app.add_typer(topics, name="topics")
+app.add_typer(dead_letters, name="dead-letters")
+
+Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
+
+
+class Command(StrEnum):
+    """What workers can be told."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    LOG_LEVEL = "log-level"
+
+
+State = Annotated[
+    Path,
+    typer.Option(
+        "--state", metavar="DIR", envvar="CXC_STATE", help="Where the local platform keeps what it has."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
+OneService = Annotated[Service, typer.Argument(metavar="SERVICE", help=", ".join(SERVICES) + ".")]
+SomeServices = Annotated[
+    list[Service] | None, typer.Option("--service", help="Only this service; can be given several times.")
+]
+DEFAULT_STATE = Path("var")
+
+
+@app.command()
+def up(
+    state: State = DEFAULT_STATE,
+    partnerships: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The partnerships of this installation (YAML) instead of the shipped."
+        ),
+    ] = None,
+) -> None:
+    """Start everything on this machine and wait; Ctrl-C stops it.
+
+    Kafka, MongoDB, a mail sink, a token issuer, and an api and a worker of each service. A second start
+    on the same state finds its data again.
+    """
+    from ops.commands.up import up
+
+    up(state, partnerships)
+
+
+@app.command()
+def demo(
+    organisations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="Real organisations, one registration a row, instead of the sample."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many registrations of the sample.")] = 200,
+    seed: Annotated[int, typer.Option(help="The sample's seed: the same one makes the same sample.")] = 1,
+    keep: Annotated[bool, typer.Option(help="Leave the platform up afterwards.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Run the main job on real servers, from registrations to mails, and show what came of it."""
+    from importlib import import_module
+
+    import_module("ops.demo").run_demo(state, organisations=organisations, count=count, seed=seed, keep=keep)
+
+
+@app.command()
+def status(services: SomeServices = None, as_json: Json = False, state: State = DEFAULT_STATE) -> None:
+    """Processes, messages behind, oldest unpublished outbox row, dead letters.
+
+    Exit code 1 when something is wrong: a process is not ready, a server does not answer, a service has
+    no worker, or an outbox row is older than a minute. Being behind and dead letters are not wrong.
+    """
+    from ops.commands.status import status
+
+    if not status(state, _names(services), as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="CloudEvents or bare registrations as JSON: one, a list, or one a line; - is standard input."
+        ),
+    ],
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Your reference of a bare registration; without one its event's id is taken."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look for mistakes first, and send nothing when there are any.")
+    ] = False,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Send nothing: print the events, one a line, as kcat takes them.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Wait for what becomes of them; exit code 1 when one is refused.")
+    ] = False,
+    within: Annotated[float, typer.Option(min=0.1, help="How long --follow waits, in seconds.")] = 30.0,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Publish registrations to cxc.registration.inbox, as an outside system would.
+
+    A bare registration (as POST /registrations takes it) is wrapped in a CloudEvent of source /cxc/cli.
+    The Kafka key is 'source|subject', so that all that is sent about one registration stays in order.
+    Nothing is validated unless --check is given: the platform refuses what is wrong.
+    """
+    from ops.commands.publish import publish
+
+    done = publish(
+        state, file, subject=subject, check=check, print_only=print_only, follow=follow, within_s=within
+    )
+    if not done:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tail(
+    topic: Annotated[
+        list[str] | None, typer.Option("--topic", help="This topic; can be given several times.")
+    ] = None,
+    services: SomeServices = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with the first event that is kept.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Go on with what comes, or stop at the present end.")
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, with the whole event.")
+    ] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Follow the events of all services: time (UTC), type, subject, gist, correlation."""
+    from ops.commands.tail import tail
+
+    chosen = [*(topic or ()), *(names.events(service) for service in services or ())]
+    every = [names.events(service) for service in SERVICES]
+    tail(state, chosen or every, from_start=from_start, follow=follow, as_json=as_json)
+
+
+@topics.command("apply")
+def topics_apply(
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Of the topics that services share the work of.")
+    ] = 6,
+    replication_factor: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Create the topics that are missing; existing ones are never changed, only compared."""
+    from ops.commands.topics import apply
+
+    apply(state, partitions, replication_factor)
+
+
+@topics.command("list")
+def topics_list(as_json: Json = False, state: State = DEFAULT_STATE) -> None:
+    """The platform's topics: partitions and messages kept."""
+    from ops.commands.topics import show
+
+    show(state, as_json)
+
+
+@dead_letters.command("list")
+def dead_letters_list(
+    services: SomeServices = None, as_json: Json = False, state: State = DEFAULT_STATE
+) -> None:
+    """All dead letters, with reason, detail, source, and whether they were replayed."""
+    from ops.commands.dead_letters import show_all
+
+    show_all(state, _names(services), as_json)
+
+
+Offset = Annotated[int, typer.Argument(metavar="OFFSET", min=0, help="As 'list' shows it.")]
+
+
+@dead_letters.command("show")
+def dead_letters_show(
+    service: OneService,
+    offset: Offset,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The original bytes of the value and nothing else.")
+    ] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """One dead letter in full: why, from where, headers, and its value as text made harmless."""
+    from ops.commands.dead_letters import show_one
+
+    show_one(state, service, offset, raw)
+
+
+@dead_letters.command("replay")
+def dead_letters_replay(
+    service: OneService,
+    offsets: Annotated[
+        list[int] | None, typer.Argument(metavar="[OFFSET]...", min=0, help="As 'list' shows them.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of the service.")] = False,
+    reason: Annotated[str | None, typer.Option(help="All of this reason, such as handler_failed.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also those that were replayed before.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Send dead letters back, as they came, to the one service that could not handle them.
+
+    What fails again becomes a new dead letter. One too large to be kept whole is fetched from where it
+    first was, while that is retained.
+    """
+    from ops.commands.dead_letters import replay
+
+    if not replay(state, service, offsets=offsets or [], every=every, reason=reason, again=again):
+        raise typer.Exit(1)
+
+
+@app.command()
+def control(
+    service: OneService,
+    command: Annotated[Command, typer.Argument(metavar="COMMAND", help="pause, resume or log-level.")],
+    level: Annotated[
+        str | None, typer.Argument(metavar="[LEVEL]", help="For log-level: debug, info, warning or error.")
+    ] = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Tell all running workers of a service to pause, to resume, or how much to log.
+
+    Workers that start later do not hear it.
+    """
+    from ops.commands.control import control
+
+    control(state, service, command, level)
+
+
+@app.command()
+def token(
+    role: Annotated[
+        str,
+        typer.Argument(metavar="ROLE", help="participant, staff, support_office, auditor or external."),
+    ],
+    partnership: Annotated[str | None, typer.Option(help="The partnership staff work for.")] = None,
+    organisation: Annotated[
+        str | None, typer.Option(help="The organisation a participant acts for: a case's owner.")
+    ] = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long it is valid.")] = 1.0,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Print a token of the embedded platform's issuer, for its APIs."""
+    from ops.commands.token import token
+
+    token(state, role, partnership=partnership, organisation=organisation, hours=hours)
+
+
+def _names(services: list[Service] | None) -> list[str]:
+    return [str(service) for service in services or SERVICES]
+
+
+def main() -> None:
+    """Run `cxc`."""
+    app(prog_name="cxc")

@@ -1,0 +1,174 @@
+"""The Kafka and the MongoDB a command works on: the one the settings name, or the local platform's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NodeNotReadyError,
+    UnknownTopicOrPartitionError,
+)
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import ConfigurationError, PyMongoError
+
+from ops.commands import CommandFailed
+from ops.platform import running
+from shared.messaging.topics import MAX_DEAD_LETTER_BYTES
+from shared.settings import KafkaSettings
+from shared.storage.driver import Client, close, connect, is_transient
+
+_PATIENCE_MS = 10_000
+_WHOLE_MESSAGE = 8 * MAX_DEAD_LETTER_BYTES
+
+
+class _Given(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CXC_", env_file=".env", extra="ignore")
+
+    kafka_bootstrap: str | None = None
+    mongo_url: SecretStr | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where Kafka and MongoDB are; `run` is the local platform's record where they are its own.
+
+    Every client opened here turns what its server says into a `CommandFailed` with a sentence.
+    """
+
+    kafka: KafkaSettings
+    mongo_url: SecretStr | None
+    run: dict[str, Any] | None
+
+    @classmethod
+    def find(cls, state: Path) -> Self:
+        """The servers that the environment or `.env` names; where it names neither, those of the platform
+        that runs on `state`: the two are never mixed.
+
+        Raises CommandFailed when there is neither.
+        """
+        # What these have to say of a server that is away is said in one sentence, by the command.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        given = _Given()
+        run = running(state)
+        if given.kafka_bootstrap is None and given.mongo_url is None:
+            if run is None or not run["environment"]:
+                raise CommandFailed(
+                    f"No platform runs on {state.resolve()}, and the settings name no other: start one with "
+                    "'cxc up', or set CXC_KAFKA_BOOTSTRAP and CXC_MONGO_URL."
+                )
+            local = run["environment"]
+            bootstrap, mongo_url = local["CXC_KAFKA_BOOTSTRAP"], SecretStr(local["CXC_MONGO_URL"])
+            return cls(_kafka(bootstrap), mongo_url, run)
+        if given.kafka_bootstrap is None:
+            raise CommandFailed("CXC_MONGO_URL is set but CXC_KAFKA_BOOTSTRAP is not: set both, or neither.")
+        own = run is not None and run["environment"].get("CXC_KAFKA_BOOTSTRAP") == given.kafka_bootstrap
+        return cls(_kafka(given.kafka_bootstrap), given.mongo_url, run if own else None)
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """A connected admin client."""
+        client = AIOKafkaAdminClient(**self.kafka.client_options(), request_timeout_ms=_PATIENCE_MS)
+        with self._kafka_in_words():
+            try:
+                await client.start()
+                yield client
+            finally:
+                await client.close()
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer whose messages are confirmed by all replicas; compressed, so that the limits are the
+        topics' own and not this program's."""
+        producer = AIOKafkaProducer(
+            **self.kafka.client_options(),
+            client_id="cxc-cli",
+            acks="all",
+            enable_idempotence=True,
+            compression_type="gzip",
+            max_request_size=_WHOLE_MESSAGE,
+            request_timeout_ms=_PATIENCE_MS,
+        )
+        with self._kafka_in_words():
+            try:
+                await producer.start()
+                yield producer
+            finally:
+                await producer.stop()
+
+    @asynccontextmanager
+    async def reader(self, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer of all partitions of the topics, in no group, so that it disturbs nobody."""
+        consumer = AIOKafkaConsumer(
+            *topics,
+            **self.kafka.client_options(),
+            client_id="cxc-cli",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=_WHOLE_MESSAGE,
+            request_timeout_ms=_PATIENCE_MS,
+        )
+        with self._kafka_in_words(*topics):
+            try:
+                await consumer.start()
+                yield consumer
+            finally:
+                await consumer.stop()
+
+    @asynccontextmanager
+    async def mongo(self) -> AsyncIterator[Client]:
+        """A MongoDB client."""
+        if self.mongo_url is None:
+            raise CommandFailed("CXC_MONGO_URL is not set: it says where MongoDB is.")
+        try:
+            client = connect(self.mongo_url.get_secret_value())
+        except ConfigurationError as error:
+            raise CommandFailed(f"CXC_MONGO_URL cannot be used: {error}.") from error
+        try:
+            yield client
+        except PyMongoError as error:
+            if is_transient(error):
+                raise CommandFailed(
+                    "MongoDB does not answer: see that it runs, and that CXC_MONGO_URL is right."
+                ) from error
+            raise CommandFailed(f"MongoDB refused: {error}") from error
+        finally:
+            await close(client)
+
+    @contextmanager
+    def _kafka_in_words(self, *topics: str) -> Iterator[None]:
+        try:
+            yield
+        except UnknownTopicOrPartitionError as error:
+            what = f"The topic {topics[0]}" if len(topics) == 1 else "One of the topics"
+            raise CommandFailed(
+                f"{what} does not exist at {self.kafka.bootstrap}: 'cxc topics apply' creates the platform's."
+            ) from error
+        except MessageSizeTooLargeError as error:
+            raise CommandFailed("The message is larger than the topic takes, even compressed.") from error
+        except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
+            raise CommandFailed(
+                f"Kafka does not answer at {self.kafka.bootstrap}: see that it runs, and that "
+                "CXC_KAFKA_BOOTSTRAP is right."
+            ) from error
+        except KafkaError as error:
+            raise CommandFailed(f"Kafka at {self.kafka.bootstrap} refused: {error!r}.") from error
+
+
+def _kafka(bootstrap: str) -> KafkaSettings:
+    try:
+        return KafkaSettings(bootstrap=bootstrap)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        raise CommandFailed(f"CXC_KAFKA_{name} is not valid: {problem['msg']}.") from error

@@ -1,0 +1,120 @@
+"""What an event of the platform says, in one line for people."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ValidationError
+
+from shared.contracts.catalogue import contracts, upcast
+from shared.contracts.common import Party
+from shared.contracts.envelope import CloudEvent
+from shared.contracts.funding import (
+    GrantAwaitingBudget,
+    GrantCancelled,
+    GrantEvent,
+    GrantNeedsReview,
+    GrantRefused,
+    GrantReserved,
+)
+from shared.contracts.matching import (
+    FitsFound,
+    MatchApproved,
+    MatchCancelled,
+    MatchDeclined,
+    MatchEndorsed,
+    MatchEvent,
+    MatchProposed,
+    MatchRefused,
+)
+from shared.contracts.notifications import NotificationEvent, NotificationFailed
+from shared.contracts.registration import (
+    RegistrationAccepted,
+    RegistrationRefused,
+    RegistrationRejected,
+    RegistrationScreened,
+    RegistrationWithdrawn,
+    Submission,
+    Withdrawal,
+)
+
+
+def read(event: CloudEvent) -> BaseModel | None:
+    """The event's data as its contract, or None where this code knows none or the data is not of it."""
+    newest = upcast(event)
+    model = contracts().get(newest.type)
+    try:
+        return model.model_validate(newest.data) if model else None
+    except ValidationError:
+        return None
+
+
+def gist(event: CloudEvent) -> str:
+    """One line; empty for an event this code does not know. Names organisations, never addresses."""
+    content = read(event)
+    match content:
+        case Submission(organisation=organisation):
+            return f"{organisation.name}, {organisation.city} {organisation.country}"
+        case Withdrawal():
+            return content.reason
+        case RegistrationScreened():
+            return f"{_party(content.party)}: {content.verdict}. {content.receipt.sentence}"
+        case RegistrationAccepted():
+            how = "by the partnership's own rule" if content.automatic else "by its staff"
+            return f"{_party(content.party)}: accepted {how}"
+        case RegistrationRejected() | RegistrationWithdrawn():
+            return f"{_party(content.party)}: {content.reason}"
+        case RegistrationRefused():
+            return f"{content.title}: {content.detail}"
+        case FitsFound():
+            best = content.fits[0] if content.fits else None
+            found = f"best is {best.partner.organisation} with {best.score:g} points" if best else "none fits"
+            return f"{content.party.organisation} as {content.side}: {content.considered} compared, {found}"
+        case MatchEvent():
+            return _match(content) + _how_it_went(content)
+        case GrantEvent():
+            return f"{content.partnership}, {_match(content)}{_money(content)}"
+        case NotificationEvent():
+            failed = f"failed: {content.reason}" if isinstance(content, NotificationFailed) else "sent"
+            return f"{content.channel} to {content.recipient} on {content.fact_type} {failed}"
+        case _:
+            return ""
+
+
+def _party(party: Party) -> str:
+    return (
+        f"{party.organisation}, {party.place.city} {party.place.country} ({party.partnership or 'nobody’s'})"
+    )
+
+
+def _match(event: MatchEvent | GrantEvent) -> str:
+    days = f"{event.stay.first_day} to {event.stay.last_day}"
+    return f"{event.visitor.organisation} → {event.host.organisation}, {days}"
+
+
+def _how_it_went(event: MatchEvent) -> str:
+    match event:
+        case MatchProposed():
+            return f", proposed by the {event.proposed_by}"
+        case MatchEndorsed():
+            return f", endorsed by {event.endorsed_by}"
+        case MatchApproved(score=float(score)):
+            return f", {score:g} points"
+        case MatchDeclined():
+            return f", declined by the {event.declined_by}: {event.reason}"
+        case MatchRefused():
+            return f", refused by {event.refused_by}: {event.reason}"
+        case MatchCancelled():
+            return f", cancelled: {event.reason}"
+        case _:
+            return ""
+
+
+def _money(event: GrantEvent) -> str:
+    match event:
+        case GrantReserved() | GrantAwaitingBudget():
+            return f": EUR {event.amount}"
+        case GrantNeedsReview() | GrantRefused():
+            return f": {event.receipt.sentence}"
+        case GrantCancelled():
+            return f": EUR {event.freed} free again, {event.reason}"
+        case _:
+            return ""
