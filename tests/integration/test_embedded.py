@@ -329,7 +329,8 @@ def test_a_platform_whose_child_keeps_dying_says_so_with_its_log(tmp_path: Path)
     class Broken(SmallPlatform):
         def _api(self, service: ServiceName) -> Child:
             says = [sys.executable, "-c", "import sys; sys.exit('no such setting')"]
-            return Child("registration-api", says, self.log_directory / "registration-api.log")
+            log = self.log_directory / "registration-api.log"
+            return Child("registration-api", says, log, ready_url=f"http://127.0.0.1:{free_port()}")
 
     with Broken(tmp_path) as platform:
         platform.start()
