@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import asin, cos, radians, sin, sqrt
 from typing import NamedTuple
 
 from geographiclib.geodesic import Geodesic
@@ -13,6 +14,14 @@ class Point(NamedTuple):
 
     lat: float
     lon: float
+
+
+def roughly_metres_between(one: Point, other: Point) -> float:
+    """Great-circle length in metres, within 0.6 %: to tell near from far, never to decide on money."""
+    lat, other_lat = radians(one.lat), radians(other.lat)
+    half = sin((lat - other_lat) / 2) ** 2
+    half += cos(lat) * cos(other_lat) * sin(radians(one.lon - other.lon) / 2) ** 2
+    return 2 * 6_371_000 * asin(min(1.0, sqrt(half)))
 
 
 @lru_cache(maxsize=10_000)

