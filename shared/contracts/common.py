@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from shared.contracts.envelope import Contract
 from shared.contracts.vocabulary import OrganisationKind, Role
@@ -60,6 +60,9 @@ class Place(Contract):
 
 class Window(Contract):
     """A span of days, both ends included."""
+
+    # What outside systems send is a stricter model of its own; its days become a window as they are.
+    model_config = ConfigDict(from_attributes=True)
 
     first_day: date
     """The first of them."""

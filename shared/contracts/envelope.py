@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import orjson
 import uuid_utils
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from shared.contracts.types import EventType
 
@@ -80,7 +81,13 @@ class CloudEvent(BaseModel):
 
     def to_json(self) -> bytes:
         """The event in structured mode; absent attributes are left out, as the format wants."""
-        return self.model_dump_json(exclude_none=True).encode()
+        written = {name: value for name, value in self.__dict__.items() if value is not None}
+        if isinstance(self.data, BaseModel):
+            # Every event of the platform is written here: half the cost of a dump of the whole.
+            written["data"] = orjson.Fragment(
+                self.data.__pydantic_serializer__.to_json(self.data, exclude_none=True)
+            )
+        return orjson.dumps(written, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
 class NotACloudEvent(ValueError):
@@ -148,10 +155,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Cause(Contract):
+@dataclass(frozen=True, slots=True)
+class Cause:
     """What led to a change: carried into every event that follows from it."""
 
-    correlation_id: str = Field(default_factory=new_id)
+    correlation_id: str = field(default_factory=new_id)
     causation_id: str | None = None
     traceparent: str | None = None
 
@@ -169,7 +177,8 @@ def wrap(
     event: Event, *, service: str, subject: str, sequence: int, cause: Cause, at: datetime
 ) -> CloudEvent:
     """The finished CloudEvent of a service's event; its Kafka key is the subject."""
-    return CloudEvent(
+    # All of it is ours and typed already: nothing is left to validate.
+    return CloudEvent.model_construct(
         specversion="1.0",
         id=new_id(),
         source=f"/cxc/{service}",

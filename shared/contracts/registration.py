@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.contracts.common import Party, Receipt
+from shared.contracts.common import Party, Receipt, Window
 from shared.contracts.envelope import Contract, Event, StrictContract
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import (
@@ -213,7 +213,7 @@ class Profile(Contract):
     """Topics it wants to learn about."""
     languages: list[str] = []
     """Languages it can work in, ISO 639-1."""
-    availability: list[Availability]
+    availability: list[Window]
     """When a stay could take place."""
     preferred_countries: list[str] = []
     """Where it would like to go to, or to receive someone from."""
