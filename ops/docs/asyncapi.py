@@ -27,8 +27,8 @@ services. Every message is a CloudEvent 1.0 in JSON: the services publish struct
 structured and binary mode, uncompressed or compressed with gzip, snappy, lz4 or zstd.
 
 Delivery is at least once: an event that comes again has the same `source` and `id`. Events with the same key
-stay in order. Readers ignore fields and extensions they do not know; a change they could not ignore comes under
-a new version, the last part of `type`.
+stay in order. Readers ignore fields and extensions they do not know; a change they could not ignore comes
+under a new version, the last part of `type`.
 
 The same for reading, with every field and example: events.md beside this file.
 """
