@@ -125,7 +125,8 @@ def publish(
     file: Annotated[
         str,
         typer.Argument(
-            help="CloudEvents or bare registrations as JSON: one, a list, or one a line; - is standard input."
+            metavar="FILE",
+            help="CloudEvents or bare registrations as JSON: one, a list, or one a line; - is stdin.",
         ),
     ],
     subject: Annotated[

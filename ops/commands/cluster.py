@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NodeNotReadyError,
-    UnknownTopicOrPartitionError,
 )
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,9 +87,12 @@ class Cluster:
                 await client.close()
 
     @asynccontextmanager
-    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
-        """A producer whose messages are confirmed by all replicas; compressed, so that the limits are the
-        topics' own and not this program's."""
+    async def producer(self, topic: str) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer for this topic; what it sends is confirmed by all replicas.
+
+        Compressed, so that what once came through the broker's limits comes through again.
+        """
+        await self._require([topic])
         producer = AIOKafkaProducer(
             **self.kafka.client_options(),
             client_id="cxc-cli",
@@ -110,6 +112,7 @@ class Cluster:
     @asynccontextmanager
     async def reader(self, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer of all partitions of the topics, in no group, so that it disturbs nobody."""
+        await self._require(topics)
         consumer = AIOKafkaConsumer(
             *topics,
             **self.kafka.client_options(),
@@ -118,7 +121,7 @@ class Cluster:
             max_partition_fetch_bytes=_WHOLE_MESSAGE,
             request_timeout_ms=_PATIENCE_MS,
         )
-        with self._kafka_in_words(*topics):
+        with self._kafka_in_words():
             try:
                 await consumer.start()
                 yield consumer
@@ -145,15 +148,20 @@ class Cluster:
         finally:
             await close(client)
 
+    async def _require(self, topics: Sequence[str]) -> None:
+        # For a missing topic the clients would wait until their patience ends, then say that Kafka is away.
+        async with self.admin() as admin:
+            missing = set(topics) - set(await admin.list_topics())
+        if missing:
+            raise CommandFailed(
+                f"There is no topic {', '.join(sorted(missing))} at {self.kafka.bootstrap}: "
+                "'cxc topics apply' creates the platform's."
+            )
+
     @contextmanager
-    def _kafka_in_words(self, *topics: str) -> Iterator[None]:
+    def _kafka_in_words(self) -> Iterator[None]:
         try:
             yield
-        except UnknownTopicOrPartitionError as error:
-            what = f"The topic {topics[0]}" if len(topics) == 1 else "One of the topics"
-            raise CommandFailed(
-                f"{what} does not exist at {self.kafka.bootstrap}: 'cxc topics apply' creates the platform's."
-            ) from error
         except MessageSizeTooLargeError as error:
             raise CommandFailed("The message is larger than the topic takes, even compressed.") from error
         except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:

@@ -29,5 +29,6 @@ def control(state: Path, service: str, command: str, level: str | None) -> None:
 
 
 async def _say(cluster: Cluster, service: str, said: dict[str, str]) -> None:
-    async with cluster.producer() as producer:
-        await producer.send_and_wait(control_topic(service), json.dumps(said).encode())
+    topic = control_topic(service)
+    async with cluster.producer(topic) as producer:
+        await producer.send_and_wait(topic, json.dumps(said).encode())

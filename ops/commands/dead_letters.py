@@ -167,7 +167,7 @@ async def _replay(
         return reason is None or message.header(dead_letters.REASON) == reason
 
     sent = passed_over = failed = 0
-    async with cluster.producer() as producer:
+    async with cluster.producer(topics.replays(service)) as producer:
         async for message in _chosen(cluster, service, offsets, wanted):
             if message.coordinates in replayed and not again:
                 passed_over += 1

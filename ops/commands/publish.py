@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ops.commands import CommandFailed
 from ops.commands.cluster import Cluster
 from ops.commands.gist import gist, read
-from ops.commands.reading import coming
+from ops.commands.reading import coming, go_to_end
 from ops.commands.shown import printable
 from shared.contracts.catalogue import INBOX, upcast
 from shared.contracts.envelope import STRUCTURED, CloudEvent, NotACloudEvent, new_id, now, parse
@@ -189,7 +189,7 @@ async def _publish(cluster: Cluster, outgoing: Sequence[Outgoing], within_s: flo
         return True
     async with cluster.reader(events("registration")) as consumer:
         # From here on, before anything is sent: no answer can slip by.
-        await consumer.seek_to_end()
+        await go_to_end(consumer)
         places = {place: event async for place, event in _sent(cluster, outgoing)}
         return await _followed(consumer, places, within_s)
 
@@ -197,7 +197,7 @@ async def _publish(cluster: Cluster, outgoing: Sequence[Outgoing], within_s: flo
 async def _sent(cluster: Cluster, outgoing: Sequence[Outgoing]) -> AsyncIterator[tuple[str, Outgoing]]:
     """Send all in order and yield each with its `topic/partition/offset` once the broker has it."""
     headers = [("content-type", STRUCTURED.encode())]
-    async with cluster.producer() as producer:
+    async with cluster.producer(REGISTRATION_INBOX) as producer:
         for first in range(0, len(outgoing), _AT_ONCE):
             some = outgoing[first : first + _AT_ONCE]
             try:
@@ -209,7 +209,8 @@ async def _sent(cluster: Cluster, outgoing: Sequence[Outgoing]) -> AsyncIterator
             except MessageSizeTooLargeError as error:
                 largest = max(some, key=lambda event: len(event.value))
                 raise CommandFailed(
-                    f"Event {largest.id or 'without id'} has {len(largest.value)} bytes: {REGISTRATION_INBOX} takes fewer."
+                    f"Event {largest.id or 'without id'} is too large: {len(largest.value)} bytes, more than "
+                    f"{REGISTRATION_INBOX} takes even compressed."
                 ) from error
             for event, where in zip(some, confirmed, strict=True):
                 place = f"{where.topic}/{where.partition}/{where.offset}"

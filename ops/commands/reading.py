@@ -17,12 +17,11 @@ _STALLED_AFTER_S = 30.0
 
 
 async def kept(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:
-    """Every message of the consumer's topics up to their present ends, in order within a partition.
+    """Every message of a new consumer's topics up to their present ends, in order within a partition.
 
     The consumer goes on from there. Raises CommandFailed when the broker falls silent.
     """
     ends = await consumer.end_offsets(consumer.assignment())
-    await consumer.seek_to_beginning()
     unread = {place: end for place, end in ends.items() if await consumer.position(place) < end}
     progressed = time.monotonic()
     while unread:
@@ -36,6 +35,13 @@ async def kept(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:
             progressed = time.monotonic()
         elif time.monotonic() - progressed > _STALLED_AFTER_S:
             raise CommandFailed("Kafka answers no more: see that it runs, then call this again.")
+
+
+async def go_to_end(consumer: AIOKafkaConsumer) -> None:
+    """Let the consumer read only what is published from now on."""
+    # Not by seek_to_end: the reset to the beginning that a new consumer starts with can overtake it.
+    for place, end in (await consumer.end_offsets(consumer.assignment())).items():
+        consumer.seek(place, end)
 
 
 async def coming(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:

@@ -12,7 +12,7 @@ import typer
 
 from ops.commands.cluster import Cluster
 from ops.commands.gist import gist
-from ops.commands.reading import coming, kept
+from ops.commands.reading import coming, go_to_end, kept
 from ops.commands.shown import printable, shorter, text_of
 from shared.contracts.envelope import NotACloudEvent, parse
 from shared.messaging.message import Message
@@ -36,7 +36,7 @@ async def _tail(
             async for message in kept(consumer):
                 typer.echo(show(message))
         else:
-            await consumer.seek_to_end()
+            await go_to_end(consumer)
         if follow:
             async for message in coming(consumer):
                 typer.echo(show(message))
