@@ -15,6 +15,7 @@ import typer
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import OperationFailure
 
 from ops.commands import CommandFailed
@@ -183,10 +184,12 @@ async def _consumption(cluster: Cluster, services: Sequence[str]) -> dict[str, C
 
 async def _group(admin: AIOKafkaAdminClient, name: str) -> tuple[int, set[str], dict[TopicPartition, int]]:
     """How many members the group has, what they read or have read, and up to where."""
-    committed = {
-        place: offset.offset for place, offset in (await admin.list_consumer_group_offsets(name)).items()
-    }
-    (answer,) = await admin.describe_consumer_groups([name])
+    try:
+        offsets = await admin.list_consumer_group_offsets(name)
+        (answer,) = await admin.describe_consumer_groups([name])
+    except GroupCoordinatorNotAvailableError:
+        return 0, set(), {}  # a cluster that never had a group has nobody yet who coordinates them
+    committed = {place: offset.offset for place, offset in offsets.items()}
     members = answer.groups[0][5]
     subscribed = {place.topic for place in committed}
     for member in members:
