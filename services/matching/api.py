@@ -203,7 +203,10 @@ HowMany = Annotated[int, Query(ge=1, le=50, description="How many at the most.")
 async def suggestions_for_visitor(
     id: str, caller: Authenticated, matching: Root, limit: HowMany = 5
 ) -> Suggestions:
-    """From the pool as it is now; for the organisation itself and staff of its partnership."""
+    """From the pool as it is now, without partners of a match that has not ended.
+
+    For the organisation itself, staff of its partnership, the support office and auditors.
+    """
     return await _suggest(matching, id, "visitor", caller, limit)
 
 
@@ -217,7 +220,10 @@ async def suggestions_for_visitor(
 async def suggestions_for_host(
     id: str, caller: Authenticated, matching: Root, limit: HowMany = 5
 ) -> Suggestions:
-    """From the pool as it is now; for the organisation itself and staff of its partnership."""
+    """From the pool as it is now, without partners of a match that has not ended.
+
+    For the organisation itself, staff of its partnership, the support office and auditors.
+    """
     return await _suggest(matching, id, "host", caller, limit)
 
 
@@ -324,7 +330,10 @@ async def decline(
     responses=problem_responses(401, 403, 404, 409),
 )
 async def approve(id: str, caller: Authenticated, matching: Root, request: Request) -> MatchView:
-    """Say yes for a partnership of the two; the last word claims the visitor's one visit."""
+    """Say yes for a partnership of the two.
+
+    The last word claims the visitor's one visit and ends the visitor's other open matches.
+    """
     return await _step(matching, request, lambda uow: approve_match(uow, id, by=caller))
 
 

@@ -153,6 +153,17 @@ class MatchingUnitOfWork(UnitOfWork):
         party = match.visitor if approved or visitor.party is None else visitor.party
         return Case(match, visitor, host, await self.claims.of(party))
 
+    async def rivals_of(self, match_id: str, visitor: Candidate) -> list[Case]:
+        """The visitor's other open matches, to be ended; does not wait once all of them are loaded."""
+        rivals: list[Case] = []
+        for id in visitor.open_visits:
+            if id != match_id:
+                match = await self.matches.get(id)
+                host = await self.candidates.get(match.host.registration_id)
+                # Only an approved match holds claims.
+                rivals.append(Case(match, visitor, host, claims=[]))
+        return rivals
+
     def prospect(self, candidate: Candidate) -> Prospect:
         """What a member of the pool is compared by; raises `NotInPool`."""
         return prospect_of(candidate, self.partnerships)

@@ -27,6 +27,8 @@ class Engagement(BaseModel):
     side: Side
     stay: Window
     approved: bool = False
+    partner: str = ""
+    """The other one's registration."""
 
 
 class Candidate(Aggregate):
@@ -103,7 +105,7 @@ class Candidate(Aggregate):
 
     def require_room_for_proposal(self) -> None:
         """Raises `TooManyOpenProposals` when this visitor has five matches nobody has decided yet."""
-        still_open = sum(not e.approved for e in self.engagements if e.side == "visitor")
+        still_open = len(self.open_visits)
         if still_open >= MOST_OPEN_PROPOSALS:
             raise TooManyOpenProposals(
                 f"The visitor has {still_open} open proposals; {MOST_OPEN_PROPOSALS} are the most. "
@@ -118,9 +120,20 @@ class Candidate(Aggregate):
         ]
         require_place(party.organisation, stay, taken, profile.host_places)
 
-    def engage(self, match_id: str, side: Side, stay: Window) -> None:
+    @property
+    def open_visits(self) -> list[str]:
+        """The matches in which it would visit that are not approved."""
+        return [e.match_id for e in self.engagements if e.side == "visitor" and not e.approved]
+
+    @property
+    def partners(self) -> set[str]:
+        """The registrations it has a match with that has not ended."""
+        return {e.partner for e in self.engagements}
+
+    def engage(self, match_id: str, side: Side, stay: Window, *, partner: str) -> None:
         """Take part in a match."""
-        self.engagements = [*self.engagements, Engagement(match_id=match_id, side=side, stay=stay)]
+        engagement = Engagement(match_id=match_id, side=side, stay=stay, partner=partner)
+        self.engagements = [*self.engagements, engagement]
         self._touch()
 
     def confirm(self, match_id: str) -> None:

@@ -5,6 +5,7 @@ Each step checks every rule before it changes anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
@@ -79,8 +80,8 @@ class Case:
             weights=weights.rule_set,
             pre_agreed=pre_agreed,
         )
-        visiting.engage(match_id, "visitor", stay)
-        hosting.engage(match_id, "host", stay)
+        visiting.engage(match_id, "visitor", stay, partner=hosting.id)
+        hosting.engage(match_id, "host", stay, partner=visiting.id)
         case = cls(match, visiting, hosting, claims)
         if broken is not None:
             case.refuse(SCHEME, broken.detail)
@@ -99,8 +100,11 @@ class Case:
         self.match.decline(side, reason)
         self._release()
 
-    def approve(self, partnership: str) -> None:
-        """A partnership says yes; with the last word the visit is claimed and the host's place taken."""
+    def approve(self, partnership: str, rivals: Sequence[Case]) -> None:
+        """A partnership says yes; with the last word the visit is claimed and the host's place taken.
+
+        `rivals` are the visitor's other open matches, which end with that: there is one visit.
+        """
         match = self.match
         match.require_awaits(partnership)
         self.visitor.require_in_pool()
@@ -115,11 +119,13 @@ class Case:
                 claim.take(match.id)
             self.visitor.confirm(match.id)
             self.host.confirm(match.id)
+            for rival in rivals:
+                rival.cancel(f"{match.visitor.organisation} has its one visit of the scheme elsewhere.")
 
-    def approve_or_refuse(self, partnership: str) -> None:
+    def approve_or_refuse(self, partnership: str, rivals: Sequence[Case]) -> None:
         """Approve by a partnership's own rule, without a person: what a rule forbids is refused."""
         try:
-            self.approve(partnership)
+            self.approve(partnership, rivals)
         except RuleBroken as broken:
             self.refuse(SCHEME, broken.detail)
 

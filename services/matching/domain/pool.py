@@ -184,11 +184,6 @@ class Pool:
     def __contains__(self, id: str) -> bool:
         return id in self._rows
 
-    def get(self, id: str) -> Prospect | None:
-        """The member of that registration id, or None."""
-        row = self._rows.get(id)
-        return None if row is None else self._prospects[row]
-
     @property
     def ids(self) -> set[str]:
         """The registration ids of all members."""
@@ -466,23 +461,22 @@ class PoolView:
         """The visit right of these identifiers is taken."""
         self._claimed.update(keys)
 
-    def get(self, id: str) -> Prospect | None:
-        """The member of that registration id, or None."""
-        return self._own.get(id) if id in self._changed else self._shared.get(id)
-
     def visit_used(self, prospect: Prospect) -> bool:
         """Whether the visit right of any of its identifiers is taken."""
         return self._shared.visit_used(prospect) or any(key in self._claimed for key in claim_keys(prospect))
 
-    def best(self, prospect: Prospect, side: Side, *, limit: int) -> Best:
-        """The best partners for the role `side`, and how many of the other role were compared."""
-        itself = {prospect.id}
-        replaced = self._shared.known(self._changed)
-        considered = self._shared.count(side, replaced | itself) + self._own.count(side, itself)
+    def best(self, prospect: Prospect, side: Side, *, limit: int, without: Collection[str] = ()) -> Best:
+        """The best partners for the role `side`, and how many of the other role were compared.
+
+        `without` are registration ids to leave out.
+        """
+        left_out = {prospect.id, *without}
+        replaced = self._shared.known(self._changed) | left_out
+        considered = self._shared.count(side, replaced) + self._own.count(side, left_out)
         if side == "visitor" and self.visit_used(prospect):
             return Best([], considered)
         found: list[tuple[int, Prospect]] = []
-        for pool, without in ((self._shared, replaced), (self._own, frozenset[str]())):
+        for pool, absent in ((self._shared, replaced), (self._own, left_out)):
             if len(pool):
                 found = pool.ranked(
                     prospect,
@@ -490,7 +484,7 @@ class PoolView:
                     weights=self._weights,
                     on=self._today,
                     limit=limit,
-                    without=without,
+                    without=absent,
                     visit_used=self.visit_used,
                     rivals=found,
                 )

@@ -15,5 +15,5 @@ async def accept_match(uow: MatchingUnitOfWork, match_id: str, *, by: Caller) ->
     case = await uow.case_of(match)
     case.accept(side_of(by, match))
     if match.pre_agreed:
-        approve_automatically(uow, case)
+        approve_automatically(uow, case, await uow.rivals_of(match_id, case.visitor))
     return match

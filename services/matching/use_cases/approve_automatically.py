@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.matching.domain.case import Case
 from services.matching.repositories import MatchingUnitOfWork
 from shared.contracts.vocabulary import MatchState
 
 
-def approve_automatically(uow: MatchingUnitOfWork, case: Case) -> None:
-    """Let each partnership that approves pre-agreed matches do so; what a rule forbids is refused instead."""
+def approve_automatically(uow: MatchingUnitOfWork, case: Case, rivals: Sequence[Case]) -> None:
+    """Let each partnership that approves pre-agreed matches do so; what a rule forbids is refused instead.
+
+    `rivals` are the visitor's other open matches, which an approval ends.
+    """
     match = case.match
     for id in match.partnerships:
         partnership = uow.partnerships.get(id)
         if match.state is MatchState.AGREED and partnership and partnership.auto_approve_pre_agreed:
-            case.approve_or_refuse(id)
+            case.approve_or_refuse(id, rivals)
     if match.state is MatchState.APPROVED:
         uow.pool.claim(claim.id for claim in case.claims)
         uow.pool.put(uow.prospect(case.host))

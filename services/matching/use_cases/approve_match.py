@@ -11,11 +11,12 @@ from shared.security import Caller
 async def approve_match(uow: MatchingUnitOfWork, match_id: str, *, by: Caller) -> Match:
     """Approve for the caller's partnership.
 
-    Where it manages both sides, its one word is enough. Of two matches of one visitor approved at
-    the same moment one wins; the other raises `VisitAlreadyClaimed`.
+    Where it manages both sides, its one word is enough. With the last word the visitor's other open
+    matches end. Of two matches of one visitor approved at the same moment one wins; the other raises
+    `VisitAlreadyClaimed`, or `MatchStateForbids` where it was ended already.
     """
     match = await uow.matches.get_visible_to(by, match_id)
     partnership = partnership_of(by, match)
     case = await uow.case_of(match)
-    case.approve(partnership)
+    case.approve(partnership, await uow.rivals_of(match_id, case.visitor))
     return match

@@ -27,13 +27,21 @@ async def introduce_partners(uow: MatchingUnitOfWork, joined_id: str, partner_id
     assert joined.party is not None
     assert partner.party is not None
     await asyncio.gather(
-        uow.claims.of(joined.party), uow.claims.of(partner.party), _had_a_match(uow, joined_id, partner_id)
+        uow.claims.of(joined.party),
+        uow.claims.of(partner.party),
+        _had_a_match(uow, joined_id, partner_id),
+        uow.rivals_of("", joined),
+        uow.rivals_of("", partner),
     )
 
     # All of it is loaded: nothing below waits, so nobody else changes anything in between.
     claims = {
         joined_id: await uow.claims.of(joined.party),
         partner_id: await uow.claims.of(partner.party),
+    }
+    rivals = {
+        joined_id: await uow.rivals_of("", joined),
+        partner_id: await uow.rivals_of("", partner),
     }
     had_a_match = await _had_a_match(uow, joined_id, partner_id)
     agreed = introduction(joined, partner)
@@ -53,7 +61,7 @@ async def introduce_partners(uow: MatchingUnitOfWork, joined_id: str, partner_id
     uow.matches.add(case.match)
     if agreed.mutual and case.match.state is MatchState.PROPOSED:
         case.accept(case.match.asked)
-        approve_automatically(uow, case)
+        approve_automatically(uow, case, rivals[agreed.visitor.id])
 
 
 async def _had_a_match(uow: MatchingUnitOfWork, one_id: str, other_id: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.introduce_partners import introduce_partners
 from shared.contracts.common import Party
+from shared.contracts.matching import Side
 from shared.contracts.registration import Profile
 from shared.contracts.vocabulary import Role
 
@@ -25,10 +26,10 @@ async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, 
     candidate.join(party, profile, version=version, at=uow.now)
     prospect = uow.prospect(candidate)
     uow.pool.put(prospect)
-    if Role.VISITOR in party.roles:
-        candidate.found("visitor", *uow.pool.best(prospect, "visitor", limit=BEST_FITS))
-    if Role.HOST in party.roles:
-        candidate.found("host", *uow.pool.best(prospect, "host", limit=BEST_FITS))
+    sides: dict[Role, Side] = {Role.VISITOR: "visitor", Role.HOST: "host"}
+    for side in (side for role, side in sides.items() if role in party.roles):
+        best = uow.pool.best(prospect, side, limit=BEST_FITS, without=candidate.partners)
+        candidate.found(side, *best)
 
     named = [partner.registration_id for partner in profile.pre_agreed]
     for partner_id in dict.fromkeys([*named, *candidate.named_by]):

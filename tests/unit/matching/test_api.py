@@ -76,7 +76,7 @@ async def test_suggestions_come_with_reasons_and_without_contact(api: Client) ->
     first = body["items"][0]
     assert first["partner"]["registration_id"] == "host"
     assert first["partner"]["email"] is None
-    assert sum(reason["points"] for reason in first["reasons"]) == first["score"] == 95.0
+    assert sum(reason["points"] for reason in first["reasons"]) == first["score"] == 90.0
 
     api.caller = participant_of("host")
     assert (await api.get("/hosts/host/suggestions")).json()["items"][0]["partner"]["place"][

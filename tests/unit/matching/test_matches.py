@@ -27,7 +27,14 @@ from services.matching.use_cases.propose_match import propose_match
 from services.matching.use_cases.refuse_match import refuse_match
 from services.matching.use_cases.suggest_partners import suggest_partners
 from shared.contracts.common import Party, Window
-from shared.contracts.matching import FitsFound, MatchApproved, MatchCancelled, MatchDeclined, MatchRefused
+from shared.contracts.matching import (
+    FitsFound,
+    MatchApproved,
+    MatchCancelled,
+    MatchDeclined,
+    MatchRefused,
+    Side,
+)
 from shared.contracts.registration import RegistrationRejected, RegistrationWithdrawn
 from shared.contracts.vocabulary import MatchState
 from shared.errors import Forbidden, NotFound
@@ -38,9 +45,11 @@ from tests.builders import a_host_party, a_party
 from tests.fakes import MemoryStore
 from tests.unit.matching.builders import (
     Service,
+    a_host,
     a_host_profile,
     a_partnership,
     a_profile,
+    a_visitor,
     a_window,
     accepted,
     amended,
@@ -225,12 +234,34 @@ async def test_one_visit_in_the_whole_scheme(service: Service) -> None:
     assert (await approve(service, second, "other", "hop")).state is MatchState.APPROVED
 
 
+async def test_an_approved_visit_ends_the_visitor_s_other_open_matches(service: Service) -> None:
+    await pool_of(service, visitor(), host(), host("h2"), host("h3"), visitor("w"))
+    first, proposal = await agreed(service), await proposed(service, host_id="h3", by="h3")
+    rival = await agreed(service, host_id="h2")
+    of_another = await agreed(service, "w", "h2")
+    await approve(service, rival, "hop")
+    await approve(service, first, "hop")
+    assert service.names().count("MatchCancelled") == 0  # the last word is still open
+
+    await approve(service, first, "vop")
+    ended = [event for event in service.published() if isinstance(event, MatchCancelled)]
+    assert {event.match_id for event in ended} == {rival.id, proposal.id}
+    assert {(event.reason, event.was_approved) for event in ended} == {
+        ("Tagus Fibre Works (sample) has its one visit of the scheme elsewhere.", False)
+    }
+    with pytest.raises(MatchStateForbids):
+        await approve(service, rival, "vop")
+    # Their hosts are free for others, and once the visit is given back, for the same visitor again.
+    assert (await approve(service, of_another, "vop", "hop")).state is MatchState.APPROVED
+    await service.transactions.run(lambda uow: cancel_match(uow, first.id, by=staff_of("vop"), reason="Ill."))
+    assert (await proposed(service, host_id="h3")).state is MatchState.PROPOSED
+
+
 async def test_a_visitor_without_identifiers_is_known_by_its_registration(service: Service) -> None:
     await pool_of(service, visitor(identifiers=[]), host(), host("h2"))
-    first, second = await agreed(service), await agreed(service, host_id="h2")
-    await approve(service, first, "vop", "hop")
+    await approve(service, await agreed(service), "vop", "hop")
     with pytest.raises(VisitAlreadyClaimed):
-        await approve(service, second, "hop")
+        await proposed(service, host_id="h2")
 
 
 async def test_of_two_last_approvals_at_the_same_moment_one_conflicts(service: Service) -> None:
@@ -333,13 +364,14 @@ async def test_each_sees_only_its_own_matches(service: Service, caller: Caller, 
 
 @pytest.mark.parametrize("model", [RegistrationWithdrawn, RegistrationRejected])
 async def test_one_that_leaves_ends_its_open_matches(service: Service, model: Any) -> None:
-    await pool_of(service, visitor(), host("asks"), host("is asked"), host("agreed"), host("approved"))
+    await pool_of(service, visitor(), host("asks"), host("is asked"), host("agreed"))
+    await pool_of(service, visitor("w"), host("approved"))
     await proposed(service, host_id="asks", by="asks")
     await proposed(service, host_id="is asked")
     await agreed(service, host_id="agreed")
-    await approve(service, await agreed(service, host_id="approved"), "vop", "hop")
+    await approve(service, await agreed(service, "w", "approved"), "vop", "hop")
     before = len(service.names())
-    await service.consume(gone(model, visitor()))
+    await service.consume(gone(model, visitor()), gone(model, visitor("w")))
     assert service.dead_letters() == []
     assert service.names()[before:] == ["MatchDeclined", "MatchCancelled", "MatchCancelled", "MatchCancelled"]
     with pytest.raises(NotFound):
@@ -420,3 +452,23 @@ async def test_suggestions_are_for_the_organisation_and_its_staff(service: Servi
             await ask(caller)
     with pytest.raises(NotFound):
         await ask(SUPPORT, "h")
+
+
+async def test_nobody_is_suggested_with_whom_there_is_an_open_match(service: Service) -> None:
+    await pool_of(service, visitor(), host(), host("h2"))
+    for prospect in (a_host("h"), a_host("h2"), a_visitor("v")):
+        service.pool.put(prospect)  # as the pool's feed does
+
+    async def suggested(id: str, side: Side, owner: str) -> list[str]:
+        best = await service.transactions.read(
+            lambda uow: suggest_partners(uow, id, side, by=participant_of(owner), limit=5)
+        )
+        assert best.considered == len(best.fits)
+        return [fit.partner.registration_id for fit in best.fits]
+
+    assert await suggested("v", "visitor", "v") == ["h", "h2"]
+    match = await proposed(service)
+    assert await suggested("v", "visitor", "v") == ["h2"]
+    assert await suggested("h", "host", "h") == []
+    await service.transactions.run(lambda uow: decline_match(uow, match.id, by=participant_of("h")))
+    assert await suggested("v", "visitor", "v") == ["h", "h2"]
