@@ -102,9 +102,9 @@ def demo(
     state: State = DEFAULT_STATE,
 ) -> None:
     """Run the main job on real servers, from registrations to mails, and show what came of it."""
-    from importlib import import_module
+    from ops.demo import run_demo
 
-    import_module("ops.demo").run_demo(state, organisations=organisations, count=count, seed=seed, keep=keep)
+    run_demo(state, organisations=organisations, count=count, seed=seed, keep=keep)
 
 
 @app.command()
