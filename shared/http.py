@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -24,10 +24,12 @@ from shared.contracts.registration import FieldProblem
 from shared.errors import PROBLEM_BASE, CxcError, Malformed, TooLarge, Unauthenticated
 from shared.messaging.topics import MAX_EVENT_BYTES, ServiceName
 from shared.observability import HTTP_SECONDS, configure_logging
-from shared.problems import field_problems
+from shared.problems import field_problems, in_words
 from shared.security import Caller, TokenVerifier
 from shared.settings import ServiceSettings
-from shared.storage.driver import Client, is_transient
+from shared.storage.driver import Client
+from shared.storage.store import ConcurrentChange
+from shared.storage.transactions import is_outrun, worth_another_try
 
 _log = structlog.get_logger(__name__)
 
@@ -54,25 +56,55 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = []
 
 
+_PROBLEMS: Final = {
+    401: "No token, or one that does not hold",
+    403: "Known, but not entitled",
+    404: "No such thing, or not visible to the caller",
+    409: "A rule of the scheme, or the state of the case, forbids it",
+    413: "Larger than the limit",
+    422: "Malformed; `errors` says where",
+    503: "A server this one needs is away; try again",
+}
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of a route, for its OpenAPI description."""
-    said = {
-        401: "No token, or one that does not hold",
-        403: "Known, but not entitled",
-        404: "No such thing, or not visible to the caller",
-        409: "A rule of the scheme, or the state of the case, forbids it",
-        413: "Larger than the limit",
-        422: "Malformed; `errors` says where",
-        503: "A server this one needs is away; try again",
-    }
-    return {
-        status: {
-            "description": said[status],
-            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            "model": Problem,
-        }
-        for status in statuses
-    }
+    """The problem responses of a route, for its OpenAPI description.
+
+    What follows from its shape (a token, a body, parameters) is described without being named.
+    """
+    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _PROBLEMS[status], "content": problem} for status in statuses}
+
+
+class _Api(FastAPI):
+    """FastAPI, except that it describes problems as they are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            _describe_problems(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
+def _describe_problems(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            if responses.get("422", {}).get("description") == "Validation Error":
+                del responses["422"]  # FastAPI's own, which is never sent
+            follow = {401, 503} if operation.get("security") else set()
+            if "requestBody" in operation:
+                follow |= {413, 422}
+            if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
+                follow.add(422)
+            for status, response in problem_responses(*follow).items():
+                responses.setdefault(str(status), response)
+            operation["responses"] = dict(sorted(responses.items()))
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update({**problem.pop("$defs"), "Problem": problem})
 
 
 _bearer = HTTPBearer(
@@ -121,7 +153,13 @@ def create_api(
         finally:
             await app.state.root.close()
 
-    app = FastAPI(title=title, description=description, version="1", lifespan=lifespan)
+    app = _Api(
+        title=title,
+        description=description,
+        version="1",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
     app.state.verifier = TokenVerifier(
         issuer=settings.issuer, jwks_url=settings.jwks_url, audience=settings.audience
     )
@@ -130,6 +168,7 @@ def create_api(
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
     app.add_exception_handler(PyMongoError, _on_unforeseen)
+    app.add_exception_handler(ConcurrentChange, _on_unforeseen)
     app.add_exception_handler(Exception, _on_unforeseen)
     app.include_router(_health)
     for router in routers:
@@ -181,8 +220,8 @@ async def _on_business_error(request: Request, error: Exception) -> Response:
 async def _on_malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = field_problems(error.errors())
-    detail = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems[:5])
-    return _problem(Malformed(detail, errors=[problem.model_dump() for problem in problems]).problem())
+    errors = [problem.model_dump() for problem in problems]
+    return _problem(Malformed(in_words(problems, 5), errors=errors).problem())
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -190,6 +229,9 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, CxcError):
         # FastAPI calls whatever interrupts the reading of a body a parsing error.
         return await _on_business_error(request, error.__cause__)
+    if isinstance(error.__cause__, (UnicodeDecodeError, RecursionError)):
+        detail = "the body is not JSON in UTF-8, or it is nested too deeply"
+        return _problem(Malformed(detail, errors=[{"pointer": "", "detail": detail}]).problem())
     body = {
         "type": "about:blank",
         "title": str(error.detail),
@@ -200,10 +242,10 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_unforeseen(request: Request, error: Exception) -> Response:
-    if is_transient(error):
+    if worth_another_try(error):
         body = {
             "type": PROBLEM_BASE + "unavailable",
-            "title": "The database is away",
+            "title": "Too many changes at once" if is_outrun(error) else "The database is away",
             "status": 503,
             "detail": "Nothing was changed; try again in a few seconds.",
         }

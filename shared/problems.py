@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.contracts.registration import FieldProblem
@@ -12,21 +12,37 @@ _CARRIERS = {"body", "query", "path", "header"}
 
 
 def field_problems(errors: Iterable[Mapping[str, Any]]) -> list[FieldProblem]:
-    """Pydantic's errors as pointers (`/organisation/country`) and sentences; 50 at the most."""
+    """Pydantic's errors as pointers (`/organisation/country`) and sentences; 50 at the most.
+
+    The pointer of the whole is empty (RFC 6901).
+    """
     found: list[FieldProblem] = []
     for error in errors:
         location = [str(part) for part in error.get("loc", ())]
         if location and location[0] in _CARRIERS:
             location = location[1:]
-        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location) or "/"
+        if error.get("type") == "json_invalid":
+            location = []  # where it is counts characters, and names no field
+        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in location)
         found.append(FieldProblem(pointer=pointer, detail=_sentence(error)))
         if len(found) == 50:
             break
     return found
 
 
+def in_words(problems: Sequence[FieldProblem], most: int) -> str:
+    """The first of them in one line."""
+    return "; ".join(
+        f"{problem.pointer}: {problem.detail}" if problem.pointer else problem.detail
+        for problem in problems[:most]
+    )
+
+
 def _sentence(error: Mapping[str, Any]) -> str:
     match error.get("type"):
+        case "json_invalid":
+            why = error.get("ctx", {}).get("error", "")
+            return f"the body is not JSON: {why} at character {error.get('loc', ('?',))[-1]}"
         case "missing":
             return "is missing"
         case "extra_forbidden":

@@ -86,7 +86,7 @@ class TokenVerifier:
         self._audience = audience
         self._keys: PyJWKSet | None = None
         self._fetched_at = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def verify(self, token: str) -> Caller:
         """The caller a token stands for; raises `Unauthenticated` saying why it does not hold."""
@@ -104,7 +104,7 @@ class TokenVerifier:
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired; get a new one from your issuer.") from error
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, RecursionError) as error:
             raise Unauthenticated(f"The token does not hold: {error}.") from error
         return caller_of(claims)
 
@@ -124,20 +124,25 @@ class TokenVerifier:
         raise Unauthenticated("The token is signed with a key that its issuer does not publish.")
 
     async def _fetch(self) -> None:
-        async with self._fetching:
-            try:
-                async with httpx.AsyncClient(timeout=5.0) as client:
-                    response = await client.get(self._jwks_url)
-                    response.raise_for_status()
-                    self._keys = PyJWKSet.from_dict(response.json())
-                    self._fetched_at = time.monotonic()
-            except (httpx.HTTPError, jwt.PyJWTError, ValueError) as error:
-                _log.warning("issuer_keys_unavailable", url=self._jwks_url, error=str(error))
-                if self._keys is None:
-                    raise KeysUnavailable(
-                        f"The issuer's keys at {self._jwks_url} cannot be read; try again in a moment."
-                    ) from error
-                self._fetched_at = time.monotonic() - self.REFETCH_AFTER_S + self.UNKNOWN_KEY_PAUSE_S
+        """Ask the issuer once, however many requests wait for its answer."""
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._ask_issuer())
+        await asyncio.shield(self._fetching)
+
+    async def _ask_issuer(self) -> None:
+        try:
+            async with httpx.AsyncClient(timeout=5.0) as client:
+                response = await client.get(self._jwks_url)
+                response.raise_for_status()
+                self._keys = PyJWKSet.from_dict(response.json())
+                self._fetched_at = time.monotonic()
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, AttributeError) as error:
+            _log.warning("issuer_keys_unavailable", url=self._jwks_url, error=str(error))
+            if self._keys is None:
+                raise KeysUnavailable(
+                    f"The issuer's keys at {self._jwks_url} cannot be read; try again in a moment."
+                ) from error
+            self._fetched_at = time.monotonic() - self.REFETCH_AFTER_S + self.UNKNOWN_KEY_PAUSE_S
 
 
 def caller_of(claims: dict[str, Any]) -> Caller:
@@ -148,6 +153,9 @@ def caller_of(claims: dict[str, Any]) -> Caller:
         raise Unauthenticated(
             f"The token's cxc_role must be one of {', '.join(CallerRole)}; it is '{claims.get('cxc_role')}'."
         ) from None
+    for name in ("cxc_partnership", "cxc_organisation"):
+        if not isinstance(claims.get(name), str | None):
+            raise Unauthenticated(f"The token's {name} must be text.")
     if role is CallerRole.STAFF and not claims.get("cxc_partnership"):
         raise Unauthenticated("A staff token must name its cxc_partnership.")
     if role is CallerRole.PARTICIPANT and not claims.get("cxc_organisation"):

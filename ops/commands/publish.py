@@ -26,7 +26,7 @@ from shared.contracts.registration import RegistrationRefused, RegistrationScree
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
 from shared.messaging.topics import MAX_EVENT_BYTES, REGISTRATION_INBOX, events
-from shared.problems import field_problems
+from shared.problems import field_problems, in_words
 
 SOURCE: Final = "/cxc/cli"
 
@@ -164,7 +164,7 @@ def problems(value: bytes) -> list[str]:
     try:
         model.model_validate(newest.data)
     except ValidationError as error:
-        found += [f"{problem.pointer}: {problem.detail}" for problem in field_problems(error.errors())]
+        found += [in_words([problem], 1) for problem in field_problems(error.errors())]
     return found
 
 

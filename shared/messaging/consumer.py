@@ -29,7 +29,7 @@ from shared.messaging.handlers import Entry, Handlers
 from shared.messaging.message import Message
 from shared.messaging.outbox import EventTooLarge
 from shared.observability import BATCH_RETRIES, BATCH_SECONDS, BATCH_SIZE, CONSUMED, DEAD_LETTERS
-from shared.problems import field_problems
+from shared.problems import field_problems, in_words
 from shared.storage.driver import is_transient
 from shared.storage.store import INBOX as INBOX_COLLECTION
 from shared.storage.transactions import Transactions, is_outrun, worth_another_try
@@ -141,9 +141,7 @@ class BatchConsumer(Generic[U]):
             delivery.problems = tuple(problems)
             delivery.aside = SetAside(
                 "invalid_data",
-                f"The data of {envelope.type} is not valid: "
-                + "; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems[:8])
-                + ".",
+                f"The data of {envelope.type} is not valid: {in_words(problems, 8)}.",
             )
             return delivery
         delivery.entry = entry

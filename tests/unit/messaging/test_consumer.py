@@ -194,7 +194,7 @@ BAD_DATA: list[tuple[str, Any, str, str]] = [
         "/availability/0",
         "before",
     ),
-    ("no data at all", None, "/", "dictionary"),
+    ("no data at all", None, "", "dictionary"),
 ]
 
 
