@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -255,14 +256,15 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--single-events", type=int, default=1_500)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--state", type=Path, default=Path("var/bench/consumer"))
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
         {"worker": run_worker, "faststream": run_faststream, "single": run_single}[given.side]()
         return
     runs: dict[str, list[Run]] = {side: [] for side in SIDES}
-    with Platform(given.state, ports=Ports.any(), servers=("kafka", "mongo"), services=()) as platform:
+    state = Path("var/bench/consumer")
+    shutil.rmtree(state, ignore_errors=True)  # topics of an earlier run would be consumed too
+    with Platform(state, ports=Ports.any(), servers=("kafka", "mongo"), services=()) as platform:
         platform.start()
         size = len(next(events(1))[1])
         print(f"{given.events} events of {size} bytes; {os.cpu_count()} cores, shared with both servers")
