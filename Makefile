@@ -45,7 +45,7 @@ format: setup  ## Let ruff put the code in order
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-docs: setup  ## Generate docs/asyncapi.yaml, docs/events.md and the schemas anew
+docs: setup  ## Generate docs/asyncapi.yaml and docs/events.md anew
 	@$(RUN)/python -m ops.docs
 
 bench: $(UV)  ## Run the benchmarks, peers included
