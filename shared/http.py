@@ -167,6 +167,7 @@ def create_api(
     app.add_exception_handler(CxcError, _on_business_error)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
+    app.add_exception_handler(UnicodeEncodeError, _on_unencodable)
     app.add_exception_handler(PyMongoError, _on_unforeseen)
     app.add_exception_handler(ConcurrentChange, _on_unforeseen)
     app.add_exception_handler(Exception, _on_unforeseen)
@@ -230,8 +231,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         # FastAPI calls whatever interrupts the reading of a body a parsing error.
         return await _on_business_error(request, error.__cause__)
     if isinstance(error.__cause__, (UnicodeDecodeError, RecursionError)):
-        detail = "the body is not JSON in UTF-8, or it is nested too deeply"
-        return _problem(Malformed(detail, errors=[{"pointer": "", "detail": detail}]).problem())
+        return _unreadable("the body is not JSON in UTF-8, or it is nested too deeply")
     body = {
         "type": "about:blank",
         "title": str(error.detail),
@@ -239,6 +239,17 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         "detail": f"{request.method} {request.url.path}: {error.detail}.",
     }
     return _problem(body, dict(error.headers) if error.headers else None)
+
+
+async def _on_unencodable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnicodeEncodeError)
+    if error.reason == "surrogates not allowed":  # JSON can spell them, and Pydantic stumbles over them
+        return _unreadable("the body holds half of a character: a surrogate without its other half")
+    return await _on_unforeseen(request, error)
+
+
+def _unreadable(why: str) -> Response:
+    return _problem(Malformed(why, errors=[{"pointer": "", "detail": why}]).problem())
 
 
 async def _on_unforeseen(request: Request, error: Exception) -> Response:

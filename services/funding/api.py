@@ -255,7 +255,7 @@ async def progress(partnership: InPath) -> ProgressView:
     response_description="The budget in figures.",
     responses=problem_responses(401, 403, 404),
 )
-async def budget(partnership: InPath, caller: Authenticated, funding: Root) -> BudgetView:
+async def budget(caller: Authenticated, partnership: InPath, funding: Root) -> BudgetView:
     """Total, reserved, available and awaited; for its staff, the support office and auditors."""
     return BudgetView.of(
         await funding.transactions.read(lambda uow: read_budget(uow, partnership, by=caller))
