@@ -92,9 +92,10 @@ class Child:
     def start(self) -> None:
         """Start it unless it runs already; returns at once."""
         with self._spawning:
-            self.wanted = True
             if not self.alive:
                 self._process = _forking.submit(self._spawn).result()
+            # Last: until it runs, one that was killed before must not look as if it had died by itself.
+            self.wanted = True
 
     def stop(self) -> None:
         """End it in order: SIGTERM, and SIGKILL once `stop_within_s` is over."""
