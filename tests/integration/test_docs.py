@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client import REGISTRY
 from pydantic import BaseModel
+from pymongo import AsyncMongoClient
 
 import services.notifications.courier  # noqa: F401  it has a metric
 import shared.observability  # noqa: F401  it has the others
@@ -61,8 +62,8 @@ INTEGRATING: Final = blocks(DOCS / "integrating.md")
 
 
 @pytest.fixture(scope="module")
-async def _topics(kafka_bootstrap: str) -> AsyncIterator[None]:
-    """The platform's topics, left as empty as they were for the tests that come after."""
+async def _topics(kafka_bootstrap: str, mongo_url: str) -> AsyncIterator[None]:
+    """The platform's topics; they and the database are left as empty as they were for the tests after."""
     await apply_topics(kafka_bootstrap)
     yield
     names = [topic.name for topic in all_topics()]
@@ -74,6 +75,8 @@ async def _topics(kafka_bootstrap: str) -> AsyncIterator[None]:
         await admin.delete_records({place: RecordsToDelete(before_offset=end) for place, end in ends.items()})
     finally:
         await admin.close()
+    async with AsyncMongoClient[dict[str, Any]](mongo_url) as client:
+        await client.drop_database("cxc_registration")
 
 
 @pytest.fixture(scope="module")
