@@ -27,7 +27,7 @@ from shared.messaging import topics
 from shared.messaging.dead_letters import Reason, SetAside, dead_letter, origin
 from shared.messaging.handlers import Entry, Handlers
 from shared.messaging.message import Message
-from shared.messaging.outbox import EventTooLarge
+from shared.messaging.outbox import TYPE_HEADER, EventTooLarge
 from shared.observability import BATCH_RETRIES, BATCH_SECONDS, BATCH_SIZE, CONSUMED, DEAD_LETTERS
 from shared.problems import field_problems, in_words
 from shared.storage.driver import is_transient
@@ -114,6 +114,8 @@ class BatchConsumer(Generic[U]):
     def _read(self, message: Message) -> Delivery[U]:
         source_topic = origin(message).rsplit("/", 2)[0]
         delivery: Delivery[U] = Delivery(message, strict=source_topic == topics.REGISTRATION_INBOX)
+        if not delivery.strict and self._is_of_no_concern(message):
+            return delivery
         if message.value is not None and len(message.value) > topics.MAX_EVENT_BYTES:
             delivery.aside = SetAside(
                 "too_large",
@@ -148,6 +150,11 @@ class BatchConsumer(Generic[U]):
         if delivery.strict:
             delivery.digest = _digest(envelope)
         return delivery
+
+    def _is_of_no_concern(self, message: Message) -> bool:
+        """Whether the header says so; three of four events concern other services."""
+        wire_type = message.header(TYPE_HEADER)
+        return wire_type is not None and not self._handlers.knows_family(wire_type)
 
     def _unknown(self, wire_type: str, *, strict: bool) -> SetAside | None:
         if strict:

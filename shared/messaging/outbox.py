@@ -15,7 +15,10 @@ ROW_BYTES = 6 * 1024 * 1024
 
 Headers = tuple[tuple[str, bytes], ...]
 
-_STRUCTURED_HEADERS: Headers = (("content-type", STRUCTURED.encode()),)
+TYPE_HEADER = "cxc-type"
+"""The event's type beside it: a reader skips what is none of its business without reading it."""
+
+_CONTENT_TYPE = ("content-type", STRUCTURED.encode())
 
 
 class EventTooLarge(ValueError):
@@ -38,7 +41,8 @@ class OutgoingMessage(NamedTuple):
             raise EventTooLarge(
                 f"{event.type} for {event.subject} has {len(value)} bytes; the limit is {MAX_EVENT_BYTES}"
             )
-        return cls(topic, (event.partitionkey or "").encode() or None, value, _STRUCTURED_HEADERS)
+        headers = (_CONTENT_TYPE, (TYPE_HEADER, event.type.encode()))
+        return cls(topic, (event.partitionkey or "").encode() or None, value, headers)
 
 
 def pack(messages: Iterable[OutgoingMessage]) -> list[Document]:

@@ -254,3 +254,15 @@ async def test_binary_mode_is_read_like_structured_mode(bench: Bench) -> None:
     )
     await bench.consume(a_message(orjson.dumps(a_submission()), headers=headers))
     assert "BIN-1" in bench.database["tallies"]
+
+
+async def test_an_event_whose_header_names_another_s_business_is_not_even_read(bench: Bench) -> None:
+    await bench.consume(
+        a_message(b"unreadable", topic=MATCHES, headers=(("cxc-type", b"cxc.moon.landed.v1"),))
+    )
+    assert bench.outbox == []
+
+
+async def test_a_header_cannot_hide_a_message_from_outside(bench: Bench) -> None:
+    await bench.consume(a_message(b"unreadable", headers=(("cxc-type", b"cxc.moon.landed.v1"),)))
+    assert len(bench.dead) == 1
