@@ -17,27 +17,36 @@ _READY_WITHIN_S: Final = 90.0
 
 
 def why_unusable() -> str | None:
-    """Why no containers can be started here, or None: no engine answers, or an image can't be had."""
-    import docker
+    """Why Kafka and MongoDB can't be started in containers here, or None."""
     from docker.errors import DockerException
     from testcontainers.core.config import testcontainers_config
 
-    try:
-        engine = docker.from_env(timeout=5)
-        engine.ping()
-    except DockerException as error:
-        return f"no Docker engine answers ({error})"
-    try:
-        for image in (KAFKA_IMAGE, MONGO_IMAGE):
-            _have(image)
-    except DockerException as error:
-        return f"its images can't be had ({error})"
+    if missing := why_not_had(KAFKA_IMAGE, MONGO_IMAGE):
+        return missing
     try:
         if not testcontainers_config.ryuk_disabled:
             _have(testcontainers_config.ryuk_image)
     except DockerException:
         # It only cleans up after a test run that was killed.
         testcontainers_config.ryuk_disabled = True
+    return None
+
+
+def why_not_had(*images: str) -> str | None:
+    """Why containers of these images can't be started here, or None once all are on this machine: no engine
+    answers, or an image is missing and can't be pulled."""
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        docker.from_env(timeout=5).ping()
+    except DockerException as error:
+        return f"no Docker engine answers ({error})"
+    try:
+        for image in images:
+            _have(image)
+    except DockerException as error:
+        return f"its images can't be had ({error})"
     return None
 
 

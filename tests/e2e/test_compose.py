@@ -1,6 +1,7 @@
 """The images and the compose file, for real: built, started, used from outside, and gone without a trace.
 
-Takes minutes, so it runs only where it is asked for: `CXC_TEST_COMPOSE=1 make test ARGS=tests/e2e/test_compose.py`.
+Takes minutes, so it runs only where it is asked for:
+`CXC_TEST_COMPOSE=1 make test ARGS=tests/e2e/test_compose.py`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ T = TypeVar("T")
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PORTS: Final = ("kafka", "mongo", "mail", "issuer", *SERVICES)
+SERVERS: Final = ("kafka", "mongo", "mailpit", "issuer")
 WORKERS: Final = tuple(f"{service}-worker" for service in SERVICES)
 APIS: Final = tuple(f"{service}-api" for service in SERVICES)
 WITHIN_S: Final = 300.0
@@ -96,6 +98,10 @@ class Stack:
         """What the published port answers."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.get(f"http://localhost:{self.ports[name]}{path}", headers=headers, timeout=30)
+
+    def token(self, *role: str) -> str:
+        """A token of the stack's issuer, as its operator gets one."""
+        return self.compose("exec", "-T", "issuer", "cxc", "token", *role).strip()
 
     def containers(self, *services: str) -> dict[str, dict[str, Any]]:
         """The services' containers by their ids, stopped ones too, as `docker inspect` shows them."""
@@ -168,7 +174,7 @@ def test_a_registration_published_from_outside_becomes_a_mail_and_shows_in_the_a
 
 
 def test_every_service_answers_on_its_port_and_takes_the_issuer_s_tokens(stack: Stack) -> None:
-    token = stack.compose("exec", "-T", "issuer", "cxc", "token", "auditor").strip()
+    token = stack.token("auditor")
     for service in SERVICES:
         assert stack.get(service, "/ready").status_code == 200
         assert stack.get(service, "/docs").status_code == 200
@@ -198,25 +204,17 @@ def test_an_image_has_its_own_service_only_and_does_not_run_as_root(stack: Stack
     assert rest == ["__init__.py", service, "services", "shared", "no"]
 
 
-def test_a_second_worker_joins_and_one_that_is_killed_comes_back_and_nothing_is_lost_or_doubled(
-    stack: Stack,
-) -> None:
-    stack.compose(
-        "up",
-        "--detach",
-        "--no-deps",
-        "--no-recreate",
-        "--scale",
-        "registration-worker=2",
-        "registration-worker",
-    )
+def test_workers_are_added_and_killed_and_nothing_is_lost_or_doubled(stack: Stack) -> None:
+    two = ("--scale", "registration-worker=2")
+    stack.compose("up", "--detach", "--no-deps", "--no-recreate", *two, "registration-worker")
     eventually("two workers", lambda: stack.healthy("registration-worker"))
 
     outside = OutsideSystem("", "crowd")
     references = [f"r{number}" for number in range(300)]
     stack.publish(outside, references)
-    for worker in ("registration-worker", "matching-worker", "notifications-worker"):
-        # The kernel does not let a container kill its own first process, which only waits for this one.
+    killed = ("registration-worker", "matching-worker", "funding-worker")
+    for worker in killed:
+        # The kernel lets nobody inside kill a container's first process; that one only waits for this one.
         kill = "kill -9 $(cat /proc/1/task/1/children)"
         stack.compose("exec", "-T", worker, "sh", "-c", kill, checked=False)
 
@@ -225,15 +223,14 @@ def test_a_second_worker_joins_and_one_that_is_killed_comes_back_and_nothing_is_
     eventually("nothing left to do", stack.drained)
     assert stack.mails_to(f"{outside.name}.example") == expected
     eventually("all workers healthy again", lambda: stack.healthy(*WORKERS))
-    assert sum(one["RestartCount"] for one in stack.containers(*WORKERS).values()) == 3
+    assert sum(one["RestartCount"] for one in stack.containers(*killed).values()) == len(killed)
 
 
 def test_one_service_is_replaced_alone_and_the_others_do_not_notice(stack: Stack) -> None:
-    others = [
-        name for name in (*APIS, *WORKERS, "kafka", "mongo", "issuer", "mailpit") if "funding" not in name
-    ]
-    before, replaced = stack.containers(*others), stack.containers("funding-worker", "funding-api")
-    stack.compose("stop", "funding-worker", "funding-api")
+    funding = ("funding-worker", "funding-api")
+    others = [name for name in (*SERVERS, *APIS, *WORKERS) if name not in funding]
+    before, replaced = stack.containers(*others), stack.containers(*funding)
+    stack.compose("stop", *funding)
     outside = OutsideSystem("", "meanwhile")
     stack.publish(outside, ["one"])
     eventually("a mail without funding", lambda: stack.mails_to(f"{outside.name}.example"))
@@ -241,9 +238,9 @@ def test_one_service_is_replaced_alone_and_the_others_do_not_notice(stack: Stack
     stack.compose(
         "up", "--detach", "--no-deps", "--build", "--force-recreate", "funding-worker", "funding-api"
     )
-    eventually("funding healthy", lambda: stack.healthy("funding-worker", "funding-api"))
+    eventually("funding healthy", lambda: stack.healthy(*funding))
     after = stack.containers(*others)
-    assert not replaced.keys() & stack.containers("funding-worker", "funding-api").keys()
+    assert not replaced.keys() & stack.containers(*funding).keys()
     assert {id: one["State"]["StartedAt"] for id, one in after.items()} == {
         id: one["State"]["StartedAt"] for id, one in before.items()
     }
@@ -258,6 +255,6 @@ def test_all_processes_end_in_order_within_their_time_and_find_their_data_again(
 
     stack.compose("down", "--remove-orphans")
     stack.compose("up", "--detach", "--wait")
-    token = stack.compose("exec", "-T", "issuer", "cxc", "token", "auditor").strip()
+    token = stack.token("auditor")
     found = stack.get("registration", "/registrations", token).json()["items"]
     assert found
