@@ -208,11 +208,17 @@ class BatchConsumer(Generic[U]):
                     await asyncio.sleep(MAX_BACKOFF_S)
             else:
                 self.struggling_since = None
-                for name, count in outcome.items():
-                    CONSUMED.labels(self.service, name).inc(count)
+                self._count(outcome)
                 return
 
-    async def _attempt(self, deliveries: Sequence[Delivery[U]]) -> dict[str, int]:
+    def _count(self, outcome: _Outcome) -> None:
+        CONSUMED.labels(self.service, "handled").inc(outcome.handled)
+        CONSUMED.labels(self.service, "duplicate").inc(outcome.duplicates)
+        CONSUMED.labels(self.service, "dead_letter").inc(len(outcome.set_aside))
+        for reason in outcome.set_aside:
+            DEAD_LETTERS.labels(self.service, reason).inc()
+
+    async def _attempt(self, deliveries: Sequence[Delivery[U]]) -> _Outcome:
         """Run the batch in one transaction: beside the other lanes', unless they were in its way lately."""
         if self._crowded == 0:
             return await self._transactions.once(lambda uow: self._handle(deliveries, uow))
@@ -226,8 +232,8 @@ class BatchConsumer(Generic[U]):
         await self._settle(deliveries[:middle])
         await self._settle(deliveries[middle:])
 
-    async def _handle(self, deliveries: Sequence[Delivery[U]], uow: U) -> dict[str, int]:
-        """One attempt at the batch in an open unit of work; returns counts by outcome."""
+    async def _handle(self, deliveries: Sequence[Delivery[U]], uow: U) -> _Outcome:
+        """One attempt at the batch in an open unit of work."""
         fresh, duplicates = await self._without_duplicates(deliveries, uow)
         by_key: dict[str | bytes, list[Delivery[U]]] = {}
         for delivery in fresh:
@@ -255,11 +261,11 @@ class BatchConsumer(Generic[U]):
         handled = [delivery for delivery in fresh if delivery.aside_mark not in failed]
         for delivery in handled:
             uow.mark_consumed(delivery.done_mark, delivery.digest)
-        return {
-            "handled": len(handled),
-            "dead_letter": len(failed) - len(known),
-            "duplicate": duplicates + len(known),
-        }
+        return _Outcome(
+            handled=len(handled),
+            duplicates=duplicates + len(known),
+            set_aside=[why.reason for mark, (_, why) in failed.items() if mark not in known],
+        )
 
     async def _without_duplicates(
         self, deliveries: Sequence[Delivery[U]], uow: U
@@ -307,13 +313,21 @@ class BatchConsumer(Generic[U]):
                     verdicts.aside[id(delivery)] = why
 
     def _set_aside(self, delivery: Delivery[U], why: SetAside, uow: U) -> None:
-        DEAD_LETTERS.labels(self.service, why.reason).inc()
         uow.send(dead_letter(delivery.message, why, service=self.service, at=uow.now.isoformat()))
         uow.mark_consumed(delivery.aside_mark)
         if delivery.strict:
             refused = _refusal(delivery, why)
             with because_of(Cause.of(delivery.envelope) if delivery.envelope else Cause()):
                 uow.publish(refused, subject=refused.refused_subject or refused.dead_letter)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a batch, counted once it is committed."""
+
+    handled: int
+    duplicates: int
+    set_aside: list[Reason]
 
 
 class _SetAsideFirst(Exception):
