@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
@@ -64,6 +65,13 @@ class Servers:
 
     def _one(self, name: ServerName) -> Server:
         return self.kafka if name == "kafka" else self.mongo
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background has Ctrl-C ignored, in all their children too; some
+    tests prove what it does."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
