@@ -182,7 +182,8 @@ def test_every_service_answers_on_its_port_and_takes_the_issuer_s_tokens(stack: 
     assert stack.get("matching", "/matches", token).status_code == 200
 
 
-def test_the_command_line_outside_finds_everything_ready(stack: Stack) -> None:
+def test_the_command_line_finds_everything_ready_inside_and_outside(stack: Stack) -> None:
+    assert "Everything is ready." in stack.compose("exec", "-T", "issuer", "cxc", "status")
     status = json.loads(stack.cxc("status", "--json"))
     assert status["ready"], status["wrong"]
     assert {service: group["workers"] for service, group in status["consumption"].items()} == dict.fromkeys(
