@@ -20,7 +20,8 @@ $(UV):
 	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 $(STAMP): $(UV) pyproject.toml uv.lock
-	@$(UV) sync --frozen --quiet
+	@echo "Installing into .venv (the first time about 700 MB from PyPI)…"
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 setup: $(STAMP)  ## Install everything into .venv
