@@ -32,8 +32,10 @@ class Matching:
 
     async def close(self) -> None:
         """End the pool's feed and let the database go."""
-        self.feeding.cancel()
-        await asyncio.wait([self.feeding])
+        # PyMongo can swallow a cancellation, such as one that meets it while it connects.
+        while not self.feeding.done():
+            self.feeding.cancel()
+            await asyncio.wait([self.feeding], timeout=1.0)
         await close(self.client)
 
 

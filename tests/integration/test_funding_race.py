@@ -1,0 +1,145 @@
+"""Two processes of funding on one small budget: never over it, and the queue keeps its order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from services.funding.bootstrap import Funding
+from services.funding.handlers import handlers
+from shared.contracts.common import Window
+from shared.contracts.envelope import CloudEvent, new_id
+from shared.contracts.matching import MatchApproved
+from shared.messaging.consumer import BatchConsumer
+from shared.messaging.message import Message
+from shared.messaging.outbox import unpack
+from shared.messaging.topics import events
+from shared.storage.driver import DriverName
+from tests.builders import a_cancelled_match, a_host_party, a_message, a_party, an_approved_match, an_envelope
+from tests.integration.apis import running_root, settings_of
+
+pytestmark = pytest.mark.integration
+
+BUDGET = Decimal("2000.00")
+"""WoolClub's, in the tests' partnerships: two full weeks in Milan at EUR 900, and not a third."""
+
+
+@pytest.fixture(params=["pymongo", "motor"])
+async def roots(
+    request: pytest.FixtureRequest, mongo_url: str, database: str
+) -> AsyncIterator[list[Funding]]:
+    driver: DriverName = request.param
+    settings = settings_of("funding", mongo_url, mongo_driver=driver)
+    async with (
+        running_root("funding", settings, database) as one,
+        running_root("funding", settings, database) as other,
+    ):
+        yield [one, other]
+
+
+class Feed:
+    """The events of matching, at offsets of their own."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+
+    def message(self, event: Any) -> Message:
+        self._offset += 1
+        envelope = an_envelope(event, service="matching", subject=event.match_id)
+        return a_message(envelope, topic=events("matching"), offset=self._offset)
+
+
+def a_match(*, week: bool) -> MatchApproved:
+    """EUR 900 for a week, EUR 450 for three days."""
+    last_day = date(2023, 2, 17) if week else date(2023, 2, 15)
+    id = new_id()
+    return an_approved_match(
+        id,
+        visitor=a_party(f"v-{id}", partnership="woolclub"),
+        host=a_host_party(f"h-{id}"),
+        stay=Window(first_day=date(2023, 2, 13), last_day=last_day),
+    )
+
+
+async def grants_of(root: Funding) -> list[dict[str, Any]]:
+    return await root.database["grants"].find({}).to_list(None)
+
+
+async def the_budget(root: Funding) -> dict[str, Any]:
+    found = await root.database["budgets"].find_one({"_id": "woolclub"})
+    assert found is not None
+    return found
+
+
+async def balanced(root: Funding) -> None:
+    """What the budget says is what its grants add up to, and never more than there is."""
+    grants, budget = await grants_of(root), await the_budget(root)
+
+    def total(state: str) -> Decimal:
+        return sum((Decimal(g["lump_sum"]["amount"]) for g in grants if g["state"] == state), Decimal(0))
+
+    assert Decimal(budget["reserved"]) == total("reserved") <= BUDGET
+    assert Decimal(budget["awaiting_amount"]) == total("awaiting_budget")
+    assert budget["awaiting"] == sum(g["state"] == "awaiting_budget" for g in grants)
+
+
+async def test_two_processes_never_reserve_more_than_there_is_and_keep_the_queue(
+    roots: list[Funding],
+) -> None:
+    feed, consumers = Feed(), [BatchConsumer(handlers, root.transactions) for root in roots]
+    matches = [a_match(week=number % 3 > 0) for number in range(24)]
+
+    async def told(consumer: Any, messages: list[Message], at_once: int) -> None:
+        for start in range(0, len(messages), at_once):
+            await consumer.consume(messages[start : start + at_once])
+
+    approvals = [feed.message(match) for match in matches]
+    await asyncio.gather(told(consumers[0], approvals[::2], 1), told(consumers[1], approvals[1::2], 3))
+    await balanced(roots[0])
+    grants = await grants_of(roots[0])
+    assert len(grants) == len(matches)
+    waiting = [grant["position"] for grant in grants if grant["state"] == "awaiting_budget"]
+    assert sorted(waiting) == list(range(1, len(waiting) + 1))
+    assert waiting
+
+    # Whoever holds money gives it back, twice over, while both processes serve the queue.
+    for _ in range(2):
+        by_match = {match.match_id: match for match in matches}
+        holders = [g["match_id"] for g in await grants_of(roots[0]) if g["state"] == "reserved"]
+        cancelled = [feed.message(a_cancelled_match(by_match[id])) for id in holders]
+        half = len(cancelled) // 2
+        await asyncio.gather(told(consumers[0], cancelled[:half], 1), told(consumers[1], cancelled[half:], 1))
+        await balanced(roots[0])
+        grants = await grants_of(roots[0])
+        served = [g["position"] for g in grants if g["position"] and g["state"] != "awaiting_budget"]
+        waiting = [g["position"] for g in grants if g["state"] == "awaiting_budget"]
+        assert max(served) < min(waiting), "nobody overtakes"
+        assert served
+        # The next in the queue is too large for what is left, or it would not wait.
+        first = next(g for g in grants if g["position"] == min(waiting))
+        assert Decimal(first["lump_sum"]["amount"]) > BUDGET - Decimal(
+            (await the_budget(roots[0]))["reserved"]
+        )
+
+    rows = await roots[0].database["outbox"].find({}).to_list(None)
+    published = [CloudEvent.model_validate_json(message.value) for row in rows for message in unpack(row)]
+    assert {event.source for event in published} == {"/cxc/funding"}  # no dead letters
+    reserved = [event.subject for event in published if event.type == "cxc.grant.reserved.v1"]
+    assert len(reserved) == len(set(reserved))
+
+
+async def test_the_same_approval_in_both_processes_makes_one_grant(roots: list[Funding]) -> None:
+    feed, consumers = Feed(), [BatchConsumer(handlers, root.transactions) for root in roots]
+    for _ in range(10):
+        message = feed.message(a_match(week=False))
+        await asyncio.gather(*(consumer.consume([message]) for consumer in consumers))
+    grants = await grants_of(roots[0])
+    assert len(grants) == 10
+    await balanced(roots[0])
+    rows = await roots[0].database["outbox"].find({}).to_list(None)
+    assert sum(len(unpack(row)) for row in rows) == 10
