@@ -27,7 +27,7 @@ from shared.observability import HTTP_SECONDS, configure_logging
 from shared.problems import field_problems, in_words
 from shared.security import Caller, TokenVerifier
 from shared.settings import ServiceSettings
-from shared.storage.driver import Client
+from shared.storage.driver import Client, is_of_unknown_outcome
 from shared.storage.store import ConcurrentChange
 from shared.storage.transactions import is_outrun, worth_another_try
 
@@ -258,7 +258,9 @@ async def _on_unforeseen(request: Request, error: Exception) -> Response:
             "type": PROBLEM_BASE + "unavailable",
             "title": "Too many changes at once" if is_outrun(error) else "The database is away",
             "status": 503,
-            "detail": "Nothing was changed; try again in a few seconds.",
+            "detail": "It is not known whether anything was changed; look before you try again."
+            if is_of_unknown_outcome(error)
+            else "Nothing was changed; try again in a few seconds.",
         }
         return _problem(body, {"Retry-After": "5"})
     _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)

@@ -110,6 +110,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, OperationFailure) and error.code in (112, 251)
 
 
+def is_of_unknown_outcome(error: BaseException) -> bool:
+    """Whether the server fell silent over a commit: what was asked may be done, or not."""
+    return isinstance(error, PyMongoError) and error.has_error_label("UnknownTransactionCommitResult")
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the database is at fault, not what was asked of it: try again later."""
     if isinstance(error, (AutoReconnect, ConnectionFailure, WaitQueueTimeoutError)):

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from shared.storage.driver import Client, Database, is_conflict, is_transient, transaction
+from shared.storage.driver import (
+    Client,
+    Database,
+    is_conflict,
+    is_of_unknown_outcome,
+    is_transient,
+    transaction,
+)
 from shared.storage.store import ConcurrentChange, MongoStore, Store
 from shared.storage.unit_of_work import UnitOfWork
 
 U = TypeVar("U", bound=UnitOfWork)
 R = TypeVar("R")
+
+PATIENCE_S: Final = 5.0
+"""How long one who waits for the answer is kept waiting by tries that fail, in seconds."""
 
 
 class Transactions(Generic[U]):
@@ -32,12 +43,17 @@ class Transactions(Generic[U]):
         return result
 
     async def run(self, work: Callable[[U], Awaitable[R]], *, attempts: int = 8) -> R:
-        """Like `once`, but run anew from a clean start on conflicts and passing faults, a few times."""
+        """Like `once`, but run anew from a clean start on conflicts and passing faults, a few times.
+
+        Not where the commit may have taken place after all: the work might be done twice.
+        """
+        deadline = time.monotonic() + PATIENCE_S
         for attempt in range(1, attempts + 1):
             try:
                 return await self.once(work)
             except Exception as error:
-                if attempt == attempts or not worth_another_try(error):
+                hopeless = is_of_unknown_outcome(error) or not worth_another_try(error)
+                if hopeless or attempt == attempts or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(random.uniform(0, min(1.0, 0.01 * 2**attempt)))
         raise AssertionError("unreachable")
