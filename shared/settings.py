@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -82,11 +83,24 @@ class ServiceSettings(BaseSettings):
         """The settings from the environment; ends the process with a list of what is missing or wrong."""
         try:
             return cls()
-        except ValidationError as error:
+        except ValidationError:
             print(f"The {cls.service} service cannot start, its settings are incomplete:", file=sys.stderr)
-            for problem in error.errors(include_url=False, include_context=False, include_input=False):
-                name = "_".join(str(part) for part in problem["loc"]).upper()
-                prefix = "CXC_KAFKA_" if error.title == "KafkaSettings" else "CXC_"
-                print(f"  {prefix}{name}: {problem['msg']}", file=sys.stderr)
+            for name, why in cls._problems():
+                print(f"  {name}: {why}", file=sys.stderr)
             print("Set them in the environment or in a file named .env.", file=sys.stderr)
             raise SystemExit(2) from None
+
+    @classmethod
+    def _problems(cls) -> Iterator[tuple[str, str]]:
+        """What is missing or wrong, by variable; Kafka's settings fail for themselves and hide the others."""
+        models: list[tuple[type[BaseSettings], dict[str, Any]]] = [
+            (KafkaSettings, {}),
+            (cls, {"kafka": KafkaSettings.model_construct()}),
+        ]
+        for model, given in models:
+            try:
+                model(**given)
+            except ValidationError as error:
+                for problem in error.errors(include_url=False, include_context=False, include_input=False):
+                    name = "_".join(str(part) for part in problem["loc"])
+                    yield f"{model.model_config['env_prefix']}{name.upper()}", problem["msg"]
