@@ -64,12 +64,13 @@ class Stack:
         command = ["docker", "compose", "--project-directory", str(ROOT), "--project-name", self.project]
         return run([*command, *arguments], self.environment, checked=checked)
 
-    def cxc(self, *arguments: str, given: str = "") -> str:
+    def cxc(self, *arguments: str, given: str = "", checked: bool = True) -> str:
         """`cxc …` on this machine, told by its settings where the stack's servers are."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CXC_")}
         environment["CXC_KAFKA_BOOTSTRAP"] = f"localhost:{self.ports['kafka']}"
         environment["CXC_MONGO_URL"] = f"mongodb://localhost:{self.ports['mongo']}/?directConnection=true"
-        return run([str(Path(sys.executable).with_name("cxc")), *arguments], environment, given=given)
+        command = [str(Path(sys.executable).with_name("cxc")), *arguments]
+        return run(command, environment, given=given, checked=checked)
 
     def publish(self, outside: OutsideSystem, references: Iterable[str]) -> None:
         """Publish one eligible visitor of HempClub a reference."""
@@ -80,10 +81,11 @@ class Stack:
         self.cxc("publish", "-", given="\n".join(events))
 
     def drained(self) -> bool:
-        """Whether all that was published has had its effect."""
-        status = json.loads(self.cxc("status", "--json"))
+        """Whether every service works and all that was published has had its effect."""
+        status = json.loads(self.cxc("status", "--json", checked=False))
         behind = sum(sum(group["behind"].values()) for group in status["consumption"].values())
-        return not behind and not any(outbox["rows"] for outbox in status["outboxes"].values())
+        unpublished = sum(outbox["rows"] for outbox in status["outboxes"].values())
+        return bool(status["ready"]) and not behind and not unpublished
 
     def mails_to(self, domain: str) -> Counter[str]:
         """How many mails each address below this domain got."""
