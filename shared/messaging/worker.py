@@ -289,7 +289,8 @@ def _obey(command: dict[str, Any], work: _Work) -> None:
             logging.getLogger().setLevel(str(command["level"]).upper())
         case unknown:
             raise ValueError(f"unknown command {unknown!r}")
-    _log.info("control_command_obeyed", **command)
+    # As one value: its own `level` would be taken for this line's.
+    _log.info("control_command_obeyed", said=command)
 
 
 def _add_pages(app: faust.App, holder: list[_Work]) -> None:
