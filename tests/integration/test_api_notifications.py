@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import new_id
 from shared.contracts.matching import MatchApproved
-from tests.builders import a_host_party, a_party, an_approved_match, an_envelope
+from tests.builders import A_MOMENT, a_host_party, a_party, an_approved_match, an_envelope
 from tests.integration.apis import (
     AUDITOR,
     EXTERNAL,
@@ -29,6 +31,9 @@ from tests.integration.apis import (
 pytestmark = pytest.mark.integration
 
 
+MOMENTS = (A_MOMENT + timedelta(minutes=minutes) for minutes in count())
+
+
 async def told(api: Api) -> MatchApproved:
     """An approved match that everyone it concerns has been told of."""
     id = new_id()
@@ -37,7 +42,7 @@ async def told(api: Api) -> MatchApproved:
         visitor=a_party(f"v-{id}", email=f"visitor@{id}.example"),
         host=a_host_party(f"h-{id}", email=f"host@{id}.example", partnership="woolclub"),
     )
-    fact = an_envelope(match, service="matching", subject=id)
+    fact = an_envelope(match, service="matching", subject=id).model_copy(update={"time": next(MOMENTS)})
     await api.root.transactions.run(lambda uow: notify(uow, fact, match))
     return match
 
@@ -73,7 +78,7 @@ async def test_an_inbox_is_turned_page_by_page_newest_first(notifications: Api) 
         if page["next"] is None:
             break
         after = {"after": page["next"]}
-    assert sorted(seen[:3]) == sorted(facts)
+    assert seen[:3] == facts[::-1]
     assert len(seen) == len(set(seen)) >= 3
 
 
