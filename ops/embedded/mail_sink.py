@@ -23,6 +23,7 @@ from typing import Any
 
 import uuid_utils
 import uvicorn
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -316,7 +317,7 @@ def main() -> None:
     parser.add_argument("--http-port", type=int, default=8025)
     parser.add_argument("--directory", type=Path, required=True, help="where the mails are kept")
     given = parser.parse_args()
-    asyncio.run(serve(given.smtp_port, given.http_port, given.directory))
+    uvloop.run(serve(given.smtp_port, given.http_port, given.directory))
 
 
 if __name__ == "__main__":

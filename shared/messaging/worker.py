@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import faust
 import orjson
 import structlog
+import uvloop
 from faust.types import StreamT
 from faust.web import Request, Response, View
 from mode import Service
@@ -196,6 +197,8 @@ def create_worker(
     comes with them.
     """
     service = settings.service
+    # Faust asks asyncio for its loop; it is made after this module has been read.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     log_handler = configure_logging(f"{service}-worker", settings.log_level, settings.log_format)
     app = faust.App(
         # Every replica listens to the control topic for itself, hence an id of its own.
