@@ -50,7 +50,8 @@ async def test_every_row_of_the_file_is_screened_or_refused_in_words(
         if event_id not in ended:
             outcomes[outcome] += 1
         ended.setdefault(event_id, data)
-    print(f"{len(rows)} rows: {dict(outcomes.most_common())}")
+    faults = Counter(fault["pointer"] for data in ended.values() for fault in data.get("errors", []))
+    print(f"{len(rows)} rows: {dict(outcomes.most_common())}; faults: {dict(faults.most_common(10))}")
     assert ended.keys() == {one.id for one in sent}
 
     refused = sum("dead_letter" in data for data in ended.values())
