@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 MAILS = Counter("cxc_mails_total", "Attempts to hand a mail to the server, by what became of it", ["outcome"])
 
 POLL_S: Final = 1.0
-SETTLE_EVERY_S: Final = 0.05
+SETTLE_EVERY_S: Final = 0.2
 STOP_WITHIN_S: Final = 3.0
 LONGEST_PAUSE_S: Final = 15.0
 

@@ -46,19 +46,27 @@ class UnitOfWork:
 
     async def find(self, model: type[A], id: str) -> A | None:
         """The aggregate, the same object for everyone in this unit of work, or None."""
-        key = (model.COLLECTION, id)
-        if key not in self._aggregates:
-            if key not in self._documents:
-                await self._read(key)
+        [found] = await self.find_all(model, (id,))
+        return found
+
+    async def find_all(self, model: type[A], ids: Iterable[str]) -> list[A | None]:
+        """Like `find` for several, in the order asked for, with one wait for all."""
+        keys = [(model.COLLECTION, id) for id in ids]
+        missing = [key for key in keys if key not in self._aggregates and key not in self._documents]
+        if missing:
+            await self._read(missing)
+        found: list[A | None] = []
+        for key in keys:
             # Whoever waited for the same document may have been first to build it.
             if key not in self._aggregates:
                 document = self._documents.pop(key)
                 self._aggregates[key] = model.from_document(document) if document else None
-        return cast("A | None", self._aggregates[key])
+            found.append(cast("A | None", self._aggregates[key]))
+        return found
 
-    async def _read(self, key: Key) -> None:
-        collection, id = key
-        self._wanted.setdefault(collection, set()).add(id)
+    async def _read(self, keys: Iterable[Key]) -> None:
+        for collection, id in keys:
+            self._wanted.setdefault(collection, set()).add(id)
         if self._round is None:
             self._round = asyncio.ensure_future(self._read_wanted())
         await self._round
@@ -166,7 +174,7 @@ class Repository(Generic[A]):
 
     async def get_all(self, ids: Iterable[str]) -> list[A]:
         """Those that exist, in the order asked for."""
-        found = await asyncio.gather(*(self.find(id) for id in ids))
+        found = await self._uow.find_all(self.model, ids)
         return [aggregate for aggregate in found if aggregate is not None]
 
     def add(self, aggregate: A) -> None:

@@ -56,7 +56,7 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.an_acceptance(), {V}, {V_INBOX}),
     (RegistrationRejected(party=samples.VISITOR, reason="No goal."), {V}, {V_INBOX}),
     (RegistrationWithdrawn(party=samples.VISITOR, reason=""), {V}, {V_INBOX, VS_INBOX}),
-    (samples.some_fits(2), {V}, {V_INBOX}),
+    (samples.some_fits(2), set(), {V_INBOX}),
     (samples.some_fits(0), set(), {V_INBOX}),
     (samples.some_fits(2, side="host", party=samples.HOST), set(), {H_INBOX}),
     (samples.a_match(MatchProposed, proposed_by="visitor"), {H}, {H_INBOX}),

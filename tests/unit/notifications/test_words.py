@@ -108,7 +108,8 @@ async def test_an_amount_and_its_reason_are_said_in_words() -> None:
 
 
 async def test_fits_are_a_list_in_html_and_in_text() -> None:
-    mail = (await mails_of(samples.some_fits(2)))[samples.VISITOR.email]
+    [entry] = await notifications_of(samples.some_fits(2))
+    mail = entry.model_copy(update={"address": samples.VISITOR.email})
     line = (
         "Navigli Textile Tech Centre (sample), Milan (IT), 88 of 100 points, 6 February to 31 March 2023: "
         "It offers the hemp fibre you look for."
