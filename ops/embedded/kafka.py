@@ -69,6 +69,7 @@ class KafkaServer(Child):
             java = [
                 str(JAVA),
                 "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
                 "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow",
                 *_LOGGING,

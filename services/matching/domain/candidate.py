@@ -31,6 +31,10 @@ class Engagement(BaseModel):
     """The other one's registration."""
 
 
+REASONS_TOLD: Final = 3
+"""Reasons a fit has in the event, which all services read; the suggestions of the API have them all."""
+
+
 class Candidate(Aggregate):
     """A registration as matching knows it; its id is the registration's.
 
@@ -74,9 +78,10 @@ class Candidate(Aggregate):
         self._touch()
 
     def found(self, side: Side, fits: list[Fit], considered: int) -> None:
-        """Record the best partners for one of its roles."""
+        """Record the best partners for one of its roles, each with its strongest reasons."""
         assert self.party is not None
-        self._record(FitsFound(party=self.party, side=side, fits=fits, considered=considered))
+        told = [fit.model_copy(update={"reasons": fit.reasons[:REASONS_TOLD]}) for fit in fits]
+        self._record(FitsFound(party=self.party, side=side, fits=told, considered=considered))
 
     def require_in_pool(self) -> tuple[Party, Profile]:
         """Its party and profile; raises `NotInPool` when the registration is not accepted at present."""

@@ -11,7 +11,7 @@ from shared.contracts.matching import Side
 from shared.contracts.registration import Profile
 from shared.contracts.vocabulary import Role
 
-BEST_FITS: Final = 5
+BEST_FITS: Final = 3
 
 
 async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, version: int) -> None:

@@ -87,7 +87,7 @@ def _part(subtype: bytes, body: str) -> bytes:
 
 def _subject(subject: str) -> bytes:
     line = " ".join(subject.split())
-    if len(line) < 66 and line.isascii():
+    if line.isascii() and len(line) < 900:  # a line may have 998 characters, RFC 5322
         return line.encode("ascii")
     return Header(line, "utf-8", header_name="Subject").encode().encode("ascii")
 

@@ -48,7 +48,7 @@ HS, HS2, HS_INBOX = "staff@sampletex.example", "deputy@sampletex.example", "part
 
 POLICY: list[tuple[Event, set[str], set[str]]] = [
     # event, who gets a mail, whose inbox has it
-    (samples.a_screening(Verdict.ELIGIBLE), set(), {V_INBOX}),
+    (samples.a_screening(Verdict.ELIGIBLE), set(), set()),
     (samples.a_screening(Verdict.NEEDS_REVIEW), {V, VS}, {V_INBOX, VS_INBOX}),
     (samples.a_screening(Verdict.INELIGIBLE), {V}, {V_INBOX, VS_INBOX}),
     (samples.a_screening(Verdict.ELIGIBLE, party=samples.HOST), set(), {H_INBOX, HS_INBOX}),
