@@ -117,7 +117,7 @@ def run_faststream() -> None:
 
     consumer: BatchConsumer[TallyUnitOfWork] | None = None
 
-    @broker.subscriber(
+    subscriber: Any = broker.subscriber(
         settings.source,
         group_id="bench",
         batch=True,
@@ -127,6 +127,8 @@ def run_faststream() -> None:
         ack_policy=AckPolicy.ACK,
         decoder=raw,
     )
+
+    @subscriber
     async def consume(message: KafkaMessage) -> None:
         assert consumer is not None
         records: Any = message.raw_message
