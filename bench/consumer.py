@@ -128,11 +128,12 @@ def run_faststream() -> None:
         decoder=raw,
     )
 
-    @subscriber
     async def consume(message: KafkaMessage) -> None:
         assert consumer is not None
         records: Any = message.raw_message
         await consumer.consume([_message(record) for record in records])
+
+    subscriber(consume)
 
     async def main() -> None:
         nonlocal consumer
