@@ -292,12 +292,12 @@ def _halved_sentence(
 ) -> str:
     terms = rules.lump_sum
     few = f"{working_days} working days are fewer than {terms.full_from_working_days}"
-    near = f"{metres / 1000:,.1f} km are less than {terms.full_from_km}"
+    near = f"the two places are {metres / 1000:,.1f} km apart, less than {terms.full_from_km}"
     match halved_because:
         case []:
             return (
-                f"The full rate, as there are {terms.full_from_working_days} working days or more, and "
-                f"{metres / 1000:,.1f} km between the two places are not less than {terms.full_from_km}."
+                f"The full rate, for {terms.full_from_working_days} working days or more and "
+                f"{terms.full_from_km} km or more between the two places ({metres / 1000:,.1f} km)."
             )
         case [HalvedBecause.FEW_WORKING_DAYS]:
             return f"Half of the rate, as {few}."
