@@ -43,7 +43,6 @@ from shared.storage.transactions import Transactions
 from tests.builders import a_host_party, a_party, an_approved_match, an_envelope
 from tests.tally import TallyUnitOfWork, handlers
 
-BATCH = 500
 SIDES = ("worker", "faststream", "single")
 Run = dict[str, float]
 
@@ -121,7 +120,7 @@ def run_faststream() -> None:
         settings.source,
         group_id="bench",
         batch=True,
-        max_records=BATCH,
+        max_records=settings.batch_size,
         batch_timeout_ms=settings.linger_ms,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.ACK,

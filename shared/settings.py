@@ -64,7 +64,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
-    batch_size: int = Field(default=500, ge=1, le=2000)
+    batch_size: int = Field(default=1000, ge=1, le=2000)
     """Messages in one transaction at the most."""
     linger_ms: int = Field(default=20, ge=0, le=1000)
     """How long a batch that is not full waits for more, in milliseconds."""
