@@ -11,7 +11,7 @@ import html
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -113,6 +113,36 @@ class Reception:
         assert isinstance(content, bytes)
         self._mails.append(envelope.mail_from or "", envelope.rcpt_tos, content)
         return "250 Kept"
+
+
+class SinkSMTP(SMTP):
+    """Takes a mail's data in one read; line by line, the library's way, was half of what a mail cost."""
+
+    line_length_limit = _MAX_MAIL_BYTES
+
+    async def smtp_DATA(self, arg: str) -> None:
+        """Read up to the line with nothing but a dot, undo the doubling of leading dots (RFC 5321)."""
+        envelope = self.envelope
+        assert envelope is not None
+        if not envelope.rcpt_tos:
+            await self.push("503 Error: need RCPT command")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        data = bytearray()
+        try:
+            while data != b".\r\n" and not data.endswith(b"\r\n.\r\n"):
+                data += await self._reader.readuntil(b".\r\n")
+        except asyncio.LimitOverrunError:
+            await self.push("552 Error: Too much mail data")
+            assert self.transport is not None
+            self.transport.close()
+            return
+        content = (b"\r\n" + data).replace(b"\r\n..", b"\r\n.")
+        envelope.content = envelope.original_content = bytes(content[2:-3])
+        status = await self._call_handler_hook("DATA")
+        ready_for_the_next: Callable[[], None] = self._set_post_data_state
+        ready_for_the_next()
+        await self.push(status)
 
 
 def web_app(mails: MailFile) -> Starlette:
@@ -296,7 +326,7 @@ async def serve(smtp_port: int, http_port: int, directory: Path) -> None:
     reception = Reception(mails)
     loop = asyncio.get_running_loop()
     smtp = await loop.create_server(
-        lambda: SMTP(
+        lambda: SinkSMTP(
             reception, hostname="localhost", data_size_limit=_MAX_MAIL_BYTES, loop=loop, ident="mail sink"
         ),
         host="127.0.0.1",
