@@ -162,6 +162,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await self._open.wait()
             messages = await self._next_messages(lane.partitions)
+            # A pause may have come while it waited for messages: these stay in hand until `resume`.
+            await self._open.wait()
             if messages:
                 await lane.channel.put(Batch(epoch, messages))
 
