@@ -130,7 +130,7 @@ def run_faststream() -> None:
     async def consume(message: KafkaMessage) -> None:
         assert consumer is not None
         records: Any = message.raw_message
-        await consumer.consume([_message(record) for record in records])
+        await consumer.consume([Message.of(record) for record in records])
 
     subscriber(consume)
 
@@ -158,17 +158,10 @@ def run_single() -> None:
         )
         await kafka.start()
         async for record in kafka:
-            await consumer.consume([_message(record)])
+            await consumer.consume([Message.of(record)])
             await kafka.commit()
 
     asyncio.run(main())
-
-
-def _message(record: Any) -> Message:
-    return Message(
-        record.topic, record.partition, record.offset, record.key, record.value,
-        tuple(record.headers), record.timestamp,
-    )  # fmt: skip
 
 
 # ── the benchmark ────────────────────────────────────────────────────────────────────────────

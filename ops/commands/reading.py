@@ -70,17 +70,5 @@ async def message_at(cluster: Cluster, topic: str, partition: int, offset: int) 
 
 def _by_time(records: dict[TopicPartition, list[Any]]) -> Iterable[Message]:
     """Fetched records, the partitions brought together by time; the order within one is never changed."""
-    partitions = ([_message(record) for record in partition] for partition in records.values())
+    partitions = ([Message.of(record) for record in partition] for partition in records.values())
     return heapq.merge(*partitions, key=lambda message: message.timestamp_ms)
-
-
-def _message(record: Any) -> Message:
-    return Message(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        tuple(record.headers),
-        record.timestamp,
-    )

@@ -276,16 +276,4 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def _messages(records: dict[TopicPartition, list[Any]]) -> list[Message]:
-    return [
-        Message(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            record.value,
-            tuple(record.headers),
-            record.timestamp,
-        )
-        for partition in records.values()
-        for record in partition
-    ]
+    return [Message.of(record) for partition in records.values() for record in partition]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -17,6 +17,19 @@ class Message(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     timestamp_ms: int = 0
+
+    @classmethod
+    def of(cls, record: Any) -> Self:
+        """The message of one of aiokafka's records."""
+        return cls(
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.value,
+            tuple(record.headers),
+            record.timestamp,
+        )
 
     @property
     def coordinates(self) -> str:

@@ -7,13 +7,12 @@ from typing import NamedTuple, Self
 
 from shared.contracts.envelope import STRUCTURED, CloudEvent
 from shared.contracts.envelope import new_id as new_row_id
+from shared.messaging.message import Headers
 from shared.messaging.topics import MAX_EVENT_BYTES
 from shared.storage.driver import Document
 
 #: Well under MongoDB's 16 MB a document, so that one large message more still fits.
 ROW_BYTES = 6 * 1024 * 1024
-
-Headers = tuple[tuple[str, bytes], ...]
 
 TYPE_HEADER = "cxc-type"
 """The event's type beside it: a reader skips what is none of its business without reading it."""

@@ -130,15 +130,7 @@ class Onlooker:
             while unread:
                 for records in (await consumer.getmany(*unread, timeout_ms=1000)).values():
                     for record in records:
-                        yield Message(
-                            record.topic,
-                            record.partition,
-                            record.offset,
-                            record.key,
-                            record.value,
-                            tuple(record.headers),
-                            record.timestamp,
-                        )
+                        yield Message.of(record)
                 unread = {place for place in unread if await consumer.position(place) < ends[place]}
 
     async def published(self, since: Mark, *services: ServiceName) -> list[Published]:
