@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Annotated, Any, Final, Self, cast
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.bootstrap import Registering, bootstrap
 from services.registration.domain.registration import Registration, Transition
+from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.settings import RegistrationSettings
 from services.registration.use_cases.accept_registration import accept_registration
 from services.registration.use_cases.amend_registration import amend_registration
@@ -170,6 +172,15 @@ Sent = Annotated[
 Reason = Annotated[Comment, Body(default_factory=Comment)]
 
 
+async def _step(
+    registering: Registering,
+    request: Request,
+    work: Callable[[RegistrationUnitOfWork], Awaitable[Registration]],
+) -> RegistrationView:
+    with because_of(cause_of(request)):
+        return RegistrationView.of(await registering.transactions.run(work))
+
+
 @router.post(
     "/registrations",
     status_code=201,
@@ -189,12 +200,9 @@ async def submit(
 
     A missing or unknown field is a 422 that names it; a partnership that does not exist is a 409.
     """
-    with because_of(cause_of(request)):
-        registration = await registering.transactions.run(
-            lambda uow: submit_registration(uow, submission, by=caller)
-        )
-    response.headers["Location"] = f"/registrations/{registration.id}"
-    return RegistrationView.of(registration)
+    view = await _step(registering, request, lambda uow: submit_registration(uow, submission, by=caller))
+    response.headers["Location"] = f"/registrations/{view.id}"
+    return view
 
 
 @router.get(
@@ -263,10 +271,7 @@ async def amend(
     at once where the partnership accepts eligible registrations automatically. What it said before
     is not kept, the steps are.
     """
-    with because_of(cause_of(request)):
-        return RegistrationView.of(
-            await registering.transactions.run(lambda uow: amend_registration(uow, id, submission, by=caller))
-        )
+    return await _step(registering, request, lambda uow: amend_registration(uow, id, submission, by=caller))
 
 
 @router.post(
@@ -279,12 +284,9 @@ async def accept(
     id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
 ) -> RegistrationView:
     """Take it into the partnership's pool; for its staff. Against the rules' verdict a reason is needed."""
-    with because_of(cause_of(request)):
-        return RegistrationView.of(
-            await registering.transactions.run(
-                lambda uow: accept_registration(uow, id, by=caller, reason=comment.reason)
-            )
-        )
+    return await _step(
+        registering, request, lambda uow: accept_registration(uow, id, by=caller, reason=comment.reason)
+    )
 
 
 @router.post(
@@ -297,12 +299,9 @@ async def reject(
     id: str, rejection: Rejection, caller: Authenticated, registering: Root, request: Request
 ) -> RegistrationView:
     """Turn it down with a reason the applicant reads; for staff of its partnership."""
-    with because_of(cause_of(request)):
-        return RegistrationView.of(
-            await registering.transactions.run(
-                lambda uow: reject_registration(uow, id, by=caller, reason=rejection.reason)
-            )
-        )
+    return await _step(
+        registering, request, lambda uow: reject_registration(uow, id, by=caller, reason=rejection.reason)
+    )
 
 
 @router.post(
@@ -315,12 +314,9 @@ async def withdraw(
     id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
 ) -> RegistrationView:
     """Take it back, in any state before rejection; for its organisation, its sender, or staff."""
-    with because_of(cause_of(request)):
-        return RegistrationView.of(
-            await registering.transactions.run(
-                lambda uow: withdraw_registration(uow, id, by=caller, reason=comment.reason)
-            )
-        )
+    return await _step(
+        registering, request, lambda uow: withdraw_registration(uow, id, by=caller, reason=comment.reason)
+    )
 
 
 @schemas.get(
