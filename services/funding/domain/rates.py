@@ -11,6 +11,7 @@ from pydantic import Field
 
 from shared.contracts.envelope import StrictContract
 from shared.contracts.vocabulary import Country
+from shared.dated import in_force
 from shared.errors import RuleBroken
 
 Amount = Annotated[Decimal, Field(gt=0, decimal_places=2, allow_inf_nan=False)]
@@ -49,22 +50,22 @@ class Rates:
     """All tables on file."""
 
     def __init__(self, tables: Iterable[RateTable]) -> None:
-        self._newest_first = sorted(tables, key=lambda table: table.in_force_from, reverse=True)
-        days = [table.in_force_from for table in self._newest_first]
+        self._all = tuple(tables)
+        days = [table.in_force_from for table in self._all]
         if len(set(days)) != len(days):
             raise ValueError("two rate tables begin on the same day")
 
     @property
     def countries(self) -> frozenset[str]:
         """Every country that has a rate in some table."""
-        return frozenset(country for table in self._newest_first for country in table.full_rates)
+        return frozenset(country for table in self._all for country in table.full_rates)
 
     def in_force_on(self, day: date) -> RateTable:
         """The table that applies on the day; raises `RateNotOnFile` before the first one."""
-        for table in self._newest_first:
-            if table.in_force_from <= day:
-                return table
-        raise RateNotOnFile(f"No rate table is on file for {written(day)}.")
+        table = in_force(self._all, day, begins=lambda table: table.in_force_from)
+        if table is None:
+            raise RateNotOnFile(f"No rate table is on file for {written(day)}.")
+        return table
 
     def rate(self, country: str, day: date) -> Rate:
         """The full rate of a host country on the first day of a stay; raises `RateNotOnFile`."""

@@ -8,6 +8,7 @@ from datetime import date
 from services.funding.domain.rates import Amount, written
 from shared.contracts.envelope import StrictContract
 from shared.contracts.vocabulary import Country
+from shared.dated import in_force
 from shared.errors import RuleBroken
 
 
@@ -61,18 +62,18 @@ class Scheme:
     """All rule sets on file."""
 
     def __init__(self, rule_sets: Iterable[SchemeRules]) -> None:
-        self._newest_first = sorted(rule_sets, key=lambda rules: rules.in_force_from, reverse=True)
+        self._all = tuple(rule_sets)
 
     def in_force_on(self, day: date) -> SchemeRules:
         """The rules that apply to a stay beginning on the day; raises `NoRulesOnFile`."""
-        for rules in self._newest_first:
-            if rules.in_force_from <= day:
-                return rules
-        raise NoRulesOnFile(f"No rules of the scheme are on file for {written(day)}.")
+        rules = in_force(self._all, day, begins=lambda rules: rules.in_force_from)
+        if rules is None:
+            raise NoRulesOnFile(f"No rules of the scheme are on file for {written(day)}.")
+        return rules
 
     @property
     def countries(self) -> frozenset[str]:
         """Every country a rule set names."""
         return frozenset[str]().union(
-            *(rules.countries.participating | rules.countries.disputed for rules in self._newest_first)
+            *(rules.countries.participating | rules.countries.disputed for rules in self._all)
         )

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.dated import in_force
+
 Component = Literal["ecosystems", "topics", "goals", "languages", "countries", "length", "distance"]
 COMPONENTS: Final[tuple[Component, ...]] = get_args(Component)
 
@@ -62,6 +64,5 @@ class WeightHistory:
 
     def on(self, day: date) -> Weights:
         """The set in force on that day; before the first one began, the first."""
-        return next(
-            (weights for weights in reversed(self._sets) if weights.in_force_from <= day), self._sets[0]
-        )
+        begun = in_force(reversed(self._sets), day, begins=lambda weights: weights.in_force_from)
+        return begun or self._sets[0]

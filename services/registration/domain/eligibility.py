@@ -13,6 +13,7 @@ from services.registration.domain.identifiers import Identifiers
 from shared.contracts.common import Receipt, RuleOutcome
 from shared.contracts.registration import Submission
 from shared.contracts.vocabulary import COUNTRIES, Country, OrganisationKind, Role, Verdict
+from shared.dated import in_force
 
 Outcome = Literal["passed", "failed", "needs_review", "not_applicable"]
 Membership = Literal["none", "business_network", "cluster", "eccp_cluster"]
@@ -352,14 +353,14 @@ class RuleSets:
     """All rule sets on file; the one with the latest first day not after a date is in force on it."""
 
     def __init__(self, rule_sets: Iterable[RuleSet]) -> None:
-        self._latest_first = sorted(rule_sets, key=lambda rules: rules.valid_from, reverse=True)
+        self._all = tuple(rule_sets)
 
     def on(self, day: date) -> RuleSet:
         """The rules in force on that day; raises `NoRulesInForce`."""
-        for rules in self._latest_first:
-            if rules.valid_from <= day:
-                return rules
-        raise NoRulesInForce(f"No eligibility rules are on file for {day}.")
+        rules = in_force(self._all, day, begins=lambda rules: rules.valid_from)
+        if rules is None:
+            raise NoRulesInForce(f"No eligibility rules are on file for {day}.")
+        return rules
 
 
 @dataclass(frozen=True)
