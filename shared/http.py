@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.aggregate import Aggregate
 from shared.contracts.envelope import Cause
 from shared.contracts.registration import FieldProblem
 from shared.errors import PROBLEM_BASE, CxcError, Malformed, TooLarge, Unauthenticated
@@ -126,6 +127,11 @@ Authenticated = Annotated[Caller, Depends(authenticated)]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most.")]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+
+
+def next_of(page: Sequence[Aggregate], limit: int) -> str | None:
+    """The `after` of the page that follows; None where a page is not full and so the last one."""
+    return page[-1].id if len(page) == limit else None
 
 
 def cause_of(request: Request) -> Cause:

@@ -20,7 +20,7 @@ from services.funding.use_cases.read_progress import read_progress
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.vocabulary import GrantState, PartnershipId
 from shared.errors import NotFound
-from shared.http import After, Authenticated, Limit, create_api, problem_responses
+from shared.http import After, Authenticated, Limit, create_api, next_of, problem_responses
 from shared.partnerships import Partnership
 
 grants = APIRouter(tags=["grants"])
@@ -196,9 +196,7 @@ async def page(
     found = await funding.transactions.read(
         lambda uow: uow.grants.page(caller, state=state, partnership=partnership, after=after, limit=limit)
     )
-    return GrantPage(
-        items=[GrantLine.of(grant) for grant in found], next=found[-1].id if len(found) == limit else None
-    )
+    return GrantPage(items=[GrantLine.of(grant) for grant in found], next=next_of(found, limit))
 
 
 @grants.get(

@@ -24,7 +24,7 @@ from services.matching.use_cases.suggest_partners import suggest_partners
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.matching import Fit, Reason, Side
 from shared.contracts.vocabulary import MatchState, OrganisationKind, PartnershipId
-from shared.http import After, Authenticated, Limit, cause_of, create_api, problem_responses
+from shared.http import After, Authenticated, Limit, cause_of, create_api, next_of, problem_responses
 from shared.storage.unit_of_work import because_of
 
 router = APIRouter()
@@ -275,9 +275,7 @@ async def page(
             caller, state=state, partnership=partnership, registration=registration, after=after, limit=limit
         )
     )
-    return MatchPage(
-        items=[MatchView.of(match) for match in found], next=found[-1].id if len(found) == limit else None
-    )
+    return MatchPage(items=[MatchView.of(match) for match in found], next=next_of(found, limit))
 
 
 @router.get(

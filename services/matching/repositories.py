@@ -83,17 +83,14 @@ class Matches(Repository[Match]):
         limit: int = 50,
     ) -> list[Match]:
         """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
-        conditions = [_visible_to(visible_to)]
-        if state is not None:
-            conditions.append({"state": state})
-        if partnership is not None:
-            conditions.append(_either("partnership", partnership))
-        if registration is not None:
-            conditions.append(_either("registration_id", registration))
-        if after is not None:
-            conditions.append({"_id": {"$gt": after}})
-        where: Document = {"$and": [condition for condition in conditions if condition]}
-        return await self._uow.query(Match, where if where["$and"] else {}, sort=[("_id", 1)], limit=limit)
+        return await self._page(
+            _visible_to(visible_to),
+            {"state": state} if state is not None else {},
+            _either("partnership", partnership) if partnership is not None else {},
+            _either("registration_id", registration) if registration is not None else {},
+            after=after,
+            limit=limit,
+        )
 
 
 def _either(field: str, wanted: str | None) -> Document:

@@ -15,7 +15,7 @@ from services.notifications.domain.rules import Channel
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.read_notification import read_notification
 from shared.errors import Forbidden, NotFound
-from shared.http import After, Authenticated, Limit, cause_of, create_api, problem_responses
+from shared.http import After, Authenticated, Limit, cause_of, create_api, next_of, problem_responses
 from shared.security import Caller, CallerRole
 from shared.storage.unit_of_work import because_of
 
@@ -142,7 +142,7 @@ async def inbox(
     found = await notifications.transactions.read(
         lambda uow: uow.notifications.inbox(key, unread=unread, about=about, limit=limit, after=after)
     )
-    return Inbox(items=[InboxEntry.of(entry) for entry in found], next=_next(found, limit))
+    return Inbox(items=[InboxEntry.of(entry) for entry in found], next=next_of(found, limit))
 
 
 @router.post(
@@ -179,7 +179,7 @@ async def log(
             after=after,
         )
     )
-    return Log(items=[LogEntry.of(entry, caller) for entry in found], next=_next(found, limit))
+    return Log(items=[LogEntry.of(entry, caller) for entry in found], next=next_of(found, limit))
 
 
 @router.get("/notifications/{id}", summary="One message", responses=problem_responses(401, 404))
@@ -194,10 +194,6 @@ async def one(id: str, caller: Authenticated, notifications: Root) -> LogEntryIn
     if not visible:
         raise NotFound(f"There is no notification {id}.")
     return LogEntryInFull.of(found, caller)
-
-
-def _next(found: list[Notification], limit: int) -> str | None:
-    return found[-1].id if len(found) == limit else None
 
 
 def create_app(settings: NotificationsSettings | None = None) -> FastAPI:

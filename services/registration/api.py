@@ -25,7 +25,7 @@ from shared.contracts.envelope import SCHEMAS
 from shared.contracts.registration import Submission
 from shared.contracts.vocabulary import Country, PartnershipId, RegistrationState, Role, Verdict
 from shared.errors import NotFound
-from shared.http import After, Authenticated, Limit, cause_of, create_api, problem_responses
+from shared.http import After, Authenticated, Limit, cause_of, create_api, next_of, problem_responses
 from shared.storage.unit_of_work import because_of
 
 router = APIRouter(tags=["registrations"])
@@ -239,7 +239,7 @@ async def page(
     )
     return RegistrationPage(
         items=[RegistrationLine.of(registration) for registration in found],
-        next=found[-1].id if len(found) == limit else None,
+        next=next_of(found, limit),
     )
 
 

@@ -39,22 +39,14 @@ class Registrations(Repository[Registration]):
         limit: int = 50,
     ) -> list[Registration]:
         """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
-        conditions: list[Document] = [_visible_to(visible_to)]
-        conditions += [
-            {field: wanted}
-            for field, wanted in (
-                ("state", state),
-                ("party.partnership", partnership),
-                ("party.roles", role),
-                ("party.place.country", country),
-                ("_id", {"$gt": after} if after else None),
-            )
-            if wanted is not None
-        ]
-        where: Document = {"$and": [condition for condition in conditions if condition]}
-        return await self._uow.query(
-            Registration, where if where["$and"] else {}, sort=[("_id", 1)], limit=limit
-        )
+        fields = {
+            "state": state,
+            "party.partnership": partnership,
+            "party.roles": role,
+            "party.place.country": country,
+        }
+        wanted: Document = {field: value for field, value in fields.items() if value is not None}
+        return await self._page(_visible_to(visible_to), wanted, after=after, limit=limit)
 
 
 def _visible_to(caller: Caller) -> Document:

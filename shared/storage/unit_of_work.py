@@ -181,6 +181,13 @@ class Repository(Generic[A]):
         """Take in a new aggregate."""
         self._uow.add(aggregate)
 
+    async def _page(self, *conditions: Document, after: str | None, limit: int) -> list[A]:
+        """Those that meet every condition, in the order of ids, from after `after`; `{}` asks nothing."""
+        beyond: Document = {"_id": {"$gt": after}} if after else {}
+        asked = [condition for condition in (*conditions, beyond) if condition]
+        where: Document = {"$and": asked} if asked else {}
+        return await self._uow.query(self.model, where, sort=[("_id", 1)], limit=limit)
+
 
 @contextmanager
 def because_of(cause: Cause) -> Iterator[Scope]:
