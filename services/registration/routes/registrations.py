@@ -1,0 +1,303 @@
+"""Register, amend, withdraw; list, read and decide."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, Self
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.registration.bootstrap import Registering
+from services.registration.domain.registration import Registration, Transition
+from services.registration.repositories import RegistrationUnitOfWork
+from services.registration.routes.root import Root, change
+from services.registration.use_cases.accept_registration import accept_registration
+from services.registration.use_cases.amend_registration import amend_registration
+from services.registration.use_cases.reject_registration import reject_registration
+from services.registration.use_cases.submit_registration import submit_registration
+from services.registration.use_cases.withdraw_registration import withdraw_registration
+from shared.contracts.common import Party, Receipt
+from shared.contracts.registration import Submission
+from shared.contracts.vocabulary import Country, PartnershipId, RegistrationState, Role, Verdict
+from shared.http import After, Authenticated, Limit, next_of, problem_responses
+
+router = APIRouter(tags=["registrations"])
+
+
+class RegistrationView(BaseModel):
+    """A registration in full: what was sent, the verdict with its receipt, and every step so far."""
+
+    id: str
+    version: int
+    """Counts the changes; the `sequence` of the last event about it."""
+    state: RegistrationState
+    verdict: Verdict
+    receipt: Receipt
+    party: Party
+    submission: Submission
+    reference: str | None
+    """The sender's own reference, where it came by event."""
+    history: list[Transition]
+
+    @classmethod
+    def of(cls, registration: Registration) -> Self:
+        """The registration as those who may see it see it."""
+        return cls(
+            id=registration.id,
+            version=registration.version,
+            state=registration.state,
+            verdict=registration.verdict,
+            receipt=registration.receipt,
+            party=registration.party,
+            submission=registration.submission,
+            reference=registration.origin.reference,
+            history=registration.history,
+        )
+
+
+class RegistrationLine(BaseModel):
+    """A registration in a list."""
+
+    id: str
+    organisation: str
+    kind: str
+    country: str
+    city: str
+    roles: list[Role]
+    partnership: str | None
+    state: RegistrationState
+    verdict: Verdict
+    sentence: str
+    """Why the verdict is what it is."""
+    reference: str | None
+
+    @classmethod
+    def of(cls, registration: Registration) -> Self:
+        """The line for this registration."""
+        party = registration.party
+        return cls(
+            id=registration.id,
+            organisation=party.organisation,
+            kind=party.kind,
+            country=party.place.country,
+            city=party.place.city,
+            roles=party.roles,
+            partnership=party.partnership,
+            state=registration.state,
+            verdict=registration.verdict,
+            sentence=registration.receipt.sentence,
+            reference=registration.origin.reference,
+        )
+
+
+class RegistrationPage(BaseModel):
+    """A page of registrations in the order of their ids; `next` is `after` of the following page."""
+
+    items: list[RegistrationLine]
+    next: str | None
+
+
+class Comment(BaseModel):
+    """A reason, where one may be given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Rejection(BaseModel):
+    """Why a registration is turned down; the applicant reads it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+
+
+_VISITOR: Final = {
+    "organisation": {
+        "name": "Fibra Verde Lda",
+        "kind": "sme",
+        "country": "PT",
+        "city": "Lisbon",
+        "vat": "PT501964843",
+        "memberships": [{"name": "Atlantic Fibres Cluster", "kind": "cluster", "on_eccp": True}],
+    },
+    "participant": {"email": "office@fibra-verde.example", "language": "pt"},
+    "roles": ["visitor"],
+    "motivation": "See how hemp straw is decorticated at scale.",
+    "goals": ["adopt_technology"],
+    "ecosystems": ["textile"],
+    "needs": ["decortication"],
+    "offers": ["natural dyes"],
+    "languages": ["pt", "en"],
+    "availability": [{"first_day": "2027-02-08", "last_day": "2027-03-26"}],
+    "preferences": {"countries": ["IT"], "working_days": 5},
+}
+_HOST: Final = {
+    "organisation": {"name": "Canapa Cluster", "kind": "cluster", "country": "IT", "city": "Milan"},
+    "participant": {"email": "desk@canapa-cluster.example", "language": "it"},
+    "roles": ["host"],
+    "goals": ["invest_in_collaboration"],
+    "ecosystems": ["textile", "agrofood"],
+    "offers": ["decortication"],
+    "availability": [{"first_day": "2027-01-11", "last_day": "2027-06-30"}],
+    "host_places": 3,
+    "partnership": "hempclub",
+}
+Sent = Annotated[
+    Submission,
+    Body(
+        openapi_examples={
+            "visitor": {"summary": "An SME that wants to visit", "value": _VISITOR},
+            "host": {"summary": "A cluster organisation that hosts", "value": _HOST},
+        }
+    ),
+]
+Reason = Annotated[Comment, Body(default_factory=Comment)]
+
+
+async def _step(
+    registering: Registering,
+    request: Request,
+    work: Callable[[RegistrationUnitOfWork], Awaitable[Registration]],
+) -> RegistrationView:
+    return RegistrationView.of(await change(registering, request, work))
+
+
+@router.post(
+    "/registrations",
+    status_code=201,
+    summary="Register an organisation",
+    response_description="The registration with its verdict and receipt; `Location` is its address.",
+    responses=problem_responses(401, 403, 409, 413, 422, 503),
+)
+async def submit(
+    submission: Sent, caller: Authenticated, registering: Root, request: Request, response: Response
+) -> RegistrationView:
+    """Screen and store a registration.
+
+    The rules' verdict is advice and part of the answer: a registration found ineligible is stored
+    too, for its partnership to see. Without a `partnership` the first one that works in one of the
+    ecosystems and in the country gets the case. What a participant submits belongs to its
+    organisation; what staff or an external system submit, they look after themselves.
+
+    A missing or unknown field is a 422 that names it; a partnership that does not exist is a 409.
+    """
+    view = await _step(registering, request, lambda uow: submit_registration(uow, submission, by=caller))
+    response.headers["Location"] = f"/registrations/{view.id}"
+    return view
+
+
+@router.get(
+    "/registrations",
+    summary="List registrations",
+    response_description="A page in the order of the ids.",
+    responses=problem_responses(401, 422, 503),
+)
+async def page(
+    caller: Authenticated,
+    registering: Root,
+    state: RegistrationState | None = None,
+    partnership: PartnershipId | None = None,
+    role: Annotated[Role | None, Query(description="Registered as visitor, or as host.")] = None,
+    country: Annotated[Country | None, Query(description="Two-letter ISO 3166 code.")] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> RegistrationPage:
+    """The registrations the caller may see, filtered.
+
+    A participant sees its own organisation's, staff their partnership's, an external system those it
+    submitted itself, the support office and auditors all.
+    """
+    found = await registering.transactions.read(
+        lambda uow: uow.registrations.page(
+            caller,
+            state=state,
+            partnership=partnership,
+            role=role,
+            country=country,
+            after=after,
+            limit=limit,
+        )
+    )
+    return RegistrationPage(
+        items=[RegistrationLine.of(registration) for registration in found],
+        next=next_of(found, limit),
+    )
+
+
+@router.get(
+    "/registrations/{id}",
+    summary="Read a registration",
+    response_description="The registration in full.",
+    responses=problem_responses(401, 404, 422, 503),
+)
+async def read(id: str, caller: Authenticated, registering: Root) -> RegistrationView:
+    """What was sent, the verdict with its receipt, and every step so far."""
+    return RegistrationView.of(
+        await registering.transactions.read(lambda uow: uow.registrations.get_visible_to(caller, id))
+    )
+
+
+@router.put(
+    "/registrations/{id}",
+    summary="Amend a registration",
+    response_description="The registration, screened anew.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def amend(
+    id: str, submission: Sent, caller: Authenticated, registering: Root, request: Request
+) -> RegistrationView:
+    """Send the whole registration again.
+
+    It is screened anew, and an acceptance on the earlier facts no longer holds: it is decided anew,
+    at once where the partnership accepts eligible registrations automatically. What it said before
+    is not kept, the steps are.
+    """
+    return await _step(registering, request, lambda uow: amend_registration(uow, id, submission, by=caller))
+
+
+@router.post(
+    "/registrations/{id}/accept",
+    summary="Accept a registration",
+    response_description="The registration, accepted.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def accept(
+    id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
+) -> RegistrationView:
+    """Take it into the partnership's pool; for its staff. Against the rules' verdict a reason is needed."""
+    return await _step(
+        registering, request, lambda uow: accept_registration(uow, id, by=caller, reason=comment.reason)
+    )
+
+
+@router.post(
+    "/registrations/{id}/reject",
+    summary="Reject a registration",
+    response_description="The registration, rejected.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def reject(
+    id: str, rejection: Rejection, caller: Authenticated, registering: Root, request: Request
+) -> RegistrationView:
+    """Turn it down with a reason the applicant reads; for staff of its partnership."""
+    return await _step(
+        registering, request, lambda uow: reject_registration(uow, id, by=caller, reason=rejection.reason)
+    )
+
+
+@router.post(
+    "/registrations/{id}/withdraw",
+    summary="Withdraw a registration",
+    response_description="The registration, withdrawn.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def withdraw(
+    id: str, caller: Authenticated, registering: Root, request: Request, comment: Reason
+) -> RegistrationView:
+    """Take it back, in any state before rejection; for its organisation, its sender, or staff."""
+    return await _step(
+        registering, request, lambda uow: withdraw_registration(uow, id, by=caller, reason=comment.reason)
+    )
