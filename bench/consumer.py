@@ -35,9 +35,9 @@ from ops.topics import apply_topics
 from shared.messaging import topics
 from shared.messaging.consumer import BatchConsumer
 from shared.messaging.message import Message
-from shared.messaging.relay import LEASES
 from shared.settings import ServiceSettings
 from shared.storage.driver import Client, Database, close, connect
+from shared.storage.lease import LEASES
 from shared.storage.store import INBOX, OUTBOX, prepare_database
 from shared.storage.transactions import Transactions
 from tests.builders import a_host_party, a_party, an_approved_match, an_envelope

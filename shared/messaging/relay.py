@@ -13,21 +13,18 @@ import time
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import PyMongoError
 
-from shared.contracts.envelope import new_id
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import MAX_DEAD_LETTER_BYTES
 from shared.observability import OUTBOX_OLDEST_SECONDS, OUTBOX_PUBLISHED, RELAY_ACTIVE
 from shared.settings import KafkaSettings
 from shared.storage.driver import Database, Document, watch
+from shared.storage.lease import Lease
 from shared.storage.store import OUTBOX
 
 _log = structlog.get_logger(__name__)
 
-LEASES = "leases"
-LEASE_S = 10.0
-RENEW_S = 3.0
 POLL_S = 1.0
 ROWS_AT_ONCE = 40
 
@@ -39,9 +36,8 @@ class Relay:
         self._service = service
         self._database = database
         self._kafka = kafka
-        self._me = new_id()
+        self._lease = Lease("relay", database)
         self._wake = asyncio.Event()
-        self._lease_until = float("-inf")
         self._producer: AIOKafkaProducer | None = None
         self.failing_since: float | None = None
         """Monotonic time since which nothing could be published; None when all is well."""
@@ -74,8 +70,8 @@ class Relay:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await watcher
             await self._drop_producer()
-            with contextlib.suppress(PyMongoError):
-                await self._database[LEASES].delete_one({"_id": "relay", "owner": self._me})
+            await self._lease.let_go()
+            RELAY_ACTIVE.labels(self._service).set(False)
 
     async def _wait(self, stopping: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
@@ -95,20 +91,7 @@ class Relay:
                 await asyncio.sleep(POLL_S)
 
     async def _hold_lease(self) -> bool:
-        """Take or renew the lease; by the server's clock, so that the workers' clocks don't matter."""
-        if time.monotonic() < self._lease_until - (LEASE_S - RENEW_S):
-            return True
-        asked_at = time.monotonic()
-        free = {"$or": [{"$eq": ["$owner", self._me]}, {"$lt": ["$expires_at", "$$NOW"]}]}
-        taken = [{"$set": {"owner": self._me, "expires_at": {"$add": ["$$NOW", int(LEASE_S * 1000)]}}}]
-        leases = self._database[LEASES]
-        result = await leases.update_one({"_id": "relay", "$expr": free}, taken)
-        if result.matched_count == 0 and await leases.find_one({"_id": "relay"}) is None:
-            with contextlib.suppress(DuplicateKeyError):
-                await leases.insert_one({"_id": "relay", "owner": None})
-            result = await leases.update_one({"_id": "relay", "$expr": free}, taken)
-        held = result.matched_count == 1
-        self._lease_until = asked_at + LEASE_S if held else float("-inf")
+        held = await self._lease.hold()
         RELAY_ACTIVE.labels(self._service).set(held)
         return held
 

@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaConsumer
 
 from ops.topics import apply_topics
 from shared.messaging import topics
-from shared.messaging.relay import LEASES, Relay
+from shared.messaging.relay import Relay
 from shared.settings import KafkaSettings
 from shared.storage.driver import Database, close, connect
+from shared.storage.lease import LEASES
 from shared.storage.store import OUTBOX, prepare_database
 from shared.storage.transactions import Transactions
 from tests.builders import a_host_party, an_approved_match
