@@ -20,7 +20,9 @@ def origin_of(caller: Caller) -> Origin:
     if caller.sees_everything:
         raise Forbidden("The support office and auditors read registrations; they do not submit any.")
     return Origin(
-        by=caller.subject, owner=caller.organisation if caller.role is CallerRole.PARTICIPANT else None
+        by=caller.subject,
+        owner=caller.organisation if caller.role is CallerRole.PARTICIPANT else None,
+        system=caller.subject if caller.role is CallerRole.EXTERNAL else None,
     )
 
 

@@ -46,7 +46,11 @@ async def on_match_cancelled(event: MatchCancelled, uow: RegistrationUnitOfWork)
 
 def _origin(envelope: CloudEvent) -> Origin:
     return Origin(
-        by=envelope.source, source=envelope.source, reference=_subject(envelope), event_id=envelope.id
+        by=envelope.source,
+        source=envelope.source,
+        reference=_subject(envelope),
+        event_id=envelope.id,
+        system=envelope.source,
     )
 
 

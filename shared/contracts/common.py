@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from shared.contracts.envelope import Contract
 from shared.contracts.vocabulary import OrganisationKind, Role
+
+ERASED: Final = "(erased)"
+"""Stands where a name or a place was, after an erasure."""
 
 Euros = Annotated[
     Decimal, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["450.00"]})
@@ -41,6 +44,8 @@ class Receipt(Contract):
     """What each rule said."""
     sentence: str
     """One plain sentence for the person concerned."""
+    for_staff: str | None = None
+    """One plain sentence for the staff who decide: which rules decided, and what can be done."""
 
 
 class Place(Contract):
@@ -91,5 +96,19 @@ class Party(Contract):
     """What it registered as."""
     owner: str
     """The organisation claim of the tokens that may act for it."""
+    source: str | None = None
+    """The outside system that registered it: the `source` of its events, or the subject of its token."""
     identifiers: list[str] = Field(default_factory=list)
     """Normalised `vat:…`, `euid:…`, `pic:…`: the once-only register's keys."""
+
+    def erased(self) -> Party:
+        """What may be kept when its personal data are gone: what counts and adds up, and who it was for."""
+        return self.model_copy(
+            update={
+                "organisation": ERASED,
+                "place": Place(country=self.place.country, city=ERASED),
+                "email": "",
+                "owner": self.registration_id,
+                "identifiers": [],
+            }
+        )

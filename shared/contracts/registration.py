@@ -287,6 +287,114 @@ class RegistrationWithdrawn(Event):
     """In its own words; may be empty."""
 
 
+class RegistrationAssigned(RegistrationScreened):
+    """Another partnership has the registration now, which was screened anew by its rules."""
+
+    TYPE = EventType.REGISTRATION_ASSIGNED
+
+    before: str | None = None
+    """The partnership that had it; absent where none had."""
+    reason: str = ""
+    """Why, in the words of whoever assigned it; may be empty."""
+
+
+class RegistrationInformationAsked(Event):
+    """Staff need to know more before they decide; an amendment answers."""
+
+    TYPE = EventType.REGISTRATION_INFORMATION_ASKED
+
+    party: Party
+    """Who is asked."""
+    question: str
+    """What, in the words of staff."""
+    answer_by: date | None = None
+    """The day until which the answer is waited for."""
+
+
+class RegistrationDecisionUndone(Event):
+    """Staff took a decision back: it holds no longer, and what followed from it must not stand."""
+
+    TYPE = EventType.REGISTRATION_DECISION_UNDONE
+
+    party: Party
+    """Whose registration it is."""
+    undone: Literal["accepted", "rejected"]
+    """The decision that was taken back."""
+    state: RegistrationState
+    """Where the registration stands again."""
+    decision_id: str
+    """The decision, which may have been about many registrations."""
+    reason: str = ""
+    """Why; may be empty."""
+
+
+class RegistrationInterestAsked(Event):
+    """The organisation has not been heard of for long: is it still interested?"""
+
+    TYPE = EventType.REGISTRATION_INTEREST_ASKED
+
+    party: Party
+    """Who is asked."""
+    answer_by: date
+    """Without a yes until the end of this day the registration lapses."""
+    reminder: bool = False
+    """Asked for the second time."""
+
+
+class RegistrationInterestConfirmed(Event):
+    """The organisation is still interested."""
+
+    TYPE = EventType.REGISTRATION_INTEREST_CONFIRMED
+
+    party: Party
+    """Who is."""
+
+
+class RegistrationLapsed(Event):
+    """Nobody answered whether the organisation is still interested; an amendment brings it back."""
+
+    TYPE = EventType.REGISTRATION_LAPSED
+
+    party: Party
+    """Whose registration it was."""
+
+
+class RegistrationMerged(RegistrationScreened):
+    """Staff found that this and another registration are of one organisation, which visits once."""
+
+    TYPE = EventType.REGISTRATION_MERGED
+
+    same_as: str
+    """The other registration."""
+    merge_id: str
+    """The finding, which can be undone."""
+
+
+class RegistrationUnmerged(RegistrationScreened):
+    """It was found that this and the other registration are of two organisations after all."""
+
+    TYPE = EventType.REGISTRATION_UNMERGED
+
+    same_as: str
+    """The other registration."""
+    merge_id: str
+    """The finding that was undone."""
+
+
+class RegistrationErased(Event):
+    """The personal data of a registration are gone; whoever holds copies must let go of them.
+
+    What accounting needs stays: amounts, dates, countries, the register of visits.
+    """
+
+    TYPE = EventType.REGISTRATION_ERASED
+
+    party: Party
+    """What is left of it: no name, no address, no identifiers."""
+    on_behalf_of: Literal["organisation", "partnership", "retention"]
+    """Who wanted it: the organisation, its partnership, or the time for which data are kept."""
+
+
 class FieldProblem(Contract):
     """One thing wrong with a message."""
 

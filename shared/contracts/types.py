@@ -20,6 +20,15 @@ class EventType(StrEnum):
     REGISTRATION_REJECTED = "cxc.registration.rejected.v1"
     REGISTRATION_WITHDRAWN = "cxc.registration.withdrawn.v1"
     REGISTRATION_REFUSED = "cxc.registration.refused.v1"
+    REGISTRATION_ASSIGNED = "cxc.registration.assigned.v1"
+    REGISTRATION_INFORMATION_ASKED = "cxc.registration.information_asked.v1"
+    REGISTRATION_DECISION_UNDONE = "cxc.registration.decision_undone.v1"
+    REGISTRATION_INTEREST_ASKED = "cxc.registration.interest_asked.v1"
+    REGISTRATION_INTEREST_CONFIRMED = "cxc.registration.interest_confirmed.v1"
+    REGISTRATION_LAPSED = "cxc.registration.lapsed.v1"
+    REGISTRATION_MERGED = "cxc.registration.merged.v1"
+    REGISTRATION_UNMERGED = "cxc.registration.unmerged.v1"
+    REGISTRATION_ERASED = "cxc.registration.erased.v1"
 
     # cxc.matching.events
     FITS_FOUND = "cxc.fits.found.v1"

@@ -74,7 +74,10 @@ class Verdict(StrEnum):
 
 
 class RegistrationState(StrEnum):
-    """Where a registration stands; the first three are the verdict before anyone decided."""
+    """Where a registration stands; the first three are the verdict before anyone decided.
+
+    Lapsed: nobody answered whether the organisation is still interested.
+    """
 
     ELIGIBLE = "eligible"
     INELIGIBLE = "ineligible"
@@ -82,6 +85,7 @@ class RegistrationState(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
 
 
 class MatchState(StrEnum):

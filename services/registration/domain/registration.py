@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar, Final, Self
+from datetime import date, datetime
+from itertools import chain
+from typing import Any, ClassVar, Final, Literal, Self
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.eligibility import Screening
 from services.registration.domain.identifiers import Identifiers
+from services.registration.domain.interest import Interest, InterestPolicy, Step
 from shared.aggregate import Aggregate
-from shared.contracts.common import Party, Place, Receipt
+from shared.contracts.common import ERASED, Party, Place, Receipt
 from shared.contracts.registration import (
+    Organisation,
+    Participant,
     PreAgreed,
     PreAgreedPartner,
     Profile,
     RegistrationAccepted,
     RegistrationAmended,
+    RegistrationAssigned,
+    RegistrationDecisionUndone,
+    RegistrationErased,
+    RegistrationInformationAsked,
+    RegistrationInterestAsked,
+    RegistrationInterestConfirmed,
+    RegistrationLapsed,
+    RegistrationMerged,
     RegistrationRejected,
     RegistrationScreened,
+    RegistrationUnmerged,
     RegistrationWithdrawn,
     Submission,
 )
@@ -34,7 +48,9 @@ SCREENED: Final = frozenset(
 )
 """States before anyone decided; each is the verdict of the rules."""
 OPEN: Final = SCREENED | {RegistrationState.ACCEPTED}
-"""States in which a registration can still be amended or withdrawn."""
+"""States in which a registration can still be withdrawn."""
+AMENDABLE: Final = OPEN | {RegistrationState.LAPSED}
+"""A lapsed registration comes back when it is sent again."""
 
 
 class AlreadySubmitted(RuleBroken):
@@ -61,6 +77,18 @@ class NoPartnershipYet(RuleBroken):
     code = "no-partnership"
 
 
+class ChangedSince(RuleBroken):
+    """The registration has gone on since the decision, which can no longer be undone."""
+
+    code = "changed-since"
+
+
+class StillOpen(RuleBroken):
+    """A registration somebody may still decide is withdrawn before it is erased."""
+
+    code = "still-open"
+
+
 class UnresolvableReference(RuleBroken):
     """A pre-agreed partner is named by a reference that only the sender of events has."""
 
@@ -81,7 +109,7 @@ class Origin(BaseModel):
 
     by: a token's subject or an event's source. owner: the organisation claim that may act for it,
     None for the registration's own id. source, reference, event_id: the CloudEvent's source, subject
-    and id where it came by event.
+    and id where it came by event. system: the outside system that follows what becomes of it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +119,18 @@ class Origin(BaseModel):
     source: str | None = None
     reference: str | None = None
     event_id: str | None = None
+    system: str | None = None
+
+
+class Question(BaseModel):
+    """What staff want to know before they decide; the next amendment answers it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    by: str
+    at: datetime
+    answer_by: date | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +156,12 @@ class Transition(BaseModel):
 
 
 AUTOMATIC: Final = "automatic acceptance"
+BY_TIME: Final = "the passing of time"
+
+_UNDOABLE: Final[dict[RegistrationState, Literal["accepted", "rejected"]]] = {
+    RegistrationState.ACCEPTED: "accepted",
+    RegistrationState.REJECTED: "rejected",
+}
 
 
 class Registration(Aggregate):
@@ -134,6 +180,12 @@ class Registration(Aggregate):
     verdict: Verdict
     receipt: Receipt
     history: list[Transition] = []
+    question: Question | None = None
+    """What staff wait for an answer to."""
+    interest: Interest | None = None
+    borrowed: dict[str, list[str]] = {}
+    """Identifiers of registrations found to be of the same organisation, by the finding."""
+    erased_at: datetime | None = None
 
     # ── what the organisation does ───────────────────────────────────────────────────────────
 
@@ -150,10 +202,11 @@ class Registration(Aggregate):
             id=id,
             origin=origin,
             submission=submission,
-            party=_party(submission, id, origin.owner or id, assessment),
+            party=_party(submission, id, origin.owner or id, origin.system, assessment),
             state=RegistrationState(assessment.screening.verdict),
             verdict=assessment.screening.verdict,
             receipt=assessment.screening.receipt,
+            interest=Interest(since=at),
         )
         registration._move(registration.state, origin.by, "submitted", at)
         registration._record(RegistrationScreened(**registration._screened(origin.event_id)))
@@ -169,16 +222,18 @@ class Registration(Aggregate):
         at: datetime,
         event_id: str | None = None,
     ) -> None:
-        """Replace the whole registration and screen it anew.
+        """Replace the whole registration and screen it anew; answers what staff asked.
 
         Raises `WrongState` once it is rejected or withdrawn, and `UnresolvableReference`.
         """
-        self._require(OPEN, "amended")
+        self._require(AMENDABLE, "amended")
         _partner_ids(submission, self.origin.source)
         self.submission = submission
-        self.party = _party(submission, self.id, self.party.owner, assessment)
-        self.verdict = assessment.screening.verdict
-        self.receipt = assessment.screening.receipt
+        own = _party(submission, self.id, self.party.owner, self.origin.system, assessment)
+        self.party = own.model_copy(update={"identifiers": self._with_borrowed(own.identifiers)})
+        self.question = None
+        self.interest = Interest(since=at)
+        self._screen(assessment)
         self._move(RegistrationState(self.verdict), by, "amended", at)
         self._record(RegistrationAmended(**self._screened(event_id)))
         self._accept_automatically(assessment, at)
@@ -188,6 +243,13 @@ class Registration(Aggregate):
         self._require(OPEN, "withdrawn")
         self._move(RegistrationState.WITHDRAWN, by, reason or "withdrawn", at)
         self._record(RegistrationWithdrawn(party=self.party, reason=reason))
+
+    def confirm_interest(self, *, by: str, at: datetime) -> None:
+        """Still interested; raises `WrongState` once it is closed."""
+        self._require(OPEN, "confirmed")
+        self.interest = Interest(since=at)
+        self._note(by, "still interested", at)
+        self._record(RegistrationInterestConfirmed(party=self.party))
 
     # ── what the partnership does ────────────────────────────────────────────────────────────
 
@@ -214,6 +276,101 @@ class Registration(Aggregate):
         self._move(RegistrationState.REJECTED, by, reason, at)
         self._record(RegistrationRejected(party=self.party, reason=reason))
 
+    def ask(self, question: str, *, answer_by: date | None, by: str, at: datetime) -> None:
+        """Ask for more information before deciding; a later question replaces an earlier one."""
+        self._require(SCREENED, "asked for more information")
+        self.question = Question(text=question, by=by, at=at, answer_by=answer_by)
+        self._note(by, f"asked: {question}", at)
+        self._record(RegistrationInformationAsked(party=self.party, question=question, answer_by=answer_by))
+
+    def assign(self, *, assessment: Assessment, by: str, reason: str, at: datetime) -> None:
+        """Hand it to the partnership of the assessment, by whose rules it was screened anew."""
+        self._require(SCREENED, "assigned")
+        before = self.party.partnership
+        self._screen(assessment)
+        self._move(RegistrationState(self.verdict), by, reason or f"assigned to {assessment.partnership}", at)
+        self._record(RegistrationAssigned(**self._screened(None), before=before, reason=reason))
+        self._accept_automatically(assessment, at)
+
+    def undo_decision(self, decision_id: str, *, version: int, by: str, reason: str, at: datetime) -> None:
+        """Take back the acceptance or rejection that led to this version.
+
+        The verdict of the rules stands again. Raises `ChangedSince` when anything has happened to
+        the registration since: what was built on the decision is not pulled away unseen.
+        """
+        if self.version != version or self.state not in _UNDOABLE:
+            raise ChangedSince(
+                f"Registration {self.id} is {self.state.replace('_', ' ')} and has changed since the "
+                "decision, which can no longer be undone; decide anew, or withdraw it."
+            )
+        undone = _UNDOABLE[self.state]
+        self._move(RegistrationState(self.verdict), by, reason or f"{undone} by mistake", at)
+        self._record(
+            RegistrationDecisionUndone(
+                party=self.party, undone=undone, state=self.state, decision_id=decision_id, reason=reason
+            )
+        )
+
+    def merge(
+        self,
+        same_as: str,
+        merge_id: str,
+        identifiers: Sequence[str],
+        *,
+        assessment: Assessment,
+        by: str,
+        at: datetime,
+    ) -> None:
+        """Found to be of the same organisation as `same_as`, whose identifiers count for it too."""
+        self.borrowed = {**self.borrowed, merge_id: list(identifiers)}
+        self._regroup(assessment, by, f"the same organisation as {same_as}", at)
+        self._record(RegistrationMerged(**self._screened(None), same_as=same_as, merge_id=merge_id))
+
+    def unmerge(self, same_as: str, merge_id: str, *, assessment: Assessment, by: str, at: datetime) -> None:
+        """Found not to be of the same organisation as `same_as` after all."""
+        self.borrowed = {id: keys for id, keys in self.borrowed.items() if id != merge_id}
+        self._regroup(assessment, by, f"not the same organisation as {same_as} after all", at)
+        self._record(RegistrationUnmerged(**self._screened(None), same_as=same_as, merge_id=merge_id))
+
+    # ── what time does ───────────────────────────────────────────────────────────────────────
+
+    def check_interest(self, policy: InterestPolicy, *, at: datetime) -> Step | None:
+        """Ask, remind or let go as the policy wants at this moment; returns what was done."""
+        if self.state not in OPEN or self.interest is None:
+            return None
+        step = self.interest.due(policy, at)
+        match step:
+            case "ask":
+                self.interest = self.interest.model_copy(update={"asked_at": at})
+                self._ask_for_interest(policy, at, reminder=False)
+            case "remind":
+                self.interest = self.interest.model_copy(update={"reminded": True})
+                self._ask_for_interest(policy, at, reminder=True)
+            case "lapse":
+                self._move(RegistrationState.LAPSED, BY_TIME, "no answer whether still interested", at)
+                self._record(RegistrationLapsed(party=self.party))
+        return step
+
+    def erase(
+        self, *, on_behalf_of: Literal["organisation", "partnership", "retention"], at: datetime
+    ) -> None:
+        """Let go of the personal data; what counts (kind, country, state, verdict, moments) stays.
+
+        Raises `StillOpen` while it could still be decided.
+        """
+        if self.state in OPEN:
+            raise StillOpen(f"Registration {self.id} is still open; withdraw it before it is erased.")
+        self.submission = without_personal_data(self.submission)
+        self.party = self.party.erased()
+        self.receipt = _without_identifiers(self.receipt)
+        self.history = [step.model_copy(update={"by": "", "why": ""}) for step in self.history]
+        self.question, self.interest, self.borrowed = None, None, {}
+        self.origin = Origin(
+            by=self.origin.system or "", source=self.origin.source, system=self.origin.system
+        )
+        self.erased_at = at
+        self._record(RegistrationErased(party=self.party, on_behalf_of=on_behalf_of))
+
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -238,7 +395,42 @@ class Registration(Aggregate):
 
     def _move(self, state: RegistrationState, by: str, why: str, at: datetime) -> None:
         self.state = state
-        self.history.append(Transition(at=at, by=by, state=state, why=why))
+        if state is not RegistrationState(self.verdict):
+            self.question = None  # decided, withdrawn or lapsed: nobody waits for the answer any more
+        self._note(by, why, at)
+
+    def _note(self, by: str, why: str, at: datetime) -> None:
+        self.history.append(Transition(at=at, by=by, state=self.state, why=why))
+
+    def _screen(self, assessment: Assessment) -> None:
+        self.party = self.party.model_copy(update={"partnership": assessment.partnership})
+        self.verdict = assessment.screening.verdict
+        self.receipt = assessment.screening.receipt
+
+    def _with_borrowed(self, own: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys([*own, *chain.from_iterable(self.borrowed.values())]))
+
+    def _regroup(self, assessment: Assessment, by: str, why: str, at: datetime) -> None:
+        """Count other identifiers for it; what is not decided yet follows the new verdict."""
+        keys = self._with_borrowed(assessment.identifiers.keys)
+        self.party = self.party.model_copy(update={"identifiers": keys})
+        undecided = self.state in SCREENED
+        self._screen(assessment)
+        if undecided:
+            self._move(RegistrationState(self.verdict), by, why, at)
+        else:
+            self._note(by, why, at)
+
+    def _ask_for_interest(self, policy: InterestPolicy, at: datetime, *, reminder: bool) -> None:
+        assert self.interest is not None
+        assert self.interest.asked_at is not None
+        answer_by = (self.interest.asked_at + policy.lapse_after).date()
+        self._note(
+            BY_TIME,
+            "asked again whether still interested" if reminder else "asked whether still interested",
+            at,
+        )
+        self._record(RegistrationInterestAsked(party=self.party, answer_by=answer_by, reminder=reminder))
 
     def _screened(self, event_id: str | None) -> dict[str, Any]:
         return {
@@ -291,7 +483,7 @@ def _partner_id(partner: PreAgreedPartner, source: str | None) -> str:
     return id_from_outside(source, partner.reference)
 
 
-def _party(submission: Submission, id: str, owner: str, assessment: Assessment) -> Party:
+def _party(submission: Submission, id: str, owner: str, source: str | None, assessment: Assessment) -> Party:
     organisation = submission.organisation
     country = deciding_country(submission)
     return Party(
@@ -310,7 +502,55 @@ def _party(submission: Submission, id: str, owner: str, assessment: Assessment) 
         partnership=assessment.partnership,
         roles=list(dict.fromkeys(submission.roles)),
         owner=owner,
+        source=source,
         identifiers=list(assessment.identifiers.keys),
+    )
+
+
+def without_personal_data(submission: Submission) -> Submission:
+    """What a registration said of what, not of who: kind, country, roles, goals, ecosystems, days."""
+    organisation, participant = submission.organisation, submission.participant
+    return submission.model_copy(
+        update={
+            "organisation": Organisation(
+                name=ERASED,
+                kind=organisation.kind,
+                country=organisation.country,
+                also_registered_in=organisation.also_registered_in,
+                city=ERASED,
+            ),
+            "participant": Participant(email="erased@erased.invalid", language=participant.language),
+            "motivation": "",
+            "offers": [],
+            "needs": [],
+            "pre_agreed": [],
+        }
+    )
+
+
+def _without_identifiers(receipt: Receipt) -> Receipt:
+    """The receipt without the numbers that name the organisation; the outcome of each rule stays."""
+    faulty = receipt.facts.get("faulty_identifiers", [])
+
+    def blanked(sentence: str) -> str:
+        for number in faulty:
+            sentence = sentence.replace(number, ERASED)
+        return sentence
+
+    return receipt.model_copy(
+        update={
+            "facts": {
+                name: fact
+                for name, fact in receipt.facts.items()
+                if name not in ("identifiers", "faulty_identifiers")
+            },
+            "outcomes": [
+                outcome.model_copy(update={"sentence": blanked(outcome.sentence)})
+                for outcome in receipt.outcomes
+            ],
+            "sentence": blanked(receipt.sentence),
+            "for_staff": receipt.for_staff and blanked(receipt.for_staff),
+        }
     )
 
 
