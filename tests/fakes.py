@@ -59,6 +59,14 @@ class MemoryStore:
                     raise ConcurrentChange(
                         f"{collection} {write.document['_id']} was changed by someone else"
                     )
+        for collection, removals in changes.removals.items():
+            for removal in removals:
+                stored = self._database[collection].get(removal.id)
+                if stored is None or stored["version"] != removal.expected:
+                    raise ConcurrentChange(f"{collection} {removal.id} was changed by someone else")
+        for collection, removals in changes.removals.items():
+            for removal in removals:
+                del self._database[collection][removal.id]
         for collection, writes in changes.aggregates.items():
             for write in writes:
                 self._database[collection][str(write.document["_id"])] = copy.deepcopy(write.document)

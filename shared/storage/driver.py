@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
 from bson import Timestamp
-from motor.motor_asyncio import AsyncIOMotorClient
+from gridfs.asynchronous import AsyncGridFSBucket
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase, AsyncIOMotorGridFSBucket
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
@@ -77,6 +78,13 @@ async def transaction(client: Client) -> AsyncIterator[Session]:
                 await session.abort_transaction()
             raise
         await _commit(session)
+
+
+def bucket_of(database: Database, name: str) -> AsyncGridFSBucket:
+    """A GridFS bucket; the calls `shared.storage.files` makes are the same in both drivers."""
+    if isinstance(database, AsyncIOMotorDatabase):
+        return cast(AsyncGridFSBucket, AsyncIOMotorGridFSBucket(database, bucket_name=name))
+    return AsyncGridFSBucket(database, bucket_name=name)
 
 
 async def watch(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import bson
-from pymongo import InsertOne, ReplaceOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne
 
 from shared.storage.driver import Database, Document, Session
 
@@ -30,10 +30,19 @@ class Write:
 
 
 @dataclass
+class Removal:
+    """One aggregate to be deleted; `expected` is the version it was read at."""
+
+    id: str
+    expected: int
+
+
+@dataclass
 class Changes:
     """All that one unit of work writes."""
 
     aggregates: dict[str, list[Write]] = field(default_factory=dict)
+    removals: dict[str, list[Removal]] = field(default_factory=dict)
     inbox: list[Document] = field(default_factory=list)
     outbox: list[Document] = field(default_factory=list)
 
@@ -85,6 +94,8 @@ class MongoStore:
         return await self._database[collection].count_documents(where, session=self._session)
 
     async def write(self, changes: Changes) -> None:
+        for collection, removals in changes.removals.items():
+            await self._remove_aggregates(collection, removals)
         for collection, writes in changes.aggregates.items():
             await self._write_aggregates(collection, writes)
         if changes.inbox:
@@ -111,6 +122,15 @@ class MongoStore:
             raise ConcurrentChange(
                 f"{replaced - result.matched_count} of {replaced} changed documents of '{collection}' "
                 "were changed by someone else first"
+            )
+
+    async def _remove_aggregates(self, collection: str, removals: list[Removal]) -> None:
+        operations = [DeleteOne({"_id": removal.id, "version": removal.expected}) for removal in removals]
+        result = await self._database[collection].bulk_write(operations, ordered=False, session=self._session)
+        if result.deleted_count != len(removals):
+            raise ConcurrentChange(
+                f"{len(removals) - result.deleted_count} of {len(removals)} documents of '{collection}' that "
+                "are to be removed were changed by someone else first"
             )
 
 

@@ -18,7 +18,7 @@ from shared.errors import NotFound
 from shared.messaging import topics
 from shared.messaging.outbox import OutgoingMessage, pack
 from shared.storage.driver import Document
-from shared.storage.store import Changes, Sort, Store, Write
+from shared.storage.store import Changes, Removal, Sort, Store, Write
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -39,6 +39,7 @@ class UnitOfWork:
         self._wanted: dict[str, set[str]] = {}
         self._round: asyncio.Future[None] | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._removals: dict[str, list[Removal]] = {}
         self._consumed: list[Document] = []
         self._messages: list[OutgoingMessage] = []
 
@@ -112,6 +113,16 @@ class UnitOfWork:
         if scope := SCOPE.get():
             scope.touched = True
 
+    def remove(self, aggregate: Aggregate) -> None:
+        """Delete the aggregate with everything else; nobody finds it any more in this unit of work."""
+        key = (aggregate.COLLECTION, aggregate.id)
+        self._aggregates[key] = None
+        if aggregate.stored_version:
+            removal = Removal(aggregate.id, aggregate.stored_version)
+            self._removals.setdefault(aggregate.COLLECTION, []).append(removal)
+        if scope := SCOPE.get():
+            scope.touched = True
+
     def publish(self, event: Event, *, subject: str, sequence: int = 1) -> None:
         """Publish an event that belongs to no aggregate."""
         scope = SCOPE.get()
@@ -144,7 +155,7 @@ class UnitOfWork:
                 self._message(recorded.event, aggregate.id, recorded.version, recorded.cause)
                 for recorded in aggregate.recorded()
             )
-        return Changes(aggregates, self._consumed, pack([*messages, *self._messages]))
+        return Changes(aggregates, self._removals, self._consumed, pack([*messages, *self._messages]))
 
     def _message(self, event: Event, subject: str, sequence: int, cause: Cause) -> OutgoingMessage:
         envelope = wrap(
@@ -180,6 +191,10 @@ class Repository(Generic[A]):
     def add(self, aggregate: A) -> None:
         """Take in a new aggregate."""
         self._uow.add(aggregate)
+
+    def remove(self, aggregate: A) -> None:
+        """Delete the aggregate."""
+        self._uow.remove(aggregate)
 
     async def _page(self, *conditions: Document, after: str | None, limit: int) -> list[A]:
         """Those that meet every condition, in the order of ids, from after `after`; `{}` asks nothing."""

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 
+from shared.errors import NotFound
 from shared.storage.driver import DriverName, close, connect
 from shared.storage.store import OUTBOX, ConcurrentChange, prepare_database
 from shared.storage.transactions import Transactions
@@ -54,6 +56,37 @@ async def matches_of(transactions: Any, host: str) -> list[str]:
 async def test_what_is_added_is_found_and_what_is_changed_is_kept(transactions: Any) -> None:
     await add(transactions, "h1", "m1")
     await add(transactions, "h1", "m2")
+    assert await matches_of(transactions, "h1") == ["m1", "m2"]
+
+
+async def remove(transactions: Any, host: str) -> None:
+    async def work(uow: TallyUnitOfWork) -> None:
+        uow.tallies.remove(await uow.tallies.get(host))
+        assert await uow.tallies.find(host) is None
+
+    await transactions.run(work)
+
+
+async def test_what_is_removed_is_gone_and_may_come_anew(transactions: Any) -> None:
+    await add(transactions, "h1", "m1")
+    await remove(transactions, "h1")
+    with pytest.raises(NotFound):
+        await matches_of(transactions, "h1")
+    await add(transactions, "h1", "m2")
+    assert await matches_of(transactions, "h1") == ["m2"]
+
+
+async def test_what_was_changed_by_someone_else_is_not_removed(transactions: Any) -> None:
+    await add(transactions, "h1", "m1")
+
+    async def work(uow: TallyUnitOfWork) -> None:
+        tally = await uow.tallies.get("h1")
+        await add(transactions, "h1", "m2")
+        uow.tallies.remove(tally)
+
+    # On MongoDB it is the transaction that conflicts, or the version that no longer fits.
+    with pytest.raises((ConcurrentChange, OperationFailure)):
+        await transactions.once(work)
     assert await matches_of(transactions, "h1") == ["m1", "m2"]
 
 
