@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Protocol
 
 import structlog
@@ -146,8 +147,13 @@ def create_api(
     description: str,
     routers: Sequence[APIRouter],
     bootstrap: Callable[[], Awaitable[Root]],
+    body_limits: Mapping[str, int] | None = None,
 ) -> FastAPI:
-    """An API of one service; `bootstrap` is called when it starts, and its root closed when it ends."""
+    """An API of one service; `bootstrap` is called when it starts, and its root closed when it ends.
+
+    `body_limits`: bytes a body may have by the pattern of its path (`/imports`, `/registrations/*/cv`);
+    elsewhere as many as an event may have.
+    """
     service = settings.service
     configure_logging(f"{service}-api", settings.log_level, settings.log_format)
 
@@ -169,7 +175,7 @@ def create_api(
     app.state.verifier = TokenVerifier(
         issuer=settings.issuer, jwks_url=settings.jwks_url, audience=settings.audience
     )
-    app.add_middleware(_Limits, service=service)
+    app.add_middleware(_Limits, service=service, of_paths=body_limits or {})
     app.add_exception_handler(CxcError, _on_business_error)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(StarletteHTTPException, _on_http_error)
@@ -282,9 +288,16 @@ async def _on_unforeseen(request: Request, error: Exception) -> Response:
 class _Limits:
     """Refuses bodies over the limit before they are held in memory, and counts requests by route."""
 
-    def __init__(self, app: ASGIApp, service: ServiceName) -> None:
+    def __init__(self, app: ASGIApp, service: ServiceName, of_paths: Mapping[str, int]) -> None:
         self._app = app
         self._service = service
+        self._of_paths = of_paths
+
+    def _limit(self, path: str) -> int:
+        for pattern, limit in self._of_paths.items():
+            if fnmatchcase(path, pattern):
+                return limit
+        return MAX_EVENT_BYTES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -292,9 +305,10 @@ class _Limits:
             return
         started = time.perf_counter()
         status = 500
+        limit = self._limit(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > MAX_EVENT_BYTES:
-            too_large = TooLarge(f"The body has {int(declared)} bytes; the limit is {MAX_EVENT_BYTES}.")
+        if declared.isdigit() and int(declared) > limit:
+            too_large = TooLarge(f"The body has {int(declared)} bytes; the limit is {limit}.")
             await _problem(too_large.problem())(scope, receive, send)
             return
         received = 0
@@ -303,8 +317,8 @@ class _Limits:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_EVENT_BYTES:
-                raise TooLarge(f"The body is over the limit of {MAX_EVENT_BYTES} bytes.")
+            if received > limit:
+                raise TooLarge(f"The body is over the limit of {limit} bytes.")
             return message
 
         async def watched(message: Message) -> None:
