@@ -145,7 +145,8 @@ class _Work(Service):
             self.relay.wake()
         for task in self._running:
             task.cancel()
-        await asyncio.wait(self._running, timeout=5.0) if self._running else None
+        if self._running:
+            await asyncio.wait(self._running, timeout=5.0)
         if self.root is not None:
             await self.root.close()
 

@@ -31,9 +31,8 @@ Session = AsyncClientSession
 DriverName = Literal["motor", "pymongo"]
 
 _DUPLICATE_KEY = 11000
-_RETRYABLE_CODES = frozenset(
-    {24, 50, 89, 91, 112, 189, 244, 246, 251, 262, 10107, 11600, 11602, 13435, 13436}
-)
+_CONFLICT_CODES = frozenset({112, 251})
+_PASSING_CODES = frozenset({24, 50, 89, 91, 189, 244, 246, 262, 10107, 11600, 11602, 13435, 13436})
 
 
 def connect(url: str, driver: DriverName = "pymongo") -> Client:
@@ -115,7 +114,7 @@ def is_conflict(error: BaseException) -> bool:
     if isinstance(error, BulkWriteError):
         failures = (error.details or {}).get("writeErrors", [])
         return bool(failures) and all(failure.get("code") == _DUPLICATE_KEY for failure in failures)
-    return isinstance(error, OperationFailure) and error.code in (112, 251)
+    return isinstance(error, OperationFailure) and error.code in _CONFLICT_CODES
 
 
 def is_of_unknown_outcome(error: BaseException) -> bool:
@@ -132,4 +131,4 @@ def is_transient(error: BaseException) -> bool:
         or error.has_error_label("UnknownTransactionCommitResult")
     ):
         return True
-    return isinstance(error, OperationFailure) and error.code in _RETRYABLE_CODES
+    return isinstance(error, OperationFailure) and error.code in _PASSING_CODES | _CONFLICT_CODES
