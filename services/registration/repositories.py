@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from services.registration.domain.eligibility import RuleSets
 from services.registration.domain.registration import Registration
 from services.registration.domain.visit import Visit
+from services.registration.filters import ALL, Cursor, Order, RegistrationFilter
 from shared.contracts.envelope import now
-from shared.contracts.vocabulary import RegistrationState, Role
 from shared.errors import NotFound
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
@@ -30,23 +32,26 @@ class Registrations(Repository[Registration]):
     async def page(
         self,
         visible_to: Caller,
+        wanted: RegistrationFilter = ALL,
         *,
-        state: RegistrationState | None = None,
-        partnership: str | None = None,
-        role: Role | None = None,
-        country: str | None = None,
-        after: str | None = None,
+        order: Order = Order.ID,
+        after: Cursor | None = None,
         limit: int = 50,
     ) -> list[Registration]:
-        """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
-        fields = {
-            "state": state,
-            "party.partnership": partnership,
-            "party.roles": role,
-            "party.place.country": country,
-        }
-        wanted: Document = {field: value for field, value in fields.items() if value is not None}
-        return await self._page(_visible_to(visible_to), wanted, after=after, limit=limit)
+        """Those the caller may see and the filter leaves, in that order, from behind `after`."""
+        behind = [after.where()] if after is not None else []
+        where = _all_of(_visible_to(visible_to), *wanted.where(), *order.where(), *behind)
+        return await self._uow.query(Registration, where, sort=order.sort, limit=limit)
+
+    async def count(self, visible_to: Caller, *wanted: RegistrationFilter) -> int:
+        """How many the caller may see and all of the filters leave."""
+        where = _all_of(_visible_to(visible_to), *chain.from_iterable(one.where() for one in wanted))
+        return await self._uow.count(Registration, where)
+
+
+def _all_of(*conditions: Document) -> Document:
+    asked = [condition for condition in conditions if condition]
+    return {"$and": asked} if asked else {}
 
 
 def _visible_to(caller: Caller) -> Document:

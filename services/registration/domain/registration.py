@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, ClassVar, Final, Literal, Self
 from uuid import NAMESPACE_URL, uuid5
 
+from anyascii import anyascii
 from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.eligibility import Screening
@@ -373,6 +374,20 @@ class Registration(Aggregate):
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
+    def to_document(self) -> dict[str, object]:
+        """The registration as it is stored, with what lists are sorted and searched by."""
+        return {**super().to_document(), "listed": self.listed}
+
+    @property
+    def listed(self) -> dict[str, str]:
+        """What lists are sorted and searched by: `submitted_at`, and `name` as one would look it up."""
+        return {"submitted_at": _moment(self.submitted_at), "name": folded(self.party.organisation)}
+
+    @property
+    def submitted_at(self) -> datetime:
+        """When it came in."""
+        return self.history[0].at
+
     @property
     def profile(self) -> Profile:
         """What matching needs to know of it."""
@@ -552,6 +567,16 @@ def _without_identifiers(receipt: Receipt) -> Receipt:
             "for_staff": receipt.for_staff and blanked(receipt.for_staff),
         }
     )
+
+
+def folded(name: str) -> str:
+    """A name as lists sort and search it: ASCII letters, lower case, at most 100 characters."""
+    return " ".join(anyascii(name).lower().split())[:100]
+
+
+def _moment(at: datetime) -> str:
+    """With its microseconds also where there are none: as text, moments are then in the order of time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def deciding_country(submission: Submission) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, Self
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.bootstrap import Registering
 from services.registration.domain.registration import Registration, Transition
+from services.registration.filters import NO_PARTNERSHIP, Cursor, Order, RegistrationFilter
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.routes.root import Root, change
 from services.registration.use_cases.accept_registration import accept_registration
@@ -19,8 +21,8 @@ from services.registration.use_cases.submit_registration import submit_registrat
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.common import Party, Receipt
 from shared.contracts.registration import Submission
-from shared.contracts.vocabulary import Country, PartnershipId, RegistrationState, Role, Verdict
-from shared.http import After, Authenticated, Limit, next_of, problem_responses
+from shared.contracts.vocabulary import RegistrationState, Role, Verdict
+from shared.http import Authenticated, problem_responses
 
 router = APIRouter(tags=["registrations"])
 
@@ -71,6 +73,11 @@ class RegistrationLine(BaseModel):
     sentence: str
     """Why the verdict is what it is."""
     reference: str | None
+    submitted_at: datetime
+    asked: str | None
+    """What staff wait for an answer to."""
+    answer_by: date | None
+    """The day until which they do."""
 
     @classmethod
     def of(cls, registration: Registration) -> Self:
@@ -88,11 +95,14 @@ class RegistrationLine(BaseModel):
             verdict=registration.verdict,
             sentence=registration.receipt.sentence,
             reference=registration.origin.reference,
+            submitted_at=registration.submitted_at,
+            asked=registration.question.text if registration.question else None,
+            answer_by=registration.question.answer_by if registration.question else None,
         )
 
 
 class RegistrationPage(BaseModel):
-    """A page of registrations in the order of their ids; `next` is `after` of the following page."""
+    """A page of registrations; `next` is `after` of the following page."""
 
     items: list[RegistrationLine]
     next: str | None
@@ -189,42 +199,92 @@ async def submit(
     return view
 
 
+class Listing(RegistrationFilter):
+    """A page of the queue: the filter, the order, and where the page begins."""
+
+    sort: Annotated[
+        Order,
+        Field(
+            description=(
+                "`-submitted_at` has the newest first; `organisation` goes by name, whatever its spelling; "
+                "`answer_by` has those whose answer is due first, and only those asked to answer by a day."
+            )
+        ),
+    ] = Order.ID
+    limit: Annotated[int, Field(ge=1, le=200, description="How many at the most.")] = 50
+    after: Annotated[
+        str | None, Field(max_length=1000, description="`next` of the page before, in the same order.")
+    ] = None
+
+
+class Counts(BaseModel):
+    """How many registrations there are, of those the caller may see and the filter leaves."""
+
+    total: int
+    by_state: dict[RegistrationState, int]
+    """Every state, also those with none."""
+    waiting_for_staff: int
+    """To be decided now."""
+    waiting_for_applicant: int
+    """Asked for more information."""
+    without_partnership: int
+    """Not assigned to any; the support office assigns them."""
+
+
 @router.get(
     "/registrations",
     summary="List registrations",
-    response_description="A page in the order of the ids.",
+    response_description="A page in the order asked for.",
     responses=problem_responses(401, 422, 503),
 )
 async def page(
-    caller: Authenticated,
-    registering: Root,
-    state: RegistrationState | None = None,
-    partnership: PartnershipId | None = None,
-    role: Annotated[Role | None, Query(description="Registered as visitor, or as host.")] = None,
-    country: Annotated[Country | None, Query(description="Two-letter ISO 3166 code.")] = None,
-    limit: Limit = 50,
-    after: After = None,
+    caller: Authenticated, registering: Root, listing: Annotated[Listing, Query()]
 ) -> RegistrationPage:
-    """The registrations the caller may see, filtered.
+    """The registrations the caller may see, filtered and sorted: the queue of those who decide.
 
     A participant sees its own organisation's, staff their partnership's, an external system those it
     submitted itself, the support office and auditors all.
+
+    A page goes on behind the last line of the one before, whatever came in or was decided meanwhile:
+    nothing is shown twice and nothing is left out.
     """
+    after = Cursor.read(listing.after, listing.sort) if listing.after is not None else None
     found = await registering.transactions.read(
         lambda uow: uow.registrations.page(
-            caller,
-            state=state,
-            partnership=partnership,
-            role=role,
-            country=country,
-            after=after,
-            limit=limit,
+            caller, listing, order=listing.sort, after=after, limit=listing.limit
         )
     )
     return RegistrationPage(
         items=[RegistrationLine.of(registration) for registration in found],
-        next=next_of(found, limit),
+        next=str(Cursor.behind(found[-1], listing.sort)) if len(found) == listing.limit else None,
     )
+
+
+@router.get(
+    "/registrations/counts",
+    summary="Count registrations",
+    response_description="How many in each state, and who they wait for.",
+    responses=problem_responses(401, 422, 503),
+)
+async def counts(
+    caller: Authenticated, registering: Root, wanted: Annotated[RegistrationFilter, Query()]
+) -> Counts:
+    """What a dashboard shows of the registrations the caller may see and the filter leaves."""
+
+    async def count(uow: RegistrationUnitOfWork) -> Counts:
+        async def of(**more: Any) -> int:
+            return await uow.registrations.count(caller, wanted, RegistrationFilter(**more))
+
+        by_state = {state: await of(state=[state]) for state in RegistrationState}
+        return Counts(
+            total=sum(by_state.values()),
+            by_state=by_state,
+            waiting_for_staff=await of(waiting_for="staff"),
+            waiting_for_applicant=await of(waiting_for="applicant"),
+            without_partnership=await of(partnership=NO_PARTNERSHIP),
+        )
+
+    return await registering.transactions.read(count)
 
 
 @router.get(

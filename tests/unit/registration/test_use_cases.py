@@ -50,7 +50,6 @@ from tests.unit.registration.service import (
     SUPPORT_OFFICE,
     WOOLCLUB,
     WOOLCLUB_STAFF,
-    a_partnership,
     published,
     transactions,
 )
@@ -376,30 +375,3 @@ async def test_a_decision_is_taken_once() -> None:
     await store.run(lambda uow: accept_registration(uow, id, by=WOOLCLUB_STAFF))
     with pytest.raises(WrongState, match="is accepted and cannot be rejected"):
         await store.run(lambda uow: reject_registration(uow, id, by=WOOLCLUB_STAFF, reason="no"))
-
-
-# ── lists ────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_lists_are_filtered_and_paged_without_gaps_or_repeats() -> None:
-    store = transactions(HEMPCLUB, a_partnership("woolclub"))
-    for number in range(7):
-        await submit(store, by=Origin(by="s", source="s", reference=str(number)))
-    host = {**a_host_submission()["organisation"], "country": "DE"}
-    await submit(store, roles=["host"], organisation=host, partnership="woolclub")
-
-    async def page(**options: Any) -> list[Registration]:
-        return await store.read(lambda uow: uow.registrations.page(SUPPORT_OFFICE, **options))
-
-    seen: list[str] = []
-    after: str | None = None
-    while found := await page(after=after, limit=3):
-        seen += [registration.id for registration in found]
-        after = found[-1].id
-    assert len(seen) == len(set(seen)) == 8
-    assert seen == sorted(seen)
-    assert len(await page(state=RegistrationState.ACCEPTED)) == 7
-    assert len(await page(partnership="woolclub")) == 1
-    assert len(await page(role="host")) == 1
-    assert len(await page(country="DE")) == 1
-    assert len(await page(country="DE", state=RegistrationState.ACCEPTED)) == 0
