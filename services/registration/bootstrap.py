@@ -42,8 +42,8 @@ async def bootstrap(
     `database` names another database than the service's own.
     """
     settings = settings or RegistrationSettings.load()
-    rules = rule_sets_in(settings.eligibility_rules)
     partnerships = Partnerships.load(settings.partnerships)
+    rules = rule_sets_in(settings.eligibility_rules, partnerships)
     client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
     store = client[database or settings.database]
     await prepare_database(store)

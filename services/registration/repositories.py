@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from services.registration.domain.eligibility import RuleSets
 from services.registration.domain.registration import Registration
+from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.visit import Visit
 from services.registration.filters import ALL, Cursor, Order, RegistrationFilter
 from shared.contracts.envelope import now

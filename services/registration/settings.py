@@ -16,4 +16,4 @@ class RegistrationSettings(ServiceSettings):
     service: ClassVar[ServiceName] = "registration"
 
     eligibility_rules: Path = SHIPPED
-    """Directory of the dated rule sets, one YAML file each."""
+    """Directory of the scheme's dated rule sets (`*.yaml`) and the partnerships' (`partnerships/*.yaml`)."""

@@ -544,12 +544,15 @@ def without_personal_data(submission: Submission) -> Submission:
 
 
 def _without_identifiers(receipt: Receipt) -> Receipt:
-    """The receipt without the numbers that name the organisation; the outcome of each rule stays."""
-    faulty = receipt.facts.get("faulty_identifiers", [])
+    """The receipt without numbers and clusters that tell the organisation; the outcome of each rule stays."""
+    named = [
+        *receipt.facts.get("faulty_identifiers", []),
+        *(f"“{name}”" for name in receipt.facts.get("member_of", [])),
+    ]
 
     def blanked(sentence: str) -> str:
-        for number in faulty:
-            sentence = sentence.replace(number, ERASED)
+        for name in named:
+            sentence = sentence.replace(name, ERASED)
         return sentence
 
     return receipt.model_copy(
@@ -557,7 +560,7 @@ def _without_identifiers(receipt: Receipt) -> Receipt:
             "facts": {
                 name: fact
                 for name, fact in receipt.facts.items()
-                if name not in ("identifiers", "faulty_identifiers")
+                if name not in ("identifiers", "faulty_identifiers", "member_of")
             },
             "outcomes": [
                 outcome.model_copy(update={"sentence": blanked(outcome.sentence)})

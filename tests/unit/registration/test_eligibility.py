@@ -42,7 +42,7 @@ def screened(
     facts = facts_of(
         submission, identify(submission.organisation), visit_used=visit_used, partnership=partnership
     )
-    return screen(facts, RULES.on(A_DAY), A_DAY)
+    return screen(facts, RULES.on(A_DAY, partnership), A_DAY)
 
 
 def decisive(screening: Screening) -> set[str]:
@@ -59,14 +59,14 @@ def decisive(screening: Screening) -> set[str]:
 def test_a_lisbon_sme_in_an_eccp_cluster_on_its_first_visit_is_eligible() -> None:
     screening = screened()
     assert screening.verdict is ELIGIBLE
-    assert screening.receipt.sentence == "You are eligible as visitor: every rule that concerns you is met."
+    assert screening.receipt.sentence == "You are eligible as a visitor: every rule that concerns you is met."
 
 
 def test_a_visitor_already_paid_through_another_partnership_is_ineligible() -> None:
     screening = screened(visit_used=True)
     assert screening.verdict is INELIGIBLE
     assert screening.receipt.sentence == (
-        "You are not eligible as visitor, because the organisation has used its one visit of the scheme "
+        "You are not eligible as a visitor, because your organisation has used its one visit of the scheme "
         "already, in whichever partnership that was."
     )
 
@@ -246,8 +246,8 @@ def test_kind_and_membership_decide_by_role(
 
 def test_an_sme_in_a_mere_business_network_reads_why_it_cannot_visit() -> None:
     assert screened(organisation={"memberships": NETWORK}).receipt.sentence == (
-        "You are not eligible as visitor, because an SME may visit only as member of a cluster profiled on "
-        "the European Cluster Collaboration Platform, and only a business network is stated."
+        "You are not eligible as a visitor, because an SME may visit only as a member of a cluster profiled "
+        "on the European Cluster Collaboration Platform, and you name only a business network, “Sample Network”."
     )
 
 
@@ -297,16 +297,22 @@ def test_a_case_no_partnership_serves_goes_to_staff() -> None:
 @pytest.mark.parametrize(
     ("organisation", "visit_used", "visitor", "host", "ending"),
     [
-        ({}, False, ELIGIBLE, ELIGIBLE, "eligible as visitor and host: every rule that concerns you is met."),
-        ({}, True, INELIGIBLE, ELIGIBLE, "; as host alone you would be eligible."),
+        (
+            {},
+            False,
+            ELIGIBLE,
+            ELIGIBLE,
+            "eligible as a visitor and a host: every rule that concerns you is met.",
+        ),
+        ({}, True, INELIGIBLE, ELIGIBLE, "; as a host only, you would be eligible."),
         (
             {"memberships": NONE},
             False,
             INELIGIBLE,
             NEEDS_REVIEW,
-            "; as host alone your registration would go to staff.",
+            "; as a host only, your registration would go to staff.",
         ),
-        ({"pic": None}, False, NEEDS_REVIEW, ELIGIBLE, "; as host alone you would be eligible."),
+        ({"pic": None}, False, NEEDS_REVIEW, ELIGIBLE, "; as a host only, you would be eligible."),
         (
             {"country": "NO"},
             False,
@@ -339,6 +345,9 @@ def test_the_receipt_keeps_facts_rule_set_and_every_rule_that_concerns_the_case(
         "membership": "eccp_cluster",
         "identifiers": ["pic:900000001"],
         "partnership": "hempclub",
+        "longest_period_weekdays": 40,
+        "available_until": "2023-03-31",
+        "member_of": ["Sample Textile Cluster"],
         "visit_used": False,
         "verdict_by_role": {"visitor": "eligible"},
     }
@@ -349,6 +358,7 @@ def test_the_receipt_keeps_facts_rule_set_and_every_rule_that_concerns_the_case(
         ("visitor-sme-membership", "passed"),
         ("visitor-once-only", "passed"),
         ("identifiers-valid", "passed"),
+        ("availability", "passed"),
         ("partnership-to-decide", "passed"),
     ]
     assert all(outcome.sentence.endswith(".") and outcome.source for outcome in receipt.outcomes)
@@ -357,8 +367,8 @@ def test_the_receipt_keeps_facts_rule_set_and_every_rule_that_concerns_the_case(
 def test_every_reason_is_in_the_sentence() -> None:
     sentence = screened(organisation={"country": "CH", "memberships": NONE}, visit_used=True).receipt.sentence
     assert sentence == (
-        "You are not eligible as visitor, because the organisation is registered in Switzerland, which does "
-        "not take part in the scheme, and because an SME may visit only as member of a cluster profiled on "
-        "the European Cluster Collaboration Platform, and no cluster membership is stated, and because the "
+        "You are not eligible as a visitor, because your organisation is registered in Switzerland, which "
+        "does not take part in the scheme, and because an SME may visit only as a member of a cluster profiled on "
+        "the European Cluster Collaboration Platform, and you name no cluster, and because your "
         "organisation has used its one visit of the scheme already, in whichever partnership that was."
     )
