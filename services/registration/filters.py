@@ -89,8 +89,8 @@ class RegistrationFilter(BaseModel):
             asked.append({"receipt.outcomes": {"$elemMatch": unmet}})
         if self.submitted_from is not None:
             asked.append({"listed.submitted_at": {"$gte": self.submitted_from.isoformat()}})
-        if self.submitted_to is not None and self.submitted_to < date.max:
-            asked.append({"listed.submitted_at": {"$lt": (self.submitted_to + timedelta(1)).isoformat()}})
+        if self.submitted_to is not None:
+            asked.append({"listed.submitted_at": {"$lt": day_after(self.submitted_to)}})
         if self.text is not None:
             asked.append(_says(self.text))
         equal: dict[str, Any] = {
@@ -102,6 +102,11 @@ class RegistrationFilter(BaseModel):
         }
         asked.extend({field: value} for field, value in equal.items() if value is not None)
         return asked
+
+
+def day_after(day: date) -> str:
+    """What the text of a moment must come before to be of that day (UTC) or an earlier one."""
+    return (day + timedelta(1)).isoformat() if day < date.max else "a"
 
 
 def _says(text: str) -> Document:

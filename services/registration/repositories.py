@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from itertools import chain
+from types import MappingProxyType
+from typing import Any
 
+from services.registration.domain.audit import Action, AuditEntry
 from services.registration.domain.registration import Registration
 from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.visit import Visit
-from services.registration.filters import ALL, Cursor, Order, RegistrationFilter
-from shared.contracts.envelope import now
-from shared.errors import NotFound
+from services.registration.filters import ALL, Cursor, Order, RegistrationFilter, day_after
+from shared.contracts.envelope import new_id, now
+from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
 from shared.storage.driver import Database, Document
@@ -81,6 +86,81 @@ class Visits(Repository[Visit]):
     model = Visit
 
 
+class Trail(Repository[AuditEntry]):
+    """The audit trail."""
+
+    model = AuditEntry
+
+    def note(
+        self,
+        by: Caller,
+        action: Action,
+        *,
+        registration_id: str | None = None,
+        decision_id: str | None = None,
+        partnership: str | None = None,
+        why: str = "",
+        before: Mapping[str, Any] = MappingProxyType({}),
+        after: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write down what a person does, to be stored with what it changes or not at all.
+
+        `partnership` has the case; its staff read the entry, and those of the partnership the person
+        works for, and of a `partnership` named in `before` and `after`. `before` and `after` are JSON.
+        """
+        concerned = (partnership, by.partnership, before.get("partnership"), after.get("partnership"))
+        entry = AuditEntry(
+            id=new_id(),
+            version=1,
+            at=self._uow.now,
+            by=by.subject,
+            role=by.role,
+            partnership=by.partnership,
+            action=action,
+            registration_id=registration_id,
+            decision_id=decision_id,
+            why=why,
+            before=dict(before),
+            after=dict(after),
+            seen_by=list(dict.fromkeys(one for one in concerned if one is not None)),
+        )
+        self.add(entry)
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        registration: str | None = None,
+        decision: str | None = None,
+        by: str | None = None,
+        action: Action | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[AuditEntry]:
+        """Those the caller may see and the filters leave, the newest first, from behind `after`.
+
+        The days are whole ones of UTC. Raises `Forbidden` for those who decide nothing.
+        """
+        if visible_to.role is not CallerRole.STAFF and not visible_to.sees_everything:
+            raise Forbidden("The audit trail is for staff, the support office and auditors.")
+        equal = {"registration_id": registration, "decision_id": decision, "by": by, "action": action}
+        where = _all_of(
+            {} if visible_to.sees_everything else {"seen_by": visible_to.partnership},
+            *({field: value} for field, value in equal.items() if value is not None),
+            {"at": {"$gte": first_day.isoformat()}} if first_day else {},
+            {"at": {"$lt": day_after(last_day)}} if last_day else {},
+            {"_id": {"$lt": after}} if after else {},
+        )
+        return await self._uow.query(AuditEntry, where, sort=[("_id", -1)], limit=limit)
+
+    async def forget(self, registration_id: str) -> None:
+        """Let go of the words about a registration that is erased."""
+        for entry in await self._uow.query(AuditEntry, {"registration_id": registration_id}):
+            entry.forget()
+
+
 class RegistrationUnitOfWork(UnitOfWork):
     """One transaction of the registration service, with the policies that decide in it."""
 
@@ -92,6 +172,7 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.partnerships = partnerships
         self.registrations = Registrations(self)
         self.visits = Visits(self)
+        self.trail = Trail(self)
 
 
 async def make_indexes(database: Database) -> None:
@@ -100,3 +181,6 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index([("party.partnership", 1), ("state", 1), ("_id", 1)])
     await registrations.create_index([("party.owner", 1), ("_id", 1)])
     await registrations.create_index([("origin.by", 1), ("_id", 1)])
+    trail = database[AuditEntry.COLLECTION]
+    await trail.create_index([("seen_by", 1), ("_id", -1)])
+    await trail.create_index([("registration_id", 1), ("_id", -1)])
