@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.registration.domain.feed import EVERYTHING, scope_of_partnership, scope_of_source
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
-from shared.errors import Forbidden, NotFound
+from shared.errors import Forbidden, Malformed, NotFound
 from shared.security import Caller, CallerRole
 
 Sender = Caller | Origin
@@ -51,6 +52,47 @@ async def registration_to_decide(uow: RegistrationUnitOfWork, id: str, by: Calle
     registration = await uow.registrations.get_visible_to(by, id)
     by.require_staff_of(registration.party.partnership)
     return registration
+
+
+def scope_of_reader(caller: Caller) -> str:
+    """What of the feed concerns the caller; raises `Forbidden` for participants."""
+    match caller.role:
+        case CallerRole.SUPPORT_OFFICE | CallerRole.AUDITOR:
+            return EVERYTHING
+        case CallerRole.STAFF:
+            assert caller.partnership is not None
+            return scope_of_partnership(caller.partnership)
+        case CallerRole.EXTERNAL:
+            return scope_of_source(caller.subject)
+        case CallerRole.PARTICIPANT:
+            raise Forbidden(
+                "The feed is for staff and for the systems that submit registrations. What becomes of your "
+                "organisation's is at /registrations here and at /notifications of the notifications API."
+            )
+
+
+def source_to_ask_about(caller: Caller, source: str | None) -> str:
+    """Whose events the caller may look up: an outside system its own; staff and overseers any.
+
+    Raises `Malformed` where they do not say whose, and `Forbidden`.
+    """
+    match caller.role:
+        case CallerRole.EXTERNAL:
+            if source not in (None, caller.subject):
+                raise Forbidden(
+                    f"Your token's subject is '{caller.subject}': you can look up events of that source, "
+                    f"not of '{source}'."
+                )
+            return caller.subject
+        case CallerRole.PARTICIPANT:
+            raise Forbidden(
+                "This is for the systems that send events; your organisation's are at /registrations."
+            )
+        case _:
+            if source is None:
+                why = "say whose event it is: its CloudEvent's source"
+                raise Malformed(f"Add source=… and {why}.", errors=[{"pointer": "/source", "detail": why}])
+            return source
 
 
 def name_of(by: Sender) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.registration.feed.arrivals import Arrivals
+from services.registration.feed.pages import make_feed_indexes
 from services.registration.repositories import RegistrationUnitOfWork, make_indexes
 from services.registration.rules_on_file import rule_sets_in
 from services.registration.settings import RegistrationSettings
@@ -24,9 +26,11 @@ class Registering:
     database: Database
     transactions: Transactions[RegistrationUnitOfWork]
     partnerships: Partnerships
+    arrivals: Arrivals
 
     async def close(self) -> None:
         """Let the database go."""
+        await self.arrivals.close()
         await close(self.client)
 
 
@@ -48,6 +52,7 @@ async def bootstrap(
     store = client[database or settings.database]
     await prepare_database(store)
     await make_indexes(store)
+    await make_feed_indexes(store)
     return Registering(
         settings=settings,
         client=client,
@@ -60,4 +65,5 @@ async def bootstrap(
             ),
         ),
         partnerships=partnerships,
+        arrivals=Arrivals(store),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.registration.bootstrap import bootstrap
+from services.registration.feed.builder import build_feed
 from services.registration.handlers import handlers
 from services.registration.settings import RegistrationSettings
 from shared.messaging import topics
@@ -15,4 +16,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.REGISTRATION_INBOX, topics.events("matching")],
+    companions=[build_feed],
 )

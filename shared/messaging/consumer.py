@@ -30,7 +30,7 @@ from shared.messaging.message import Message
 from shared.messaging.outbox import TYPE_HEADER, EventTooLarge
 from shared.observability import BATCH_RETRIES, BATCH_SECONDS, BATCH_SIZE, CONSUMED, DEAD_LETTERS
 from shared.problems import field_problems, in_words
-from shared.storage.driver import is_transient
+from shared.storage.driver import Document, is_transient
 from shared.storage.store import INBOX as INBOX_COLLECTION
 from shared.storage.transactions import Transactions, is_outrun, worth_another_try
 from shared.storage.unit_of_work import UnitOfWork, because_of
@@ -62,7 +62,14 @@ class Delivery(Generic[U]):
     def done_mark(self) -> str:
         """What the inbox remembers once the message took effect: the event's identity."""
         assert self.envelope is not None
-        return f"{self.envelope.source}|{self.envelope.id}"
+        return done_mark(self.envelope.source, self.envelope.id)
+
+    @property
+    def sender(self) -> Document:
+        """Who sent a message from outside, and about what: the inbox tells them what came of it."""
+        if not self.strict or self.envelope is None:
+            return {}
+        return {"source": self.envelope.source, "subject": self.envelope.subject}
 
     @property
     def aside_mark(self) -> str:
@@ -75,6 +82,11 @@ class Delivery(Generic[U]):
         if self.strict and self.envelope is not None:
             return f"{self.envelope.source}|{self.envelope.subject}"
         return self.message.key or self.message.coordinates
+
+
+def done_mark(source: str, event_id: str) -> str:
+    """What the inbox remembers an event by once it took effect."""
+    return f"{source}|{event_id}"
 
 
 class BatchConsumer(Generic[U]):
@@ -260,7 +272,7 @@ class BatchConsumer(Generic[U]):
                 self._set_aside(delivery, why, uow)
         handled = [delivery for delivery in fresh if delivery.aside_mark not in failed]
         for delivery in handled:
-            uow.mark_consumed(delivery.done_mark, delivery.digest)
+            uow.mark_consumed(delivery.done_mark, delivery.digest, delivery.sender)
         return _Outcome(
             handled=len(handled),
             duplicates=duplicates + len(known),
@@ -314,9 +326,14 @@ class BatchConsumer(Generic[U]):
 
     def _set_aside(self, delivery: Delivery[U], why: SetAside, uow: U) -> None:
         uow.send(dead_letter(delivery.message, why, service=self.service, at=uow.now.isoformat()))
-        uow.mark_consumed(delivery.aside_mark)
-        if delivery.strict:
+        if not delivery.strict:
+            uow.mark_consumed(delivery.aside_mark)
+        else:
             refused = _refusal(delivery, why)
+            came_of_it = {**delivery.sender, "refused": refused.model_dump(mode="json", exclude_none=True)}
+            if delivery.envelope:
+                came_of_it["event"] = delivery.done_mark
+            uow.mark_consumed(delivery.aside_mark, None, came_of_it)
             with because_of(Cause.of(delivery.envelope) if delivery.envelope else Cause()):
                 uow.publish(refused, subject=refused.refused_subject or refused.dead_letter)
 

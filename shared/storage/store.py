@@ -137,4 +137,6 @@ class MongoStore:
 async def prepare_database(database: Database, inbox_days: int = 30) -> None:
     """Make the collections and indexes every service needs; safe to call again and at once."""
     await database[INBOX].create_index("at", expireAfterSeconds=inbox_days * 86400)
+    # Refused messages by their event; nothing else has the field, and costs nothing here.
+    await database[INBOX].create_index("event", partialFilterExpression={"event": {"$exists": True}})
     await database[OUTBOX].create_index("position")

@@ -132,9 +132,9 @@ class UnitOfWork:
         """Send a finished message, such as a dead letter, with everything else."""
         self._messages.append(message)
 
-    def mark_consumed(self, id: str, digest: bytes | None = None) -> None:
-        """Remember that this message took effect here."""
-        self._consumed.append({"_id": id, "digest": digest, "at": self.now})
+    def mark_consumed(self, id: str, digest: bytes | None = None, came_of_it: Document | None = None) -> None:
+        """Remember that this message took effect here, and what may be asked about that later."""
+        self._consumed.append({"_id": id, "digest": digest, "at": self.now, **(came_of_it or {})})
 
     async def commit(self) -> None:
         """Write all of it in the open transaction; raises `ConcurrentChange` when someone was faster."""
