@@ -1,0 +1,91 @@
+"""Writes spreadsheets row by row, as CSV or as an XLSX workbook, without ever holding all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Final
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+
+from services.registration.spreadsheets.cells import Cell, as_text, harmless
+from services.registration.spreadsheets.reading import Format
+
+Row = Sequence[Cell]
+
+MEDIA_TYPES: Final[dict[Format, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_SENT_AT_ONCE: Final = 1 << 16
+#: What XML 1.0 cannot hold or does not keep, and what would be taken for its escape.
+_TO_ESCAPE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+
+
+async def write(
+    format: Format, header: Sequence[str], chunks: AsyncIterator[Iterable[Row]]
+) -> AsyncIterator[bytes]:
+    """The file, in parts. No text in it is taken for a formula (see `harmless`)."""
+    writing = _write_csv(header, chunks) if format == "csv" else _write_workbook(header, chunks)
+    async for part in writing:
+        yield part
+
+
+async def _write_csv(header: Sequence[str], chunks: AsyncIterator[Iterable[Row]]) -> AsyncIterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write("\ufeff")  # without it Excel takes the file for Windows-1252
+    writer.writerow(header)
+    async for rows in chunks:
+        writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def _csv_cell(cell: Cell) -> str:
+    # A number is one for every program, its sign included.
+    return (
+        repr(cell)
+        if isinstance(cell, (int, float)) and not isinstance(cell, bool)
+        else harmless(as_text(cell))
+    )
+
+
+async def _write_workbook(
+    header: Sequence[str], chunks: AsyncIterator[Iterable[Row]]
+) -> AsyncIterator[bytes]:
+    workbook = Workbook(write_only=True)
+    sheet = workbook.create_sheet("registrations")
+    sheet.freeze_panes = "A2"
+
+    def append(rows: Iterable[Row]) -> None:
+        for row in rows:
+            sheet.append([_workbook_cell(sheet, cell) for cell in row])
+
+    append([header])
+    async for rows in chunks:
+        await asyncio.to_thread(append, list(rows))
+    # The archive is finished before its first byte is sent, so it goes by way of the disk.
+    with tempfile.TemporaryFile() as file:
+        await asyncio.to_thread(workbook.save, file)
+        file.seek(0)
+        while part := file.read(_SENT_AT_ONCE):
+            yield part
+
+
+def _workbook_cell(sheet: Any, cell: Cell) -> Any:
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return cell
+    text = harmless(as_text(cell))
+    if not text:
+        return None
+    written = WriteOnlyCell(sheet, _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):04X}_", text))
+    written.data_type = "s"  # also what looks like an error, such as #N/A
+    return written
