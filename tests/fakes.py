@@ -52,9 +52,11 @@ class MemoryStore:
         return len(await self.query(collection, where))
 
     async def write(self, changes: Changes) -> None:
+        removed = {(kind, removal.id) for kind, removals in changes.removals.items() for removal in removals}
         for collection, writes in changes.aggregates.items():
             for write in writes:
-                stored = self._database[collection].get(str(write.document["_id"]))
+                id = str(write.document["_id"])
+                stored = self._database[collection].get(id) if (collection, id) not in removed else None
                 if (stored["version"] if stored else 0) != write.expected:
                     raise ConcurrentChange(
                         f"{collection} {write.document['_id']} was changed by someone else"

@@ -1,11 +1,13 @@
-"""What the funding service reacts to: approved matches, and those that end."""
+"""What the funding service reacts to: approved matches, those that end, and erased registrations."""
 
 from __future__ import annotations
 
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
+from services.funding.use_cases.erase_grants import erase_grants
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
 from shared.contracts.matching import MatchApproved, MatchCancelled
+from shared.contracts.registration import RegistrationErased
 from shared.messaging.handlers import Handlers
 
 handlers: Handlers[FundingUnitOfWork] = Handlers("funding")
@@ -19,3 +21,8 @@ async def on_match_approved(event: MatchApproved, uow: FundingUnitOfWork) -> Non
 @handlers.on(MatchCancelled)
 async def on_match_cancelled(event: MatchCancelled, uow: FundingUnitOfWork) -> None:
     await cancel_grant(uow, event)
+
+
+@handlers.on(RegistrationErased)
+async def on_registration_erased(event: RegistrationErased, uow: FundingUnitOfWork) -> None:
+    await erase_grants(uow, event.party.registration_id)

@@ -7,6 +7,7 @@ from services.funding.domain.grant import Grant
 from services.funding.domain.lump_sum import Policies
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
+from shared.erasure import Erasures, prepare_erasures
 from shared.errors import NotFound
 from shared.partnerships import Partnership, Partnerships
 from shared.security import Caller, CallerRole
@@ -55,6 +56,22 @@ class Grants(Repository[Grant]):
             for grant in self._queued_here
             if grant.partnership == partnership and (grant.position or 0) > after
         ]
+
+    async def naming(self, registration_id: str) -> list[Grant]:
+        """Every grant of a match of that registration, on either side; new ones of this unit of work too."""
+        stored = await self._uow.query(
+            Grant,
+            {
+                "$or": [
+                    {"visitor.registration_id": registration_id},
+                    {"host.registration_id": registration_id},
+                ]
+            },
+        )
+        named = {
+            grant.id: grant for grant in (*stored, *self._uow.at_hand(Grant)) if grant.names(registration_id)
+        }
+        return list(named.values())
 
     async def get_visible_to(self, caller: Caller, id: str) -> Grant:
         """The grant; raises `NotFound` also when the caller may not see it."""
@@ -127,6 +144,7 @@ class FundingUnitOfWork(UnitOfWork):
         self.partnerships = partnerships
         self.grants = Grants(self)
         self.budgets = Budgets(self)
+        self.erasures = Erasures(self)
 
 
 async def make_indexes(database: Database) -> None:
@@ -137,3 +155,6 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("host.partnership", 1), ("_id", 1)])
     await grants.create_index([("visitor.owner", 1), ("_id", 1)])
     await grants.create_index([("state", 1), ("_id", 1)])
+    await grants.create_index("visitor.registration_id")
+    await grants.create_index("host.registration_id")
+    await prepare_erasures(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.matching.repositories import MatchingUnitOfWork
+from services.matching.use_cases.erase_candidate import erase_candidate
 from services.matching.use_cases.join_pool import join_pool
 from services.matching.use_cases.leave_pool import leave_pool
 from services.matching.use_cases.pause_candidate import pause_candidate
@@ -10,6 +11,7 @@ from shared.contracts.envelope import CloudEvent
 from shared.contracts.registration import (
     RegistrationAccepted,
     RegistrationAmended,
+    RegistrationErased,
     RegistrationRejected,
     RegistrationWithdrawn,
 )
@@ -49,6 +51,11 @@ async def on_withdrawn(event: RegistrationWithdrawn, uow: MatchingUnitOfWork, en
         version=_version(envelope),
         reason=f"{event.party.organisation} withdrew its registration.",
     )
+
+
+@handlers.on_enveloped(RegistrationErased)
+async def on_erased(event: RegistrationErased, uow: MatchingUnitOfWork, envelope: CloudEvent) -> None:
+    await erase_candidate(uow, event.party, version=_version(envelope))
 
 
 def _version(envelope: CloudEvent) -> int:

@@ -26,7 +26,7 @@ _WATCHED: Final[list[Document]] = [
     {
         "$match": {
             "ns.coll": {"$in": [Candidate.COLLECTION, VisitClaim.COLLECTION]},
-            "operationType": {"$in": ["insert", "replace"]},
+            "operationType": {"$in": ["insert", "replace", "delete"]},
         }
     }
 ]
@@ -61,10 +61,14 @@ class PoolFeed:
         async with await watch(self._database, _WATCHED, since=asked["operationTime"]) as stream:
             loaded.set()
             async for change in stream:
-                self.take(change["ns"]["coll"], change["fullDocument"])
+                if change["operationType"] == "delete":
+                    self.forget(change["ns"]["coll"], change["documentKey"]["_id"])
+                else:
+                    self.take(change["ns"]["coll"], change["fullDocument"])
 
     async def load(self) -> None:
         """Read all that is in the pool, a part at a time so that the process goes on answering."""
+        self._versions.clear()  # those deleted in the meantime may have been made anew
         for collection, where in (
             (VisitClaim.COLLECTION, {"match_id": {"$ne": None}}),
             (Candidate.COLLECTION, {"in_pool": True}),
@@ -86,6 +90,14 @@ class PoolFeed:
         else:
             for id in self._pool.ids - present:
                 self._pool.remove(id)
+
+    def forget(self, collection: str, id: str) -> None:
+        """A document was deleted; one that is made anew under its id begins at version 1 again."""
+        self._versions.pop((collection, id), None)
+        if collection == VisitClaim.COLLECTION:
+            self._pool.claim(id, taken=False)
+        else:
+            self._pool.remove(id)
 
     def take(self, collection: str, document: Document) -> None:
         """A stored document as it now is, or as it was: an older one than known changes nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.case import Case
@@ -11,7 +12,7 @@ from services.matching.domain.match import Match, match_id
 from services.matching.domain.pool import Pool, PoolView, keys_of_visit
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import WeightHistory
-from shared.contracts.common import Party
+from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import Ecosystem, MatchState
 from shared.errors import NotFound
@@ -44,13 +45,29 @@ class VisitClaims(Repository[VisitClaim]):
     async def of(self, visitor: Party) -> list[VisitClaim]:
         """The claims on the visit of this organisation, one an identifier, free ones included."""
         claims: list[VisitClaim] = []
-        for key in keys_of_visit(visitor.registration_id, visitor.identifiers):
+        keys = keys_of_visit(visitor.registration_id, visitor.identifiers)
+        await self.get_all(keys)
+        for key in keys:
+            # Read already: nobody takes or removes one while another is waited for.
             claim = await self.find(key)
             if claim is None:
                 claim = VisitClaim(id=key)
                 self.add(claim)
             claims.append(claim)
         return claims
+
+    async def used_by(self, match_id: str) -> list[VisitClaim]:
+        """The claims this match holds, whatever its visitor is called by now."""
+        stored = await self._uow.query(VisitClaim, {"match_id": match_id})
+        held = {claim.id: claim for claim in (*stored, *self._uow.at_hand(VisitClaim))}
+        return [claim for claim in held.values() if claim.match_id == match_id]
+
+    async def unused_by(self, visitors: Sequence[Party]) -> list[VisitClaim]:
+        """The claims on these visitors' visits that no match holds."""
+        keys = {
+            key for visitor in visitors for key in keys_of_visit(visitor.registration_id, visitor.identifiers)
+        }
+        return [claim for claim in await self.get_all(sorted(keys)) if claim.match_id is None]
 
 
 class Matches(Repository[Match]):
@@ -64,6 +81,12 @@ class Matches(Repository[Match]):
         while (match := await self.find(match_id(visitor_id, host_id, attempt))) is not None:
             attempt, latest = attempt + 1, match
         return match_id(visitor_id, host_id, attempt), latest
+
+    async def naming(self, registration_id: str) -> list[Match]:
+        """Every match of that registration, on either side; new ones of this unit of work too."""
+        stored = await self._uow.query(Match, _either("registration_id", registration_id))
+        named = {match.id: match for match in (*stored, *self._uow.at_hand(Match))}
+        return [match for match in named.values() if match.names(registration_id)]
 
     async def get_visible_to(self, caller: Caller, id: str) -> Match:
         """The match; raises `NotFound` also when the caller may not see it."""
@@ -147,6 +170,8 @@ class MatchingUnitOfWork(UnitOfWork):
         )
         # An approved match holds the claims it was approved with, whatever the registration says now.
         approved = match.state is MatchState.APPROVED
+        if approved and match.visitor.organisation == ERASED:
+            return Case(match, visitor, host, await self.claims.used_by(match.id))
         party = match.visitor if approved or visitor.party is None else visitor.party
         return Case(match, visitor, host, await self.claims.of(party))
 
@@ -183,3 +208,4 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([(f"{side}.owner", 1), ("_id", 1)])
         await matches.create_index([(f"{side}.registration_id", 1), ("_id", 1)])
     await database[Candidate.COLLECTION].create_index("in_pool")
+    await database[VisitClaim.COLLECTION].create_index("match_id")

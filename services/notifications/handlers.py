@@ -1,13 +1,15 @@
-"""What this service reacts to: every event of the other three, all in the same way."""
+"""What this service reacts to: every event of the other three, all but an erasure in the same way."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import CloudEvent, Event
+from shared.contracts.registration import RegistrationErased
 from shared.messaging.handlers import Handlers
 from shared.messaging.topics import ServiceName
 
@@ -22,6 +24,12 @@ async def tell(event: Event, uow: NotificationsUnitOfWork, envelope: CloudEvent)
     await notify(uow, envelope, event)
 
 
+@handlers.on(RegistrationErased)
+async def on_registration_erased(event: RegistrationErased, uow: NotificationsUnitOfWork) -> None:
+    await erase_notifications(uow, event.party.registration_id)
+
+
 for source in SOURCES:
     for model in EVENTS[source]:
-        handlers.on_enveloped(model)(tell)
+        if model is not RegistrationErased:
+            handlers.on_enveloped(model)(tell)

@@ -14,6 +14,7 @@ from services.notifications.domain.recipients import Desk
 from services.notifications.domain.rules import Channel, RuleTable
 from shared.contracts.envelope import Cause, new_id, now
 from shared.contracts.notifications import NotificationFailed, NotificationSent
+from shared.erasure import Erasures, prepare_erasures
 from shared.storage.driver import Client, Database, Document, transaction
 from shared.storage.store import MongoStore, Store
 from shared.storage.unit_of_work import Clock, Repository, UnitOfWork, because_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from services.notifications.words import Words
 
 _PENDING = {"state": NotificationState.PENDING.value}
+_MENTIONING: Document = {"mentions.0": {"$exists": True}}
 
 
 async def prepare_notifications(database: Database) -> None:
@@ -34,6 +36,8 @@ async def prepare_notifications(database: Database) -> None:
     )
     await collection.create_index([("about", 1), ("_id", DESCENDING)])
     await collection.create_index([("partnerships", 1), ("_id", DESCENDING)])
+    await collection.create_index("mentions", partialFilterExpression=_MENTIONING)
+    await prepare_erasures(database)
 
 
 class NotificationRepository(Repository[Notification]):
@@ -70,6 +74,16 @@ class NotificationRepository(Repository[Notification]):
             where["channel"] = channel.value
         return await self._newest(where, about, limit, after)
 
+    async def naming(self, registration_id: str) -> list[Notification]:
+        """Every message about the registration or that may name it, oldest first; new ones of this unit of
+        work too."""
+        mentioned = {"mentions": registration_id, **_MENTIONING}
+        stored = await self._uow.query(
+            Notification, {"$or": [{"about": registration_id}, mentioned]}, sort=[("_id", 1)]
+        )
+        named = {one.id: one for one in (*stored, *self._uow.at_hand(Notification))}
+        return [one for one in named.values() if one.names(registration_id)]
+
     async def _newest(
         self, where: Document, about: str | None, limit: int, after: str | None
     ) -> list[Notification]:
@@ -88,6 +102,7 @@ class NotificationsUnitOfWork(UnitOfWork):
     ) -> None:
         super().__init__(store, service="notifications", clock=clock)
         self.notifications = NotificationRepository(self)
+        self.erasures = Erasures(self)
         self.rules = rules
         self.words = words
         self.desks = desks

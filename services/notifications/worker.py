@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.notifications.bootstrap import bootstrap
 from services.notifications.courier import carry_mails
 from services.notifications.handlers import SOURCES, handlers
 from services.notifications.settings import NotificationsSettings
+from services.notifications.use_cases.erase_notifications import erase_notifications
+from shared.erasure import keep_erased
 from shared.messaging import topics
 from shared.messaging.worker import create_worker
 
@@ -16,5 +20,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events(source) for source in SOURCES],
-    companions=[carry_mails],
+    companions=[carry_mails, partial(keep_erased, erase=erase_notifications)],
 )

@@ -97,6 +97,15 @@ class UnitOfWork:
             found.append(cast(A, aggregate))
         return found
 
+    def at_hand(self, model: type[A]) -> list[A]:
+        """Those that this unit of work holds, read or new: what a query does not find yet is among them."""
+        held = self._aggregates.items()
+        return [
+            cast(A, aggregate)
+            for (collection, _), aggregate in held
+            if collection == model.COLLECTION and aggregate
+        ]
+
     async def count(self, model: type[A], where: Document) -> int:
         """How many match in the database."""
         async with self._one_at_a_time:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from services.funding.domain.lump_sum import NOTHING, LumpSum
 from shared.aggregate import Aggregate
-from shared.contracts.common import Party, Window
+from shared.contracts.common import ERASED, Party, Window
 from shared.contracts.funding import (
     GrantAwaitingBudget,
     GrantCancelled,
@@ -18,6 +19,9 @@ from shared.contracts.funding import (
 from shared.contracts.matching import MatchEvent
 from shared.contracts.vocabulary import GrantState
 from shared.errors import RuleBroken
+
+OWED: Final = frozenset({GrantState.RESERVED, GrantState.AWAITING_BUDGET, GrantState.NEEDS_REVIEW})
+"""States in which money is set aside for the visitor, or may yet be."""
 
 
 class GrantExists(RuleBroken):
@@ -40,7 +44,8 @@ def grant_id(match_id: str) -> str:
 class Grant(Aggregate):
     """One match's money; `partnership` manages the visitor, decides and pays.
 
-    `lump_sum` is None only when the match was cancelled before its approval was seen.
+    `lump_sum` is None only when the match was cancelled before its approval was seen. `erased`, where a
+    grant is made, are registrations whose data were erased before the match was heard of.
     """
 
     COLLECTION: ClassVar[str] = "grants"
@@ -56,52 +61,75 @@ class Grant(Aggregate):
     """Its place in the partnership's queue, while or after it waited for budget."""
     reason: str | None = None
     """Why it was cancelled."""
+    erased: list[str] = []
+    """Registrations of the two whose personal data are gone, or go with the money."""
 
     @classmethod
-    def reserved(cls, match: MatchEvent, partnership: str, lump_sum: LumpSum) -> Self:
+    def reserved(
+        cls, match: MatchEvent, partnership: str, lump_sum: LumpSum, erased: Collection[str] = ()
+    ) -> Self:
         """The amount is set aside."""
-        grant = cls._of(match, partnership, GrantState.RESERVED, lump_sum)
+        grant = cls._of(match, partnership, GrantState.RESERVED, lump_sum, erased)
         grant._record(GrantReserved(**grant._facts(), amount=grant.amount, receipt=lump_sum.receipt))
         return grant
 
     @classmethod
     def awaiting_budget(
-        cls, match: MatchEvent, partnership: str, lump_sum: LumpSum, *, position: int
+        cls,
+        match: MatchEvent,
+        partnership: str,
+        lump_sum: LumpSum,
+        erased: Collection[str] = (),
+        *,
+        position: int,
     ) -> Self:
         """The budget is short; the grant waits at this place in the queue."""
-        grant = cls._of(match, partnership, GrantState.AWAITING_BUDGET, lump_sum)
+        grant = cls._of(match, partnership, GrantState.AWAITING_BUDGET, lump_sum, erased)
         grant.position = position
         grant._record(GrantAwaitingBudget(**grant._facts(), amount=grant.amount, receipt=lump_sum.receipt))
         return grant
 
     @classmethod
-    def needs_review(cls, match: MatchEvent, partnership: str, lump_sum: LumpSum) -> Self:
+    def needs_review(
+        cls, match: MatchEvent, partnership: str, lump_sum: LumpSum, erased: Collection[str] = ()
+    ) -> Self:
         """A person must decide; no money is set aside."""
-        grant = cls._of(match, partnership, GrantState.NEEDS_REVIEW, lump_sum)
+        grant = cls._of(match, partnership, GrantState.NEEDS_REVIEW, lump_sum, erased)
         grant._record(GrantNeedsReview(**grant._facts(), receipt=lump_sum.receipt))
         return grant
 
     @classmethod
-    def refused(cls, match: MatchEvent, partnership: str, lump_sum: LumpSum) -> Self:
+    def refused(
+        cls, match: MatchEvent, partnership: str, lump_sum: LumpSum, erased: Collection[str] = ()
+    ) -> Self:
         """The scheme pays nothing for this stay."""
-        grant = cls._of(match, partnership, GrantState.REFUSED, lump_sum)
+        grant = cls._of(match, partnership, GrantState.REFUSED, lump_sum, erased)
         grant._record(GrantRefused(**grant._facts(), receipt=lump_sum.receipt))
         return grant
 
     @classmethod
-    def cancelled_unseen(cls, match: MatchEvent, partnership: str, reason: str) -> Self:
+    def cancelled_unseen(
+        cls, match: MatchEvent, partnership: str, reason: str, erased: Collection[str] = ()
+    ) -> Self:
         """The match ended before its approval arrived here: should that come yet, it finds this grant.
 
         Nobody was promised anything, so nobody is told.
         """
-        grant = cls._of(match, partnership, GrantState.CANCELLED, None)
-        grant.reason = reason
+        grant = cls._of(match, partnership, GrantState.CANCELLED, None, erased)
+        grant.reason = ERASED if grant.erased else reason
         grant._touch()
         return grant
 
     @classmethod
-    def _of(cls, match: MatchEvent, partnership: str, state: GrantState, lump_sum: LumpSum | None) -> Self:
-        return cls(
+    def _of(
+        cls,
+        match: MatchEvent,
+        partnership: str,
+        state: GrantState,
+        lump_sum: LumpSum | None,
+        erased: Collection[str],
+    ) -> Self:
+        grant = cls(
             id=grant_id(match.match_id),
             match_id=match.match_id,
             partnership=partnership,
@@ -110,12 +138,19 @@ class Grant(Aggregate):
             stay=match.stay,
             state=state,
             lump_sum=lump_sum,
+            erased=sorted(erased),
         )
+        grant._blank()
+        return grant
 
     @property
     def amount(self) -> Decimal:
         """EUR; 0.00 where none is due, or none is certain."""
         return (self.lump_sum.amount if self.lump_sum else None) or NOTHING
+
+    def names(self, registration_id: str) -> bool:
+        """Whether the registration is one of the two."""
+        return registration_id in (self.visitor.registration_id, self.host.registration_id)
 
     def require_same(self, match: MatchEvent) -> None:
         """Raises `GrantExists` unless the match is the very one this grant was made for."""
@@ -148,8 +183,31 @@ class Grant(Aggregate):
         )
         freed = self.amount if self.state is GrantState.RESERVED else NOTHING
         self.state = GrantState.CANCELLED
-        self.reason = reason
+        self.reason = ERASED if self.erased else reason
+        self._blank()
         self._record(GrantCancelled(**self._facts(), freed=freed, reason=reason))
+
+    def erase(self, registration_id: str) -> None:
+        """Let go of one side's personal data; amounts, days, countries and the receipt stay.
+
+        The visitor's name stays as long as money is, or may yet be, set aside for it: accounts say whom
+        an amount is for. It goes when the grant is refused or cancelled.
+        """
+        if registration_id in self.erased:
+            return
+        self.erased = [*self.erased, registration_id]
+        if self.reason is not None:
+            self.reason = ERASED  # in words of theirs, which may name anybody
+        self._blank()
+        self._touch()
+
+    def _blank(self) -> None:
+        if self.visitor.registration_id in self.erased:
+            named = self.state in OWED
+            kept = {"organisation": self.visitor.organisation} if named else {}
+            self.visitor = self.visitor.erased().model_copy(update=kept)
+        if self.host.registration_id in self.erased:
+            self.host = self.host.erased()
 
     def _require(self, *states: GrantState) -> None:
         if self.state not in states:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pydantic import ValidationError
 
 from services.funding.domain.grant import Grant, grant_id
@@ -28,25 +30,27 @@ async def reserve_lump_sum(uow: FundingUnitOfWork, match: MatchApproved) -> Gran
         raise NobodyPays(f"No partnership manages the visitor of match {match.match_id}: nobody pays.")
     partnership = uow.partnerships.require(match.visitor.partnership)
     stay = _stay_of(match)
-    grant = await uow.grants.find(grant_id(match.match_id))
+    sides = (match.visitor.registration_id, match.host.registration_id)
+    grant, _ = await asyncio.gather(uow.grants.find(grant_id(match.match_id)), uow.erasures.among(sides))
     if grant is not None:
         grant.require_same(match)
         return grant
     budget = await uow.budgets.of(partnership)
 
+    erased = await uow.erasures.among(sides)
     answer = lump_sum(stay, uow.policies)
     match answer.outcome:
         case Outcome.NOT_ELIGIBLE:
-            grant = Grant.refused(match, partnership.id, answer)
+            grant = Grant.refused(match, partnership.id, answer, erased)
         case Outcome.NEEDS_REVIEW:
-            grant = Grant.needs_review(match, partnership.id, answer)
+            grant = Grant.needs_review(match, partnership.id, answer, erased)
         case Outcome.PAYABLE:
             assert answer.amount is not None
             if budget.reserve(answer.amount):
-                grant = Grant.reserved(match, partnership.id, answer)
+                grant = Grant.reserved(match, partnership.id, answer, erased)
             else:
                 position = budget.queue(answer.amount)
-                grant = Grant.awaiting_budget(match, partnership.id, answer, position=position)
+                grant = Grant.awaiting_budget(match, partnership.id, answer, erased, position=position)
     uow.grants.add(grant)
     return grant
 

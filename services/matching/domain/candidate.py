@@ -77,6 +77,18 @@ class Candidate(Aggregate):
         self.heard = version
         self._touch()
 
+    def erase(self, party: Party, *, version: int) -> None:
+        """The registration's personal data are gone; `party` is what is left of it.
+
+        The version stays: what is heard of the registration later is no news, and brings nothing back.
+        """
+        self.party = party
+        self.profile = None
+        self.in_pool = False
+        self.named_by = []
+        self.heard = version
+        self._touch()
+
     def found(self, side: Side, fits: list[Fit], considered: int) -> None:
         """Record the best partners for one of its roles, each with its strongest reasons."""
         assert self.party is not None

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from services.matching.domain.errors import AlreadyApproved, MatchStateForbids
 from shared.aggregate import Aggregate
-from shared.contracts.common import Party, Window
+from shared.contracts.common import ERASED, Party, Window
 from shared.contracts.matching import (
     MatchAgreed,
     MatchApproved,
@@ -187,6 +187,24 @@ class Match(Aggregate):
         self.state = MatchState.CANCELLED
         self.ended_because = reason
         self._record(MatchCancelled(**self._facts(), reason=reason, was_approved=was_approved))
+
+    def erase(self, registration_id: str) -> None:
+        """Let go of one side's personal data; who met whom by its id, when and how well they fit stays.
+
+        The words of the reasons name topics of both, and those of its end may name anybody.
+        """
+        if self.visitor.registration_id == registration_id:
+            self.visitor = self.visitor.erased()
+        if self.host.registration_id == registration_id:
+            self.host = self.host.erased()
+        self.reasons = [reason.model_copy(update={"sentence": ERASED}) for reason in self.reasons]
+        if self.ended_because is not None:
+            self.ended_because = ERASED
+        self._touch()
+
+    def names(self, registration_id: str) -> bool:
+        """Whether the registration is one of the two."""
+        return registration_id in (self.visitor.registration_id, self.host.registration_id)
 
     def refresh(self, visitor: Party, host: Party) -> None:
         """Go on with what the two registrations say now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.matching.access import require_party_to
 from services.matching.domain.match import Match
 from services.matching.repositories import MatchingUnitOfWork
+from shared.contracts.common import ERASED
 from shared.security import Caller
 
 
@@ -14,4 +15,8 @@ async def cancel_match(uow: MatchingUnitOfWork, match_id: str, *, by: Caller, re
     require_party_to(by, match)
     case = await uow.case_of(match)
     case.cancel(reason)
+    if match.visitor.organisation == ERASED:
+        # Its visitor is erased: an identifier that no match uses serves nobody any more.
+        for claim in case.claims:
+            uow.claims.remove(claim)
     return match

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import PlainSerializer
 
-from services.notifications.domain.recipients import Delivery, Role
+from services.notifications.domain.recipients import Delivery, Role, organisation_key
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.wording import Wording
 from shared.aggregate import Aggregate
@@ -31,6 +31,15 @@ class NotificationState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Erased before it was sent."""
+
+
+ERASED_SUBJECT: Final = "About an organisation whose data were erased"
+ERASED_TEXT: Final = (
+    "This message named an organisation whose personal data have been erased since, and so have its words. "
+    "What became of the case is where the link leads."
+)
 
 
 class NotInTheInbox(RuleBroken):
@@ -70,6 +79,10 @@ class Notification(Aggregate):
     correlation_id: str
     recipient: Role
     recipient_key: str
+    recipient_registration: str | None = None
+    """Whose registration it is for; None for staff."""
+    mentions: list[str] = []
+    """Registrations it names besides the one it is about."""
     partnership: str | None = None
     partnerships: list[str]
     """Whose staff may see it in the delivery log."""
@@ -104,6 +117,7 @@ class Notification(Aggregate):
         case: str,
         correlation_id: str,
         partnerships: list[str],
+        mentions: list[str],
         at: datetime,
     ) -> Notification:
         """A new message: a mail waits to be sent, an entry of the inbox is there."""
@@ -117,6 +131,10 @@ class Notification(Aggregate):
             correlation_id=correlation_id,
             recipient=delivery.recipient.role,
             recipient_key=delivery.recipient.key,
+            recipient_registration=delivery.recipient.party.registration_id
+            if delivery.recipient.party
+            else None,
+            mentions=mentions,
             partnership=delivery.recipient.partnership,
             partnerships=partnerships,
             channel=delivery.channel,
@@ -141,3 +159,29 @@ class Notification(Aggregate):
         if self.read_at is None:
             self.read_at = at
             self._touch()
+
+    def erase(self, registration_id: str) -> None:
+        """Let go of what it says, as that names an organisation that was erased, and of its address.
+
+        What is left counts: who was told, in which role, of which fact, when and how. A mail of its own
+        that waits is not sent any more; one that somebody else waits for says where to look instead.
+        """
+        self.subject, self.text = ERASED_SUBJECT, ERASED_TEXT
+        if self.recipient_registration == registration_id:
+            self.recipient_key = organisation_key(registration_id)
+            self.address, self.last_reply = None, None
+            if self.state is NotificationState.PENDING:
+                self.state = NotificationState.CANCELLED
+                self.due_at, self.claimed_by = None, None
+        self._touch()
+
+    def names(self, registration_id: str) -> bool:
+        """Whether it may name that registration's organisation, or is about it."""
+        return registration_id == self.about or registration_id in self.mentions
+
+    def is_erased_for(self, registration_id: str) -> bool:
+        """Whether nothing of that registration is left in it."""
+        own = self.recipient_registration == registration_id
+        return self.text == ERASED_TEXT and not (
+            own and self.recipient_key != organisation_key(registration_id)
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,10 @@ class Recipient:
     partnership: str | None
     party: Party | None = None
     auto_accept: bool = False
+
+    def is_of(self, registrations: Collection[str]) -> bool:
+        """Whether it is the organisation of one of these registrations."""
+        return self.party is not None and self.party.registration_id in registrations
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,14 @@ def partnerships(event: Event) -> list[str]:
     concerned = [event.partnership] if isinstance(event, GrantEvent) else []
     concerned += [party.partnership for party in parties(event).values() if party.partnership]
     return list(dict.fromkeys(concerned))
+
+
+def registrations(event: Event) -> list[str]:
+    """The registrations whose organisations a message about the event may name, each once."""
+    named = [party.registration_id for party in parties(event).values()]
+    if isinstance(event, FitsFound):
+        named += [fit.partner.registration_id for fit in event.fits]
+    return list(dict.fromkeys(named))
 
 
 def about(event: Event) -> str:

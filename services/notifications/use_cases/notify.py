@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ from services.notifications.domain.recipients import deliveries
 from services.notifications.domain.wording import Wording
 from services.notifications.repositories import NotificationsUnitOfWork
 from shared.contracts.envelope import CloudEvent, Event
+from shared.erasure import without_data_of
 
 _UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -18,7 +20,8 @@ _UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -> list[Notification]:
     """Make the notifications of an event and return the new ones.
 
-    Those made before, by whatever delivery of the same event, are not made again.
+    Those made before, by whatever delivery of the same event, are not made again. An organisation whose
+    data were erased is not told, and not named to others, however late the event.
     """
     wanted = {
         notification_id(
@@ -26,12 +29,21 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
         ): delivery
         for delivery in deliveries(event, uow.rules.rules_for(event.TYPE), uow.desks)
     }
-    there = {notification.id for notification in await uow.notifications.get_all(wanted)}
+    if not wanted:
+        return []
+    named = recipients.registrations(event)
+    found, erased = await asyncio.gather(uow.notifications.get_all(wanted), uow.erasures.among(named))
+    there = {notification.id for notification in found}
 
-    new = {id: delivery for id, delivery in wanted.items() if id not in there}
+    new = {
+        id: delivery
+        for id, delivery in wanted.items()
+        if id not in there and not delivery.recipient.is_of(erased)
+    }
     if not new:
         return []
 
+    event = without_data_of(event, erased)
     about = recipients.about(event)
     link = uow.rules.link_for(event.TYPE)
     # All words first: a template that fails must not leave half the recipients told.
@@ -53,6 +65,7 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
             case=recipients.case(event),
             correlation_id=fact.correlationid or fact.id,
             partnerships=recipients.partnerships(event),
+            mentions=[id for id in named if id != about],
             at=uow.now,
         )
         for id, delivery in new.items()

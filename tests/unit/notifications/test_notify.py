@@ -179,8 +179,10 @@ async def test_every_golden_example_is_told_once_through_the_consumer_however_of
     transactions: MemoryTransactions[NotificationsUnitOfWork],
 ) -> None:
     consumer = BatchConsumer(handlers, cast("Transactions[NotificationsUnitOfWork]", transactions))
-    examples = [event for event in golden_examples().values() if event["type"] in handlers.types]
-    assert {event["type"] for event in examples} == set(handlers.types)
+    # Its erasure would silence the organisation that all the examples are of.
+    told_of = set(handlers.types) - {EventType.REGISTRATION_ERASED}
+    examples = [event for event in golden_examples().values() if event["type"] in told_of]
+    assert {event["type"] for event in examples} == told_of
     messages = [
         a_message(event, topic=events(event["source"].rpartition("/")[2]), offset=offset)
         for offset, event in enumerate(examples)

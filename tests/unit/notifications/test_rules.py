@@ -113,7 +113,7 @@ def test_no_event_is_missing_from_the_table_and_nothing_in_it_is_unknown() -> No
 
 
 def test_an_event_told_to_nobody_says_why() -> None:
-    assert set(RULES.nobody) == {EventType.REGISTRATION_REFUSED}
+    assert set(RULES.nobody) == {EventType.REGISTRATION_REFUSED, EventType.REGISTRATION_ERASED}
     assert all(len(reason) > 20 for reason in RULES.nobody.values())
     refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
     assert told(refused) == {"email": set(), "inbox": set()}
@@ -136,6 +136,7 @@ def test_the_table_names_what_does_not_fit() -> None:
     assert problems == [
         "cxc.match.new.v1 is not in the table",
         "cxc.match.dreamt.v1 is no contract",
+        "cxc.registration.erased.v1 is no contract",
         "cxc.registration.refused.v1 is no contract",
         "template nowhere does not exist",
         "cxc.match.agreed.v1 has no field weather",

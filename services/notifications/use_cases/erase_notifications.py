@@ -1,0 +1,14 @@
+"""A registration was erased: what messages say of it goes, and nothing more is told to it."""
+
+from __future__ import annotations
+
+from services.notifications.repositories import NotificationsUnitOfWork
+
+
+async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str) -> None:
+    """Let go of every word and address; that a message was sent, and of which fact, stays."""
+    messages = await uow.notifications.naming(registration_id)
+    await uow.erasures.note(registration_id, uow.now)
+    for message in messages:
+        if not message.is_erased_for(registration_id):
+            message.erase(registration_id)
