@@ -244,6 +244,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         return await _on_business_error(request, error.__cause__)
     if isinstance(error.__cause__, (UnicodeDecodeError, RecursionError)):
         return _unreadable("the body is not JSON in UTF-8, or it is nested too deeply")
+    if isinstance(error.__cause__, ValueError):
+        return _unreadable("the body holds a number of too many digits")  # the only other thing json minds
     body = {
         "type": "about:blank",
         "title": str(error.detail),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.contracts.registration import FieldProblem
+from shared.contracts.vocabulary import FORMS
 
 #: Parts of a request's location that name its carrier, not a field.
 _CARRIERS = {"body", "query", "path", "header"}
@@ -49,5 +50,20 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return "is not a field of this; check the spelling or leave it out"
         case "value_error":
             return str(error.get("msg", "")).removeprefix("Value error, ")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "is not a JSON object"
+        case "too_short":
+            least, given = (error["ctx"][name] for name in ("min_length", "actual_length"))
+            if error["ctx"]["field_type"] != "List":
+                return "is empty"
+            return f"needs at least {least} item{'' if least == 1 else 's'}, and has {given}"
+        case "too_long":
+            return "can have {max_length} items at the most, and has {actual_length}".format_map(error["ctx"])
+        case "string_too_short":
+            return "is empty" if not error.get("input") else str(error["msg"])
+        case "string_pattern_mismatch" if error["ctx"]["pattern"] in FORMS:
+            return f"is not {FORMS[error['ctx']['pattern']]}"
+        case "date_type" | "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
+            return "is not a valid date; write it as 2027-02-08"
         case _:
             return str(error.get("msg", "is not valid")).replace("Input", "the value", 1)

@@ -12,12 +12,14 @@ from shared.contracts.envelope import Contract, Event, StrictContract
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import (
     Country,
+    Day,
     Ecosystem,
     Email,
     Goal,
     Keyword,
     Language,
     Line,
+    NotTruth,
     OrganisationKind,
     PartnershipId,
     RegistrationState,
@@ -92,7 +94,7 @@ class Participant(StrictContract):
     """The country the participant works from; decides when the organisation is registered in several."""
     third_country_national: bool = False
     """Is a national of no participating country."""
-    residence_days: Annotated[int, Field(ge=0, le=36500)] | None = None
+    residence_days: Annotated[int, Field(ge=0, le=36500), NotTruth] | None = None
     """Days of residence in a participating country, asked of third-country nationals."""
     residence_permit: bool = False
     """Has a residence permit of a participating country."""
@@ -103,9 +105,9 @@ class Participant(StrictContract):
 class Availability(StrictContract):
     """Days on which a stay could take place, both ends included."""
 
-    first_day: date
+    first_day: Day
     """The first of them."""
-    last_day: date
+    last_day: Day
     """The last of them; not before the first."""
 
     @model_validator(mode="after")
@@ -120,7 +122,7 @@ class Preferences(StrictContract):
 
     countries: Annotated[list[Country], Field(max_length=40)] = []
     """Where to go to, or to receive someone from."""
-    working_days: Annotated[int, Field(ge=3, le=23)] | None = None
+    working_days: Annotated[int, Field(ge=3, le=23), NotTruth] | None = None
     """How long a stay should be."""
 
 
@@ -166,7 +168,7 @@ class Submission(StrictContract):
     """When a stay could take place."""
     preferences: Preferences = Preferences()
     """What it would like best."""
-    host_places: Annotated[int, Field(ge=1, le=100)] = 1
+    host_places: Annotated[int, Field(ge=1, le=100), NotTruth] = 1
     """Visitors a host can take at the same time."""
     partnership: PartnershipId | None = None
     """The partnership chosen; left out, one is assigned by ecosystem and country."""

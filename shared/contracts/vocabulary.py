@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -143,6 +144,26 @@ def _trimmed(value: object) -> object:
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
+def _no_number(value: object) -> object:
+    # Pydantic would count seconds from 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and value.strip("+-. ").isdecimal()):
+        raise ValueError("is not a valid date; write it as 2027-02-08")
+    return value
+
+
+def _no_truth(value: object) -> object:
+    # Pydantic would take true for 1.
+    if isinstance(value, bool):
+        raise ValueError("is true or false where a number is asked for")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_no_number)]
+"""A calendar day, as ISO 8601 writes it."""
+
+NotTruth: Final = BeforeValidator(_no_truth)
+"""Beside a number: true and false are none."""
+
 Country = Annotated[str, BeforeValidator(_iso_code), AfterValidator(_exists)]
 """An existing country as ISO 3166-1 alpha-2; EL and UK are taken as GR and GB."""
 
@@ -157,18 +178,23 @@ Keyword = Annotated[
 ]
 """A topic wanted or offered: 2 to 60 characters, lower case."""
 
-Language = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-z]{2}$")]
+_LANGUAGE: Final = r"^[a-z]{2}$"
+_EMAIL: Final = (
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}$"
+)
+_PARTNERSHIP: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
+FORMS: Final = {
+    _LANGUAGE: "a language code of two letters (ISO 639-1), such as en",
+    _EMAIL: "a mail address, such as office@organisation.example",
+    _PARTNERSHIP: "a partnership's id: lower-case letters, digits and hyphens, such as hempclub",
+}
+"""What the patterns of this module ask for, in words."""
+
+Language = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_LANGUAGE)]
 """ISO 639-1 code."""
 
-Email = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}$",
-    ),
-]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
 """A mail address with a domain; whether it receives is for the mail server to say."""
 
-PartnershipId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
+PartnershipId = Annotated[str, StringConstraints(pattern=_PARTNERSHIP)]
 """Short lower-case name of a partnership, such as `hempclub`."""

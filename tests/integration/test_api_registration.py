@@ -247,10 +247,10 @@ BAD: list[tuple[str, Any, list[str], str]] = [
         "last_day 2023-02-06 is before first_day 2023-03-31",
     ),
     ("one coordinate", organisation(lat=38.7), ["/organisation"], "give both lat and lon"),
-    ("no mail address", a_submission(participant={"email": "desk"}), ["/participant/email"], "match pattern"),
-    ("an id of no partnership", a_submission(partnership="Hemp Club"), ["/partnership"], "match pattern"),
+    ("no mail address", a_submission(participant={"email": "desk"}), ["/participant/email"], "mail address"),
+    ("an id of no partnership", a_submission(partnership="Hemp Club"), ["/partnership"], "partnership's id"),
     ("two at once", a_submission(goals=[], roles=["tourist"]), ["/goals", "/roles/0"], "at least 1 item"),
-    ("a list", [a_submission()], [""], "valid dictionary"),
+    ("a list", [a_submission()], [""], "JSON object"),
     ("null", None, [""], "is missing"),
 ]
 
@@ -273,6 +273,7 @@ NOT_JSON: list[tuple[str, bytes, str]] = [
     ("XML", b"<registration/>", "the body is not JSON: Expecting value at character 0"),
     ("not UTF-8", b'{"motivation": "\xff\xfe"}', "not JSON in UTF-8"),
     ("nested without end", b"[" * 100_000, "nested too deeply"),
+    ("a number without end", b'{"host_places": ' + b"9" * 5000 + b"}", "too many digits"),
     ("nothing", b"", "is missing"),
 ]
 

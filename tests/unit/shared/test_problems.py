@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.contracts.registration import FieldProblem
+from shared.contracts.registration import FieldProblem, Submission
 from shared.errors import Malformed, NotFound, RuleBroken
 from shared.problems import field_problems, in_words
+from tests.builders import a_submission
 
 
 def test_a_pointer_names_a_field_as_rfc_6901_writes_it() -> None:
@@ -42,6 +43,43 @@ def test_there_is_an_end_to_what_is_listed() -> None:
     with pytest.raises(ValidationError) as failed:
         Numbers(numbers=["x"] * 1000)
     assert len(field_problems(failed.value.errors())) == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "said"),
+    [
+        ({"organisation": "Tagus"}, "/organisation", "is not a JSON object"),
+        ({"goals": []}, "/goals", "needs at least 1 item, and has 0"),
+        ({"roles": ["visitor"] * 3}, "/roles", "can have 2 items at the most, and has 3"),
+        ({"languages": ["english"]}, "/languages/0", "is not a language code of two letters"),
+        ({"participant": {"email": "office"}}, "/participant/email", "is not a mail address"),
+        ({"partnership": "Hemp Club"}, "/partnership", "is not a partnership's id"),
+        ({"host_places": True}, "/host_places", "is true or false where a number is asked for"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_words_of_a_programmer(
+    changes: dict[str, Any], pointer: str, said: str
+) -> None:
+    with pytest.raises(ValidationError) as failed:
+        Submission.model_validate(a_submission(**changes))
+    [problem] = field_problems(failed.value.errors())
+    assert problem.pointer == pointer
+    assert said in problem.detail
+
+
+@pytest.mark.parametrize("day", ["01/02/2027", "2027-02-30", "", None, 0, 1.5, "86400", True, []], ids=repr)
+def test_what_is_no_day_is_told_how_a_day_is_written(day: Any) -> None:
+    availability = [{"first_day": day, "last_day": "2027-03-01"}]
+    with pytest.raises(ValidationError) as failed:
+        Submission.model_validate(a_submission(availability=availability))
+    [problem] = field_problems(failed.value.errors())
+    assert problem.pointer == "/availability/0/first_day"
+    assert problem.detail == "is not a valid date; write it as 2027-02-08"
+
+
+def test_a_day_may_be_the_midnight_a_program_wrote_for_it() -> None:
+    submission = a_submission(availability=[{"first_day": "2027-02-01T00:00:00Z", "last_day": "2027-03-01"}])
+    assert str(Submission.model_validate(submission).availability[0].first_day) == "2027-02-01"
 
 
 def test_problems_in_one_line_begin_with_where_they_are() -> None:
