@@ -26,6 +26,7 @@ class Registering:
     database: Database
     transactions: Transactions[RegistrationUnitOfWork]
     partnerships: Partnerships
+    clock: Clock
     arrivals: Arrivals
 
     async def close(self) -> None:
@@ -65,5 +66,6 @@ async def bootstrap(
             ),
         ),
         partnerships=partnerships,
+        clock=clock,
         arrivals=Arrivals(store),
     )

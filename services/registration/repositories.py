@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from services.registration.domain.audit import Action, AuditEntry
-from services.registration.domain.registration import Registration
+from services.registration.domain.registration import OPEN, Registration
 from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.visit import Visit
 from services.registration.filters import ALL, Cursor, Order, RegistrationFilter, day_after
@@ -181,6 +181,10 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index([("party.partnership", 1), ("state", 1), ("_id", 1)])
     await registrations.create_index([("party.owner", 1), ("_id", 1)])
     await registrations.create_index([("origin.by", 1), ("_id", 1)])
+    # Each registration enters this index once, at its end: moments only grow.
+    await registrations.create_index(
+        "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
+    )
     trail = database[AuditEntry.COLLECTION]
     await trail.create_index([("seen_by", 1), ("_id", -1)])
     await trail.create_index([("registration_id", 1), ("_id", -1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.registration.bootstrap import bootstrap
 from services.registration.feed.builder import build_feed
+from services.registration.chores import do_chores
 from services.registration.handlers import handlers
 from services.registration.settings import RegistrationSettings
 from shared.messaging import topics
@@ -16,5 +17,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.REGISTRATION_INBOX, topics.events("matching")],
-    companions=[build_feed],
+    companions=[build_feed, do_chores],
 )

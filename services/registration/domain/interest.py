@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,10 @@ class InterestPolicy:
     remind_after: timedelta
     lapse_after: timedelta
 
+    def answer_by(self, at: datetime, *, reminder: bool) -> date:
+        """The last day for an answer to the question, or to the reminder, put at this moment."""
+        return (at + self.lapse_after - (self.remind_after if reminder else timedelta(0))).date()
+
 
 class Interest(BaseModel):
     """When the organisation was last heard of, and what it has been asked since."""
@@ -27,14 +31,17 @@ class Interest(BaseModel):
 
     since: datetime
     asked_at: datetime | None = None
-    reminded: bool = False
+    reminded_at: datetime | None = None
 
     def due(self, policy: InterestPolicy, at: datetime) -> Step | None:
-        """What is to be done at this moment; one who was never asked is never let go."""
+        """What is to be done at this moment.
+
+        One who was not asked twice, with the whole wait after the second time, is never let go:
+        neither after a long standstill of the platform nor by a clock that jumps.
+        """
         if self.asked_at is None:
             return "ask" if at >= self.since + policy.ask_after else None
-        if at >= self.asked_at + policy.lapse_after:
-            return "lapse"
-        if not self.reminded and at >= self.asked_at + policy.remind_after:
-            return "remind"
-        return None
+        if self.reminded_at is None:
+            return "remind" if at >= self.asked_at + policy.remind_after else None
+        # Who was told to answer by a day has all of it.
+        return "lapse" if at.date() > policy.answer_by(self.reminded_at, reminder=True) else None

@@ -335,17 +335,26 @@ class Registration(Aggregate):
 
     # ── what time does ───────────────────────────────────────────────────────────────────────
 
-    def check_interest(self, policy: InterestPolicy, *, at: datetime) -> Step | None:
-        """Ask, remind or let go as the policy wants at this moment; returns what was done."""
+    def check_interest(
+        self, policy: InterestPolicy, *, at: datetime, visiting: bool = False
+    ) -> Step | None:
+        """Ask, remind or let go as the policy wants at this moment; returns what was done.
+
+        `visiting`: its own approved match uses its visit, which is a sign of life by itself.
+        """
         if self.state not in OPEN or self.interest is None:
             return None
         step = self.interest.due(policy, at)
+        if step is not None and visiting:
+            self.interest = Interest(since=at)
+            self._touch()
+            return None
         match step:
             case "ask":
                 self.interest = self.interest.model_copy(update={"asked_at": at})
                 self._ask_for_interest(policy, at, reminder=False)
             case "remind":
-                self.interest = self.interest.model_copy(update={"reminded": True})
+                self.interest = self.interest.model_copy(update={"reminded_at": at})
                 self._ask_for_interest(policy, at, reminder=True)
             case "lapse":
                 self._move(RegistrationState.LAPSED, BY_TIME, "no answer whether still interested", at)
@@ -437,14 +446,12 @@ class Registration(Aggregate):
             self._note(by, why, at)
 
     def _ask_for_interest(self, policy: InterestPolicy, at: datetime, *, reminder: bool) -> None:
-        assert self.interest is not None
-        assert self.interest.asked_at is not None
-        answer_by = (self.interest.asked_at + policy.lapse_after).date()
         self._note(
             BY_TIME,
             "asked again whether still interested" if reminder else "asked whether still interested",
             at,
         )
+        answer_by = policy.answer_by(at, reminder=reminder)
         self._record(RegistrationInterestAsked(party=self.party, answer_by=answer_by, reminder=reminder))
 
     def _screened(self, event_id: str | None) -> dict[str, Any]:

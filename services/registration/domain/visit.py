@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -19,8 +20,14 @@ class VisitUse(BaseModel):
     partnership: str | None
 
 
+def visit_keys(registration_id: str, identifiers: Sequence[str]) -> list[str]:
+    """The keys a visit is registered under: each identifier once, or the registration where there is none."""
+    return list(dict.fromkeys(identifiers)) or [f"registration:{registration_id}"]
+
+
 class Visit(Aggregate):
-    """The one visit of the organisation with this identifier (`vat:…`, `euid:…`, `pic:…`), its id.
+    """The one visit of the organisation with this key, its id: an identifier (`vat:…`, `euid:…`, `pic:…`),
+    a merge of registrations (`merge:…`), or the registration itself where it has neither.
 
     Matching decides which match may claim the visit; this register only remembers what was approved,
     so that later registrations are screened with it.
@@ -42,9 +49,20 @@ class Visit(Aggregate):
             self.uses = kept
             self._touch()
 
+    def leave(self, registration_id: str) -> None:
+        """The registration was found not to be of this organisation: what it used is not this visit."""
+        kept = [use for use in self.uses if use.registration_id != registration_id]
+        if len(kept) != len(self.uses):
+            self.uses = kept
+            self._touch()
+
     def is_used_by_other_than(self, registration_id: str) -> bool:
         """Whether a match of another registration used the visit.
 
         Its own match does not count: an approved visitor may still amend its registration.
         """
         return any(use.registration_id != registration_id for use in self.uses)
+
+    def is_used_by(self, registration_id: str) -> bool:
+        """Whether a match of this registration uses the visit."""
+        return any(use.registration_id == registration_id for use in self.uses)

@@ -95,7 +95,7 @@ POLICY = InterestPolicy(
 
 
 def lapse(registration: Registration) -> None:
-    for days in (180, 208):
+    for days in (180, 194, 209):
         registration.check_interest(POLICY, at=A_MOMENT + timedelta(days=days))
 
 

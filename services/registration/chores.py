@@ -1,0 +1,163 @@
+"""Work that comes due by the passing of time; of all workers one does it, beside the event flow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from services.registration.bootstrap import Registering
+from services.registration.domain.registration import OPEN, Registration
+from services.registration.repositories import RegistrationUnitOfWork
+from services.registration.use_cases.check_interest import check_interest
+from shared.storage.driver import Collection, Document
+from shared.storage.lease import Lease
+from shared.storage.transactions import worth_another_try
+
+_log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 5.0
+"""Less than a lease lasts, so that the worker that has it keeps it."""
+AT_ONCE: Final = 50
+"""Cases in one transaction: few, so that it is short and hardly ever in the way of the event flow."""
+IN_A_ROUND: Final = 10_000
+"""Cases one round finds at the most; the next round finds the others."""
+
+Find = Callable[[Registering, datetime], Awaitable[list[str]]]
+"""The ids of what is due at that moment; what cannot be done now may be among them again and again."""
+Do = Callable[[RegistrationUnitOfWork, Sequence[str]], Awaitable[object]]
+"""Does what is due with these, in one transaction, having looked again whether it still is."""
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to be done again and again; `do_round` does all that is due at the moment."""
+
+    name: str
+    every: timedelta
+    do_round: Callable[[Round], Awaitable[None]]
+
+
+@dataclass
+class Round:
+    """One round of a chore, by the worker that has the lease."""
+
+    chore: str
+    registering: Registering
+    lease: Lease
+    stopping: asyncio.Event
+
+    @property
+    def now(self) -> datetime:
+        """The present moment of the service's clock."""
+        return self.registering.clock()
+
+    async def goes_on(self) -> bool:
+        """Whether there is still time, and the lease still ours; to be asked now and then in a long round."""
+        return not self.stopping.is_set() and await self.lease.hold()
+
+    async def for_all(self, find: Find, do: Do) -> None:
+        """Do it with all that are found, some in each transaction; one that fails is logged and left.
+
+        Raises what the database raises while it is away: whatever is not done is found again.
+        """
+        due = await find(self.registering, self.now)
+        for start in range(0, len(due), AT_ONCE):
+            if not await self.goes_on():
+                return
+            await self._do(do, due[start : start + AT_ONCE])
+
+    async def _do(self, do: Do, ids: Sequence[str]) -> None:
+        try:
+            await self.registering.transactions.run(lambda uow: do(uow, ids))
+        except Exception as error:
+            if worth_another_try(error):
+                raise
+            if len(ids) == 1:
+                _log.error("chore_left_undone", chore=self.chore, id=ids[0], exc_info=error)
+                return
+            for id in ids:
+                await self._do(do, [id])
+
+
+async def ids_of(collection: Collection, where: Document, **how: Any) -> list[str]:
+    """The ids of the documents that match, at most as many as one round takes."""
+    cursor = collection.find(where, {"_id": 1}, limit=IN_A_ROUND, **how)
+    return [document["_id"] async for document in cursor]
+
+
+def stored(moment: datetime) -> str:
+    """A moment to compare stored ones with; those of the same second count as earlier."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# ── the chores ───────────────────────────────────────────────────────────────────────────────
+
+
+async def _check_interest(round: Round) -> None:
+    policy = round.registering.settings.interest
+
+    async def silent(registering: Registering, at: datetime) -> list[str]:
+        not_asked = {"interest.asked_at": None}
+        not_reminded = {
+            "interest.reminded_at": None,
+            "interest.asked_at": {"$lte": stored(at - policy.remind_after)},
+        }
+        reminded = {"interest.reminded_at": {"$lte": stored(at - policy.lapse_after + policy.remind_after)}}
+        return await ids_of(
+            registering.database[Registration.COLLECTION],
+            {
+                "state": {"$in": sorted(OPEN)},
+                "interest.since": {"$lte": stored(at - policy.ask_after)},
+                "$or": [not_asked, not_reminded, reminded],
+            },
+        )
+
+    await round.for_all(silent, lambda uow, ids: check_interest(uow, ids, policy=policy))
+
+
+CHORES: Final = [
+    Chore("interest", timedelta(minutes=1), _check_interest),
+]
+
+
+# ── the companion ────────────────────────────────────────────────────────────────────────────
+
+
+async def do_chores(
+    registering: Registering,
+    stopping: asyncio.Event,
+    *,
+    chores: Sequence[Chore] = CHORES,
+    look_every_s: float = LOOK_EVERY_S,
+) -> None:
+    """The worker's companion: do each chore when its time has come, for as long as the lease is ours."""
+    lease = Lease("chores", registering.database)
+    next_round = dict.fromkeys((chore.name for chore in chores), float("-inf"))
+    try:
+        while not stopping.is_set():
+            for chore in chores:
+                if time.monotonic() < next_round[chore.name]:
+                    continue
+                round = Round(chore.name, registering, lease, stopping)
+                try:
+                    if not await round.goes_on():
+                        break
+                    await chore.do_round(round)
+                except Exception as error:  # noqa: BLE001 - said below
+                    if worth_another_try(error):
+                        _log.warning("chore_put_off", chore=chore.name, error=repr(error))
+                        break
+                    # A chore that fails must not end the worker, nor keep the others from being done.
+                    _log.error("chore_failed", chore=chore.name, exc_info=error)
+                next_round[chore.name] = time.monotonic() + chore.every.total_seconds()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), look_every_s)
+    finally:
+        await lease.let_go()

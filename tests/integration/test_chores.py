@@ -1,0 +1,143 @@
+"""Work that comes due by time, on real MongoDB: by several workers, through faults, with any clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.registration.bootstrap import Registering, bootstrap
+from services.registration.chores import CHORES, Chore, do_chores
+from services.registration.use_cases.submit_registration import submit_registration
+from shared.contracts.envelope import parse
+from shared.contracts.registration import Submission
+from shared.messaging.outbox import unpack
+from shared.storage.store import OUTBOX
+from tests.builders import a_submission
+from tests.conftest import Servers
+from tests.integration.apis import settings_of
+from tests.unit.registration.service import A_PARTICIPANT
+
+pytestmark = pytest.mark.integration
+
+WITHIN_S = 40.0
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **by: float) -> None:
+        self.at += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def root(mongo_url: str, database: str, clock: Clock) -> AsyncIterator[Registering]:
+    registering = await bootstrap(settings_of("registration", mongo_url), database=database, clock=clock)
+    yield registering
+    await registering.close()
+
+
+@asynccontextmanager
+async def worker(registering: Registering, *, every_s: float = 0.05) -> AsyncIterator[asyncio.Event]:
+    """A worker's companion, with rounds that follow each other closely."""
+    stopping = asyncio.Event()
+    often = [Chore(chore.name, timedelta(seconds=every_s), chore.do_round) for chore in CHORES]
+    running = asyncio.create_task(do_chores(registering, stopping, chores=often, look_every_s=every_s))
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, timeout=20)
+
+
+async def registered(registering: Registering, **changes: Any) -> str:
+    submission = Submission.model_validate(a_submission(**changes))
+    made = await registering.transactions.run(
+        lambda uow: submit_registration(uow, submission, by=A_PARTICIPANT)
+    )
+    return made.id
+
+
+async def published(registering: Registering) -> list[str]:
+    """The types of all events so far, in their order, with what they are about."""
+    rows = await registering.database[OUTBOX].find().sort("position", 1).to_list(None)
+    events = [parse(message.value) for row in rows for message in unpack(row)]
+    return [f"{event.type.removeprefix('cxc.registration.')} {event.subject}" for event in events]
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not await holds():
+        assert time.monotonic() < deadline, "it took too long"
+        await asyncio.sleep(0.05)
+
+
+async def test_who_falls_silent_is_asked_then_reminded_then_let_go(root: Registering, clock: Clock) -> None:
+    id = await registered(root)
+    said = await published(root)
+    async with worker(root):
+        for days, event in ((180, "interest_asked.v1"), (14, "interest_asked.v1"), (15, "lapsed.v1")):
+            clock.move(days=days)
+            said.append(f"{event} {id}")
+
+            async def all_said() -> bool:
+                return await published(root) == said
+
+            await until(all_said)
+
+
+async def test_several_workers_ask_each_registration_once(
+    root: Registering, mongo_url: str, clock: Clock
+) -> None:
+    ids = [await registered(root) for _ in range(120)]
+    clock.move(days=181)
+    others = [
+        await bootstrap(settings_of("registration", mongo_url), database=root.database.name, clock=clock)
+        for _ in range(2)
+    ]
+    try:
+        async with worker(root), worker(others[0]), worker(others[1]):
+
+            async def all_asked() -> bool:
+                asked = [line for line in await published(root) if line.startswith("interest_asked")]
+                return len(asked) >= len(ids)
+
+            await until(all_asked)
+            asked = Counter(line for line in await published(root) if line.startswith("interest_asked"))
+            assert asked == Counter(f"interest_asked.v1 {id}" for id in ids)
+    finally:
+        for other in others:
+            await other.close()
+
+
+async def test_the_companion_outlives_a_database_that_goes_away(
+    root: Registering, servers: Servers, clock: Clock
+) -> None:
+    id = await registered(root)
+    async with worker(root):
+        await asyncio.to_thread(servers.kill, "mongo")
+        clock.move(days=181)
+        await asyncio.sleep(1.0)
+        await asyncio.to_thread(servers.start, "mongo")
+
+        async def asked() -> bool:
+            return f"interest_asked.v1 {id}" in await published(root)
+
+        await until(asked)
