@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.contracts.vocabulary import Country, Ecosystem, Email, Language, PartnershipId
 from shared.errors import RuleBroken
+
+SHIPPED_PARTNERSHIPS: Final = Path(__file__).parent / "data" / "partnerships.yaml"
 
 
 class _Strict(BaseModel):

@@ -11,9 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.messaging.topics import ServiceName
+from shared.partnerships import SHIPPED_PARTNERSHIPS
 from shared.storage.driver import DriverName
-
-SHIPPED_PARTNERSHIPS = Path(__file__).parent / "data" / "partnerships.yaml"
 
 
 class KafkaSettings(BaseSettings):

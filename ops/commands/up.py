@@ -19,8 +19,7 @@ from ops.platform import SERVERS, AlreadyRunning, Platform
 from ops.processes import ProcessFailed
 from ops.topics import TopicsNotApplied
 from shared.messaging.topics import REGISTRATION_INBOX, SERVICES
-from shared.partnerships import Partnerships
-from shared.settings import SHIPPED_PARTNERSHIPS
+from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
 
 _SAMPLE = ROOT / "ops" / "sample" / "a-registration.json"
 

@@ -6,8 +6,7 @@ import pytest
 
 from services.funding.domain.progress import Progress
 from services.funding.use_cases.read_progress import read_progress
-from shared.partnerships import Partnerships
-from shared.settings import SHIPPED_PARTNERSHIPS
+from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
 
 
 def test_the_shipped_partnership_has_come_as_far_as_published() -> None:

@@ -18,8 +18,7 @@ from shared.contracts.envelope import NotACloudEvent, parse
 from shared.contracts.registration import Submission
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
-from shared.partnerships import Partnership, Partnerships
-from shared.settings import SHIPPED_PARTNERSHIPS
+from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnership, Partnerships
 
 START = date(2026, 3, 2)
 PARTNERSHIPS = Partnerships.load(SAMPLE_PARTNERSHIPS)

@@ -12,8 +12,8 @@ from pydantic import SecretStr, ValidationError
 
 from services.funding.settings import FundingSettings
 from shared.contracts.vocabulary import Ecosystem
-from shared.partnerships import Partnerships, UnknownPartnership
-from shared.settings import SHIPPED_PARTNERSHIPS, KafkaSettings
+from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships, UnknownPartnership
+from shared.settings import KafkaSettings
 
 GIVEN = {
     "CXC_KAFKA_BOOTSTRAP": "kafka.example:9092",
