@@ -37,9 +37,17 @@ from shared.contracts.registration import (
     Profile,
     RegistrationAccepted,
     RegistrationAmended,
+    RegistrationAssigned,
+    RegistrationDecisionUndone,
+    RegistrationInformationAsked,
+    RegistrationInterestAsked,
+    RegistrationInterestConfirmed,
+    RegistrationLapsed,
+    RegistrationMerged,
     RegistrationRefused,
     RegistrationRejected,
     RegistrationScreened,
+    RegistrationUnmerged,
     RegistrationWithdrawn,
 )
 from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Verdict
@@ -84,15 +92,46 @@ def a_receipt(outcome: Any = "passed") -> Receipt:
 
 def a_screening(verdict: Verdict, *, amended: bool = False, **changes: Any) -> RegistrationScreened:
     """A registration as the rules saw it."""
-    outcome = {"eligible": "passed", "ineligible": "failed", "needs_review": "needs_review"}[verdict]
+    return (RegistrationAmended if amended else RegistrationScreened)(**_screened(verdict, **changes))
+
+
+def an_assignment(verdict: Verdict, **changes: Any) -> RegistrationAssigned:
+    """A registration handed to HempClub."""
+    return RegistrationAssigned(**_screened(verdict, **changes))
+
+
+def a_merge(model: Any = RegistrationMerged, **changes: Any) -> Any:
+    """A registration found to be of the same organisation as another, or not to be."""
+    return model(**_screened(Verdict.ELIGIBLE, same_as="r-other", merge_id="g-1", **changes))
+
+
+def a_decision_undone(undone: Any = "accepted", **changes: Any) -> RegistrationDecisionUndone:
+    """An acceptance or rejection that was taken back."""
     fields: dict[str, Any] = {
+        "party": VISITOR,
+        "undone": undone,
+        "state": RegistrationState.ELIGIBLE,
+        "decision_id": "d-1",
+        **changes,
+    }
+    return RegistrationDecisionUndone(**fields)
+
+
+def a_question(**changes: Any) -> RegistrationInformationAsked:
+    """What staff want to know."""
+    fields: dict[str, Any] = {"party": VISITOR, "question": "Which spinning line is it about?", **changes}
+    return RegistrationInformationAsked(**fields)
+
+
+def _screened(verdict: Verdict, **changes: Any) -> dict[str, Any]:
+    outcome = {"eligible": "passed", "ineligible": "failed", "needs_review": "needs_review"}[verdict]
+    return {
         "party": VISITOR,
         "state": RegistrationState(verdict.value),
         "verdict": verdict,
         "receipt": a_receipt(outcome),
         **changes,
     }
-    return (RegistrationAmended if amended else RegistrationScreened)(**fields)
 
 
 def an_acceptance(*, pre_agreed: bool = False, **changes: Any) -> RegistrationAccepted:
@@ -151,6 +190,18 @@ def every_event() -> list[Event]:
         RegistrationRejected(party=VISITOR, reason=""),
         RegistrationWithdrawn(party=VISITOR, reason="No time this year."),
         RegistrationWithdrawn(party=VISITOR, reason=""),
+        *(an_assignment(verdict, before="sampletex", reason="It is about hemp.") for verdict in Verdict),
+        *(an_assignment(verdict, party=HOST) for verdict in Verdict),
+        a_question(),
+        a_question(answer_by=date(2023, 2, 1)),
+        a_decision_undone(),
+        a_decision_undone("rejected", reason="The wrong list was open."),
+        RegistrationInterestAsked(party=VISITOR, answer_by=date(2023, 8, 1)),
+        RegistrationInterestAsked(party=VISITOR, answer_by=date(2023, 8, 1), reminder=True),
+        RegistrationInterestConfirmed(party=VISITOR),
+        RegistrationLapsed(party=VISITOR),
+        a_merge(),
+        a_merge(RegistrationUnmerged),
         RegistrationRefused(
             refused_event_id="e-1",
             refused_source="/sample/crm",

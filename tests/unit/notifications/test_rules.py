@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -21,7 +22,16 @@ from shared.contracts.matching import (
     MatchProposed,
     MatchRefused,
 )
-from shared.contracts.registration import RegistrationRefused, RegistrationRejected, RegistrationWithdrawn
+from shared.contracts.registration import (
+    RegistrationErased,
+    RegistrationInterestAsked,
+    RegistrationInterestConfirmed,
+    RegistrationLapsed,
+    RegistrationRefused,
+    RegistrationRejected,
+    RegistrationUnmerged,
+    RegistrationWithdrawn,
+)
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
 from tests.unit.notifications import samples
@@ -56,6 +66,18 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.an_acceptance(), {V}, {V_INBOX}),
     (RegistrationRejected(party=samples.VISITOR, reason="No goal."), {V}, {V_INBOX}),
     (RegistrationWithdrawn(party=samples.VISITOR, reason=""), {V}, {V_INBOX, VS_INBOX}),
+    (samples.an_assignment(Verdict.ELIGIBLE), set(), {V_INBOX}),
+    (samples.an_assignment(Verdict.ELIGIBLE, party=samples.HOST), set(), {H_INBOX, HS_INBOX}),
+    (samples.an_assignment(Verdict.INELIGIBLE, before="sampletex"), set(), {V_INBOX, VS_INBOX}),
+    (samples.an_assignment(Verdict.NEEDS_REVIEW), {VS}, {V_INBOX, VS_INBOX}),
+    (samples.a_question(), {V}, {V_INBOX}),
+    (samples.a_decision_undone(), {V}, {V_INBOX}),
+    (samples.a_decision_undone("rejected"), {V}, {V_INBOX}),
+    (RegistrationInterestAsked(party=samples.VISITOR, answer_by=date(2023, 8, 1)), {V}, {V_INBOX}),
+    (RegistrationInterestConfirmed(party=samples.VISITOR), set(), set()),
+    (RegistrationLapsed(party=samples.VISITOR), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_merge(), set(), {VS_INBOX}),
+    (samples.a_merge(RegistrationUnmerged), set(), {VS_INBOX}),
     (samples.some_fits(2), set(), {V_INBOX}),
     (samples.some_fits(0), set(), {V_INBOX}),
     (samples.some_fits(2, side="host", party=samples.HOST), set(), {H_INBOX}),
@@ -113,7 +135,11 @@ def test_no_event_is_missing_from_the_table_and_nothing_in_it_is_unknown() -> No
 
 
 def test_an_event_told_to_nobody_says_why() -> None:
-    assert set(RULES.nobody) == {EventType.REGISTRATION_REFUSED, EventType.REGISTRATION_ERASED}
+    assert set(RULES.nobody) == {
+        EventType.REGISTRATION_REFUSED,
+        EventType.REGISTRATION_ERASED,
+        EventType.REGISTRATION_INTEREST_CONFIRMED,
+    }
     assert all(len(reason) > 20 for reason in RULES.nobody.values())
     refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
     assert told(refused) == {"email": set(), "inbox": set()}
@@ -137,6 +163,7 @@ def test_the_table_names_what_does_not_fit() -> None:
         "cxc.match.new.v1 is not in the table",
         "cxc.match.dreamt.v1 is no contract",
         "cxc.registration.erased.v1 is no contract",
+        "cxc.registration.interest_confirmed.v1 is no contract",
         "cxc.registration.refused.v1 is no contract",
         "template nowhere does not exist",
         "cxc.match.agreed.v1 has no field weather",
@@ -159,6 +186,19 @@ def test_a_partnership_nobody_configured_has_no_staff_to_tell() -> None:
     alone: dict[str, Any] = {"partnership": None}
     party = samples.VISITOR.model_copy(update=alone)
     assert told(samples.a_screening(Verdict.NEEDS_REVIEW, party=party)) == {"email": {V}, "inbox": {V_INBOX}}
+
+
+@pytest.mark.parametrize("event", samples.every_event(), ids=lambda event: event.TYPE)
+def test_no_mail_goes_to_an_empty_address(event: Event) -> None:
+    erased = {
+        role: getattr(event, role).erased() for role in ("party", "visitor", "host") if hasattr(event, role)
+    }
+    assert all(address for address in told(event.model_copy(update=erased))["email"])
+
+
+def test_an_erasure_is_told_to_nobody() -> None:
+    erased = RegistrationErased(party=samples.VISITOR.erased(), on_behalf_of="organisation")
+    assert told(erased) == {"email": set(), "inbox": set()}
 
 
 def test_a_recipient_without_an_address_has_the_inbox() -> None:

@@ -20,6 +20,7 @@ from services.notifications.words import Words, days, eur
 from shared.contracts.common import Window
 from shared.contracts.envelope import Event
 from shared.contracts.matching import MatchApproved, MatchRefused
+from shared.contracts.registration import RegistrationInterestAsked
 from shared.contracts.vocabulary import Verdict
 from tests.builders import an_envelope
 from tests.fakes import MemoryDatabase, MemoryStore
@@ -105,6 +106,28 @@ async def test_an_amount_and_its_reason_are_said_in_words() -> None:
     assert mail.subject == "EUR 450.00 are reserved for your visit to Navigli Textile Tech Centre (sample)"
     assert "14 to 16 February 2023" in mail.text
     assert "How it was calculated: One plain sentence says it all." in mail.text
+
+
+async def test_a_decision_taken_back_says_what_was_told_and_what_holds_now() -> None:
+    mail = (await mails_of(samples.a_decision_undone(reason="The wrong list was open.")))[
+        samples.VISITOR.email
+    ]
+    assert "We told you that the registration of Tagus Fibre Works (sample) was accepted." in mail.text
+    assert "waits for a decision again" in mail.text
+    assert "The reason: The wrong list was open." in mail.text
+    mail = (await mails_of(samples.a_decision_undone("rejected")))[samples.VISITOR.email]
+    assert "We told you that the registration of Tagus Fibre Works (sample) was not accepted." in mail.text
+    assert "The reason" not in mail.text
+
+
+async def test_a_question_says_by_when_and_a_reminder_is_one() -> None:
+    mail = (await mails_of(samples.a_question(answer_by=date(2023, 2, 1))))[samples.VISITOR.email]
+    assert "Which spinning line is it about?" in mail.text
+    assert "send it again, by 1 February 2023." in mail.text
+    mail = (await mails_of(samples.a_question()))[samples.VISITOR.email]
+    assert "send it again. It is then" in mail.text
+    asked = RegistrationInterestAsked(party=samples.VISITOR, answer_by=date(2023, 8, 1), reminder=True)
+    assert (await mails_of(asked))[samples.VISITOR.email].subject.startswith("Reminder: are you still")
 
 
 async def test_fits_are_a_list_in_html_and_in_text() -> None:
