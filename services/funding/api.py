@@ -17,11 +17,14 @@ from services.funding.settings import FundingSettings
 from services.funding.use_cases.preview_lump_sum import preview_lump_sum
 from services.funding.use_cases.read_budget import read_budget
 from services.funding.use_cases.read_progress import read_progress
+from services.funding.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.vocabulary import GrantState, PartnershipId
 from shared.errors import NotFound
+from shared.held import Kind, held_router
 from shared.http import After, Authenticated, Limit, create_api, next_of, problem_responses
 from shared.partnerships import Partnership
+from shared.security import Caller
 
 grants = APIRouter(tags=["grants"])
 lump_sums = APIRouter(tags=["lump sums"])
@@ -283,6 +286,13 @@ def _party(party: Party) -> PartyView:
     )
 
 
+async def _tell(root: Funding, id: str, caller: Caller) -> list[Kind]:
+    return await root.transactions.read(lambda uow: tell_what_is_held(uow, id, by=caller))
+
+
+held = held_router("funding", _tell)
+
+
 def create_app(settings: FundingSettings | None = None) -> FastAPI:
     """The API: `uvicorn services.funding.api:create_app --factory`."""
     settings = settings or FundingSettings.load()
@@ -290,6 +300,6 @@ def create_app(settings: FundingSettings | None = None) -> FastAPI:
         settings,
         title="ClusterXchange funding",
         description="Lump sums of approved matches, with their receipts, and the budgets they are paid from.",
-        routers=[grants, lump_sums, partnerships],
+        routers=[grants, lump_sums, partnerships, held],
         bootstrap=lambda: bootstrap(settings),
     )

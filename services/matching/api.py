@@ -21,10 +21,13 @@ from services.matching.use_cases.decline_match import decline_match
 from services.matching.use_cases.propose_match import propose_match
 from services.matching.use_cases.refuse_match import refuse_match
 from services.matching.use_cases.suggest_partners import suggest_partners
+from services.matching.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.matching import Fit, Reason, Side
 from shared.contracts.vocabulary import MatchState, OrganisationKind, PartnershipId
+from shared.held import Kind, held_router
 from shared.http import After, Authenticated, Limit, cause_of, create_api, next_of, problem_responses
+from shared.security import Caller
 from shared.storage.unit_of_work import because_of
 
 router = APIRouter()
@@ -363,6 +366,13 @@ async def cancel(
     return await _step(matching, request, lambda uow: cancel_match(uow, id, by=caller, reason=grounds.reason))
 
 
+async def _tell(root: Matching, id: str, caller: Caller) -> list[Kind]:
+    return await root.transactions.read(lambda uow: tell_what_is_held(uow, id, by=caller))
+
+
+held = held_router("matching", _tell)
+
+
 def create_app(settings: MatchingSettings | None = None) -> FastAPI:
     """The API; `uvicorn services.matching.api:create_app --factory`."""
     settings = settings or MatchingSettings.load()
@@ -373,6 +383,6 @@ def create_app(settings: MatchingSettings | None = None) -> FastAPI:
             "Finds who fits whom and says why; proposals, answers and approvals of matches. The "
             "visitor's one visit of the scheme is claimed with the last approval."
         ),
-        routers=[router],
+        routers=[router, held],
         bootstrap=lambda: bootstrap(settings),
     )

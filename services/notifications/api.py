@@ -14,7 +14,9 @@ from services.notifications.domain.recipients import Role, organisation_key, par
 from services.notifications.domain.rules import Channel
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.read_notification import read_notification
+from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from shared.errors import Forbidden, NotFound
+from shared.held import Kind, held_router
 from shared.http import After, Authenticated, Limit, cause_of, create_api, next_of, problem_responses
 from shared.security import Caller, CallerRole
 from shared.storage.unit_of_work import because_of
@@ -196,6 +198,13 @@ async def one(id: str, caller: Authenticated, notifications: Root) -> LogEntryIn
     return LogEntryInFull.of(found, caller)
 
 
+async def _tell(root: Notifications, id: str, caller: Caller) -> list[Kind]:
+    return await root.transactions.read(lambda uow: tell_what_is_held(uow, id, by=caller))
+
+
+held = held_router("notifications", _tell)
+
+
 def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
     """The API; `uvicorn services.notifications.api:create_app --factory`."""
     settings = settings or NotificationsSettings.load()
@@ -203,6 +212,6 @@ def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
         settings,
         title="ClusterXchange notifications",
         description="Who was told what, when, through which channel, and what became of it.",
-        routers=[router],
+        routers=[router, held],
         bootstrap=lambda: bootstrap(settings),
     )

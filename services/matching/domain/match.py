@@ -98,6 +98,10 @@ class Match(Aggregate):
         """The party on that side."""
         return self.visitor if side == "visitor" else self.host
 
+    def side_of(self, registration_id: str) -> Side:
+        """The side on which one of its two registrations is."""
+        return "visitor" if self.visitor.registration_id == registration_id else "host"
+
     @property
     def asked(self) -> Side:
         """The side that did not propose, and answers."""

@@ -1,0 +1,65 @@
+"""Someone asks what matching holds about a registration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.matching.domain.match import Match
+from services.matching.repositories import MatchingUnitOfWork
+from shared.contracts.common import ERASED
+from shared.contracts.matching import Side
+from shared.contracts.vocabulary import MatchState
+from shared.erasure import without_words
+from shared.held import UNTIL_ERASED, Kind, require_may_know, without_other_side
+from shared.security import Caller
+
+
+async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
+    """Its profile in the pool, its matches and the claim on its visit; raises `NotFound`."""
+    candidate = await uow.candidates.find(registration_id)
+    matches = await uow.matches.naming(registration_id)
+    parties = [match.party(match.side_of(registration_id)) for match in matches]
+    if candidate is not None and candidate.party is not None:
+        parties.append(candidate.party)
+    require_may_know(by, parties, "matching", registration_id)
+    visits = [
+        match
+        for match in matches
+        if match.state is MatchState.APPROVED and match.visitor.registration_id == registration_id
+    ]
+    used = [claim for match in visits for claim in await uow.claims.used_by(match.id)]
+    return [
+        Kind(
+            name="profile",
+            what="What the registration looks for and offers, as accepted into the pool, and the matches "
+            "it is in: partners are found by it.",
+            kept=UNTIL_ERASED,
+            documents=[candidate.model_dump(mode="json")] if candidate is not None else [],
+        ),
+        Kind(
+            name="matches",
+            what="Every proposal it made or got and what became of it, with the score and its reasons: both "
+            "sides and both partnerships decide by them.",
+            kept="Without name, address and words from the erasure on; that there was a match stays, as "
+            "grants and statistics rest on it.",
+            documents=[_as_seen_by(registration_id, match) for match in matches],
+        ),
+        Kind(
+            name="visit",
+            what="The identifiers under which its one visit of the scheme is used up.",
+            kept="For the life of the scheme, also after an erasure: an organisation visits once, whoever "
+            "registers it anew. It goes when the match that uses it is cancelled.",
+            documents=[claim.model_dump(mode="json") for claim in used],
+        ),
+    ]
+
+
+def _as_seen_by(registration_id: str, match: Match) -> dict[str, Any]:
+    own = match.side_of(registration_id)
+    other: Side = "host" if own == "visitor" else "visitor"
+    names = [name for name in (match.party(other).organisation, match.party(other).email) if name != ERASED]
+    document = match.model_dump(mode="json")
+    return document | {
+        other: without_other_side(match.party(other)),
+        "ended_because": match.ended_because and without_words(match.ended_because, filter(None, names)),
+    }

@@ -1,0 +1,57 @@
+"""Someone asks what notifications holds about a registration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.notifications.domain.notification import Notification
+from services.notifications.domain.recipients import organisation_key
+from services.notifications.repositories import NotificationsUnitOfWork
+from shared.held import UNTIL_ERASED, Kind, nothing_held
+from shared.security import Caller, CallerRole
+
+_NOT_ITS_OWN: Final = {
+    "address",
+    "last_reply",
+    "mentions",
+    "partnerships",
+    "recipient_key",
+    "recipient_registration",
+    "subject",
+    "text",
+}
+"""What a message to somebody else says, and where it went, is that one's to know."""
+
+
+async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
+    """What it was told, and to whom else messages about it went; raises `NotFound`."""
+    messages = await uow.notifications.naming(registration_id)
+    own = [one for one in messages if one.recipient_registration == registration_id]
+    if not own or not _may_know(by, own):
+        raise nothing_held("notifications", registration_id)
+    others = [one for one in messages if one.recipient_registration != registration_id]
+    return [
+        Kind(
+            name="messages",
+            what="Every mail to it and every entry of its inbox, in full, and what became of it: so that it "
+            "can be told later what was said when.",
+            kept=f"For the retention time of messages, at the most. {UNTIL_ERASED}",
+            documents=[one.model_dump(mode="json", exclude={"mentions"}) for one in own],
+        ),
+        Kind(
+            name="messages to others",
+            what="That staff, or the other organisation of a match, were told of a fact about it, when and "
+            "how; their words and addresses are theirs.",
+            kept="For the retention time of messages; words that name it go when it is erased.",
+            documents=[one.model_dump(mode="json", exclude=_NOT_ITS_OWN) for one in others],
+        ),
+    ]
+
+
+def _may_know(by: Caller, own: list[Notification]) -> bool:
+    keys = {one.recipient_key for one in own}
+    return (
+        by.role is CallerRole.SUPPORT_OFFICE
+        or (by.role is CallerRole.PARTICIPANT and organisation_key(by.organisation or "") in keys)
+        or any(by.is_staff_of(one.partnership) for one in own)
+    )
