@@ -11,7 +11,9 @@ from shared.contracts.envelope import CloudEvent
 from shared.contracts.registration import (
     RegistrationAccepted,
     RegistrationAmended,
+    RegistrationDecisionUndone,
     RegistrationErased,
+    RegistrationLapsed,
     RegistrationRejected,
     RegistrationWithdrawn,
 )
@@ -51,6 +53,30 @@ async def on_withdrawn(event: RegistrationWithdrawn, uow: MatchingUnitOfWork, en
         version=_version(envelope),
         reason=f"{event.party.organisation} withdrew its registration.",
     )
+
+
+@handlers.on_enveloped(RegistrationLapsed)
+async def on_lapsed(event: RegistrationLapsed, uow: MatchingUnitOfWork, envelope: CloudEvent) -> None:
+    await leave_pool(
+        uow,
+        event.party,
+        version=_version(envelope),
+        reason=f"{event.party.organisation} did not answer whether it is still interested.",
+    )
+
+
+@handlers.on_enveloped(RegistrationDecisionUndone)
+async def on_decision_undone(
+    event: RegistrationDecisionUndone, uow: MatchingUnitOfWork, envelope: CloudEvent
+) -> None:
+    if event.undone == "accepted":
+        await leave_pool(
+            uow,
+            event.party,
+            version=_version(envelope),
+            reason=f"The acceptance of {event.party.organisation} was taken back.",
+            acceptance_undone=True,
+        )
 
 
 @handlers.on_enveloped(RegistrationErased)

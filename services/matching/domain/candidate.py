@@ -54,6 +54,8 @@ class Candidate(Aggregate):
     named_by: list[str] = []
     """Registrations that named this one as their pre-agreed partner before it was in the pool."""
     engagements: list[Engagement] = []
+    brought: list[Engagement] = []
+    """What it was engaged in already when it was last accepted: it had been accepted before, and changed."""
 
     # ── the pool ─────────────────────────────────────────────────────────────────────────────
 
@@ -67,6 +69,7 @@ class Candidate(Aggregate):
         self.profile = profile
         self.in_pool = True
         self.since = self.since or at
+        self.brought = self.engagements
         self.heard = version
         self._touch()
 
@@ -76,6 +79,11 @@ class Candidate(Aggregate):
         self.in_pool = False
         self.heard = version
         self._touch()
+
+    @property
+    def engaged_since(self) -> list[Engagement]:
+        """What rests on its last acceptance: matches it was not engaged in, or not approved in, before."""
+        return [engagement for engagement in self.engagements if engagement not in self.brought]
 
     def erase(self, party: Party, *, version: int) -> None:
         """The registration's personal data are gone; `party` is what is left of it.

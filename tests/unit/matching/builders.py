@@ -23,10 +23,12 @@ from shared.contracts.registration import (
     Profile,
     RegistrationAccepted,
     RegistrationAmended,
+    RegistrationDecisionUndone,
+    RegistrationLapsed,
     RegistrationRejected,
     RegistrationWithdrawn,
 )
-from shared.contracts.vocabulary import Ecosystem, Goal, Role
+from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Role
 from shared.messaging.consumer import BatchConsumer
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
@@ -246,6 +248,20 @@ def gone(
 ) -> CloudEvent:
     """The registration was rejected or withdrawn."""
     event = model(party=party, reason="")
+    return an_envelope(event, service="registration", subject=party.registration_id, sequence=sequence)
+
+
+def lapsed(party: Party, sequence: int = 3) -> CloudEvent:
+    """Nobody answered whether it is still interested."""
+    event = RegistrationLapsed(party=party)
+    return an_envelope(event, service="registration", subject=party.registration_id, sequence=sequence)
+
+
+def undone(party: Party, sequence: int = 3, what: Any = "accepted") -> CloudEvent:
+    """Staff took back their decision about the registration."""
+    event = RegistrationDecisionUndone(
+        party=party, undone=what, state=RegistrationState.ELIGIBLE, decision_id="d-1"
+    )
     return an_envelope(event, service="registration", subject=party.registration_id, sequence=sequence)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,8 +55,10 @@ from tests.unit.matching.builders import (
     accepted,
     amended,
     gone,
+    lapsed,
     participant_of,
     staff_of,
+    undone,
 )
 
 SUPPORT = Caller("office", CallerRole.SUPPORT_OFFICE)
@@ -362,8 +365,12 @@ async def test_each_sees_only_its_own_matches(service: Service, caller: Caller, 
 # ── the pool ─────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("model", [RegistrationWithdrawn, RegistrationRejected])
-async def test_one_that_leaves_ends_its_open_matches(service: Service, model: Any) -> None:
+@pytest.mark.parametrize(
+    "leaving",
+    [partial(gone, RegistrationWithdrawn), partial(gone, RegistrationRejected), lapsed, undone],
+    ids=["withdrawn", "rejected", "lapsed", "undone"],
+)
+async def test_one_that_leaves_ends_its_open_matches(service: Service, leaving: Any) -> None:
     await pool_of(service, visitor(), host("asks"), host("is asked"), host("agreed"))
     await pool_of(service, visitor("w"), host("approved"))
     await proposed(service, host_id="asks", by="asks")
@@ -371,7 +378,7 @@ async def test_one_that_leaves_ends_its_open_matches(service: Service, model: An
     await agreed(service, host_id="agreed")
     await approve(service, await agreed(service, "w", "approved"), "vop", "hop")
     before = len(service.names())
-    await service.consume(gone(model, visitor()), gone(model, visitor("w")))
+    await service.consume(leaving(visitor()), leaving(visitor("w")))
     assert service.dead_letters() == []
     assert service.names()[before:] == ["MatchDeclined", "MatchCancelled", "MatchCancelled", "MatchCancelled"]
     with pytest.raises(NotFound):
@@ -386,6 +393,51 @@ async def test_a_stay_that_has_begun_outlives_the_withdrawal(service: Service) -
     await approve(service, await agreed(service, stay=begun), "vop", "hop")
     await service.consume(gone(RegistrationWithdrawn, visitor()))
     assert service.names()[-1] == "MatchApproved"
+
+
+async def test_an_acceptance_undone_tells_the_partner_why_and_can_be_given_again(service: Service) -> None:
+    await pool_of(service, visitor(), host())
+    await approve(service, await agreed(service), "vop", "hop")
+    await service.consume(undone(visitor()))
+    [cancelled] = [event for event in service.published() if isinstance(event, MatchCancelled)]
+    assert cancelled.was_approved
+    assert cancelled.reason == f"The acceptance of {visitor().organisation} was taken back."
+    await service.consume(accepted(visitor(), a_profile(), sequence=4))
+    await approve(service, await agreed(service), "vop", "hop")
+    assert service.names()[-1] == "MatchApproved"
+
+
+async def test_news_of_an_undoing_that_comes_late_changes_nothing(service: Service) -> None:
+    await pool_of(service, visitor(), host())
+    await service.consume(accepted(visitor(), a_profile(), sequence=4))
+    await service.consume(undone(visitor(), sequence=3))
+    await proposed(service)
+    assert service.names() == ["MatchProposed"]
+
+
+async def test_a_rejection_undone_brings_nobody_into_the_pool(service: Service) -> None:
+    await pool_of(service, host())
+    await service.consume(gone(RegistrationRejected, visitor()), undone(visitor(), 4, "rejected"))
+    with pytest.raises(NotFound):
+        await proposed(service)
+    await service.consume(accepted(visitor(), a_profile(), sequence=5))
+    await proposed(service)
+
+
+async def test_an_acceptance_undone_leaves_alone_what_an_earlier_one_had_led_to(service: Service) -> None:
+    await pool_of(service, visitor(), host("before"), host("open"), host("since"))
+    await proposed(service, host_id="open")
+    await approve(service, await agreed(service, "v", "before"), "vop")
+    await service.consume(amended(visitor()), accepted(visitor(), a_profile(), sequence=4))
+    await proposed(service, host_id="since")
+    before = len(service.names())
+    await service.consume(undone(visitor(), sequence=5))
+    assert service.dead_letters() == []
+    assert service.names()[before:] == ["MatchCancelled"]
+    living = await service.transactions.read(
+        lambda uow: uow.matches.page(SUPPORT, registration="v", state=MatchState.PROPOSED)
+    )
+    assert [match.host.registration_id for match in living] == ["open"]
 
 
 async def test_two_sides_that_leave_in_one_batch_end_their_match_once(service: Service) -> None:
