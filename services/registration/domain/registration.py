@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from services.registration.domain.eligibility import Screening
 from services.registration.domain.identifiers import Identifiers
 from services.registration.domain.interest import Interest, InterestPolicy, Step
+from services.registration.domain.versions import Sending, SentVersion
 from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED, Party, Place, Receipt
 from shared.contracts.registration import (
@@ -50,6 +51,8 @@ SCREENED: Final = frozenset(
 """States before anyone decided; each is the verdict of the rules."""
 OPEN: Final = SCREENED | {RegistrationState.ACCEPTED}
 """States in which a registration can still be withdrawn."""
+CLOSED: Final = frozenset(RegistrationState) - OPEN
+"""States in which nothing is decided any more."""
 AMENDABLE: Final = OPEN | {RegistrationState.LAPSED}
 """A lapsed registration comes back when it is sent again."""
 
@@ -88,6 +91,12 @@ class StillOpen(RuleBroken):
     """A registration somebody may still decide is withdrawn before it is erased."""
 
     code = "still-open"
+
+
+class AlreadyErased(RuleBroken):
+    """Its personal data are gone, and nothing can be done with what is left."""
+
+    code = "erased"
 
 
 class UnresolvableReference(RuleBroken):
@@ -184,6 +193,8 @@ class Registration(Aggregate):
     question: Question | None = None
     """What staff wait for an answer to."""
     interest: Interest | None = None
+    sent: Sending | None = None
+    """The last amendment; None while it says what was first sent."""
     borrowed: dict[str, list[str]] = {}
     """Identifiers of registrations found to be of the same organisation, by the finding."""
     erased_at: datetime | None = None
@@ -222,13 +233,16 @@ class Registration(Aggregate):
         assessment: Assessment,
         at: datetime,
         event_id: str | None = None,
-    ) -> None:
+    ) -> SentVersion:
         """Replace the whole registration and screen it anew; answers what staff asked.
 
-        Raises `WrongState` once it is rejected or withdrawn, and `UnresolvableReference`.
+        Returns what it said before, to be kept. Raises `WrongState` once it is rejected or withdrawn,
+        and `UnresolvableReference`.
         """
         self._require(AMENDABLE, "amended")
         _partner_ids(submission, self.origin.source)
+        before = self.as_sent(until=at)
+        self.sent = Sending(number=before.number + 1, at=at, by=by)
         self.submission = submission
         own = _party(submission, self.id, self.party.owner, self.origin.system, assessment)
         self.party = own.model_copy(update={"identifiers": self._with_borrowed(own.identifiers)})
@@ -238,6 +252,15 @@ class Registration(Aggregate):
         self._move(RegistrationState(self.verdict), by, "amended", at)
         self._record(RegistrationAmended(**self._screened(event_id)))
         self._accept_automatically(assessment, at)
+        return before
+
+    def as_sent(self, *, until: datetime | None = None) -> SentVersion:
+        """What it says at present, as the version it is."""
+        first = self.history[0]
+        sending = self.sent or Sending(number=1, at=first.at, by=first.by)
+        return SentVersion.of(
+            self.id, sending, self.submission, self.verdict, self.receipt, until=until
+        )
 
     def withdraw(self, *, by: str, reason: str, at: datetime) -> None:
         """Take it back; raises `WrongState` once it is rejected or withdrawn."""
@@ -366,8 +389,9 @@ class Registration(Aggregate):
     ) -> None:
         """Let go of the personal data; what counts (kind, country, state, verdict, moments) stays.
 
-        Raises `StillOpen` while it could still be decided.
+        Raises `StillOpen` while it could still be decided, and `AlreadyErased`.
         """
+        self._require_not_erased()
         if self.state in OPEN:
             raise StillOpen(f"Registration {self.id} is still open; withdraw it before it is erased.")
         self.submission = without_personal_data(self.submission)
@@ -410,7 +434,15 @@ class Registration(Aggregate):
         self._move(RegistrationState.ACCEPTED, by, why, at)
         self._record(RegistrationAccepted(party=self.party, profile=self.profile, automatic=automatic))
 
+    def _require_not_erased(self) -> None:
+        if self.erased_at is not None:
+            raise AlreadyErased(
+                f"Registration {self.id} was erased on {self.erased_at:%d %B %Y}; to take part again the "
+                "organisation registers anew."
+            )
+
     def _require(self, allowed: frozenset[RegistrationState], what: str) -> None:
+        self._require_not_erased()
         if self.state not in allowed:
             raise WrongState(
                 f"Registration {self.id} is {self.state.replace('_', ' ')} and cannot be {what}; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.registration.access import Sender, origin_of
 from services.registration.domain.registration import (
+    AlreadyErased,
     AlreadySubmitted,
     Origin,
     Registration,
@@ -15,6 +16,7 @@ from shared.contracts.envelope import new_id
 from shared.contracts.registration import Submission
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import RegistrationState
+from shared.errors import RuleBroken
 
 
 async def submit_registration(
@@ -22,13 +24,13 @@ async def submit_registration(
 ) -> Registration:
     """Screen and store a new registration; accepted at once where its partnership does so.
 
-    Raises `AlreadySubmitted`, `UnknownPartnership`, `UnresolvableReference` and `Forbidden`.
+    Raises `AlreadySubmitted`, `AlreadyErased`, `UnknownPartnership`, `UnresolvableReference` and `Forbidden`.
     """
     origin = by if isinstance(by, Origin) else origin_of(by)
     id = _id_for(origin)
     assessment = await assess_submission(uow, submission, registration_id=id)
     if (earlier := await uow.registrations.find(id)) is not None:
-        raise _already_submitted(earlier)
+        raise _already_submitted(earlier, origin)
     registration = Registration.submit(submission, id=id, origin=origin, assessment=assessment, at=uow.now)
     uow.registrations.add(registration)
     return registration
@@ -40,7 +42,12 @@ def _id_for(origin: Origin) -> str:
     return id_from_outside(origin.source, origin.reference)
 
 
-def _already_submitted(earlier: Registration) -> AlreadySubmitted:
+def _already_submitted(earlier: Registration, origin: Origin) -> RuleBroken:
+    if earlier.erased_at is not None:
+        return AlreadyErased(
+            f"'{origin.reference}' was submitted before, and erased on {earlier.erased_at:%d %B %Y}; register "
+            "anew under another subject."
+        )
     reference = f"'{earlier.origin.reference}' was already submitted and is registration {earlier.id}"
     if earlier.state in (RegistrationState.WITHDRAWN, RegistrationState.REJECTED):
         return AlreadySubmitted(
