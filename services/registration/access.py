@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from services.registration.domain.duplicate import Duplicate
 from services.registration.domain.feed import EVERYTHING, scope_of_partnership, scope_of_source
+from services.registration.domain.merge import Merge
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from shared.errors import Forbidden, Malformed, NotFound
@@ -52,6 +54,24 @@ async def registration_to_decide(uow: RegistrationUnitOfWork, id: str, by: Calle
     registration = await uow.registrations.get_visible_to(by, id)
     by.require_staff_of(registration.party.partnership)
     return registration
+
+
+async def pair_to_decide(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Duplicate:
+    """The pair of lookalikes, for staff of either side to decide; raises `NotFound` and `Forbidden`."""
+    duplicate = await uow.duplicates.get_visible_to(by, id)
+    by.require_staff_of(*duplicate.partnerships)
+    return duplicate
+
+
+async def merge_to_undo(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Merge:
+    """The merge, for staff of either side to undo; raises `NotFound` and `Forbidden`."""
+    merge = await uow.merges.find(id)
+    sides = await uow.registrations.get_all(merge.registrations) if merge is not None else []
+    partnerships = [side.party.partnership for side in sides]
+    if merge is None or not (by.sees_everything or by.is_staff_of(*partnerships)):
+        raise NotFound(f"There is no merge {id}, or none you may see.")
+    by.require_staff_of(*partnerships)
+    return merge
 
 
 def scope_of_reader(caller: Caller) -> str:

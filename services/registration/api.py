@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.registration.bootstrap import bootstrap
-from services.registration.routes import audit, feed, inbox, registrations, schemas
+from services.registration.routes import audit, duplicates, feed, inbox, registrations, schemas
 from services.registration.settings import RegistrationSettings
 from shared.http import create_api
 
@@ -20,6 +20,13 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
             "Organisations register as visitor or host and are screened by the scheme's rules; every "
             "verdict comes with its receipt. The same by event: see the JSON Schemas of the commands."
         ),
-        routers=[registrations.router, audit.router, feed.router, inbox.router, schemas.router],
+        routers=[
+            registrations.router,
+            audit.router,
+            duplicates.router,
+            feed.router,
+            inbox.router,
+            schemas.router,
+        ],
         bootstrap=lambda: bootstrap(settings),
     )

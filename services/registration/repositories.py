@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import date
 from itertools import chain
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from services.registration.domain.audit import Action, AuditEntry
+from services.registration.domain.duplicate import Duplicate, DuplicateState, Search
+from services.registration.domain.merge import Merge
 from services.registration.domain.registration import OPEN, Registration
 from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.visit import Visit
@@ -84,6 +86,63 @@ class Visits(Repository[Visit]):
     """The once-only register."""
 
     model = Visit
+
+
+class Duplicates(Repository[Duplicate]):
+    """Pairs of registrations that may be of one organisation."""
+
+    model = Duplicate
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Duplicate:
+        """The pair; raises `NotFound` also when the caller may not see it."""
+        pair = await self.find(id)
+        if pair is None or not (caller.sees_everything or caller.is_staff_of(*pair.partnerships)):
+            raise NotFound(f"There is no pair of lookalikes {id}, or none you may see.")
+        return pair
+
+    async def of(self, registration_id: str) -> list[Duplicate]:
+        """All pairs this registration is one of, the most alike first."""
+        return await self._uow.query(Duplicate, {"registrations": registration_id}, sort=_MOST_ALIKE)
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        state: DuplicateState | None = None,
+        least: int = 0,
+        partnership: str | None = None,
+        behind: tuple[int, str] | None = None,
+        limit: int = 50,
+    ) -> list[Duplicate]:
+        """Those the caller may see and the filters leave, the most alike first.
+
+        `behind`: score and id of the last one of the page before.
+        """
+        where = _all_of(
+            {} if visible_to.sees_everything else {"partnerships": visible_to.partnership},
+            {"state": state} if state is not None else {},
+            {"score": {"$gte": least}} if least else {},
+            {"partnerships": partnership} if partnership is not None else {},
+            {"$or": [{"score": {"$lt": behind[0]}}, {"score": behind[0], "_id": {"$gt": behind[1]}}]}
+            if behind is not None
+            else {},
+        )
+        return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE, limit=limit)
+
+
+_MOST_ALIKE: Final = [("score", -1), ("_id", 1)]
+
+
+class Merges(Repository[Merge]):
+    """What staff found to be one organisation, undone findings included."""
+
+    model = Merge
+
+
+class Searches(Repository[Search]):
+    """For which registrations lookalikes were searched."""
+
+    model = Search
 
 
 class Trail(Repository[AuditEntry]):
@@ -173,6 +232,9 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.registrations = Registrations(self)
         self.visits = Visits(self)
         self.trail = Trail(self)
+        self.duplicates = Duplicates(self)
+        self.merges = Merges(self)
+        self.searches = Searches(self)
 
 
 async def make_indexes(database: Database) -> None:
@@ -188,3 +250,7 @@ async def make_indexes(database: Database) -> None:
     trail = database[AuditEntry.COLLECTION]
     await trail.create_index([("seen_by", 1), ("_id", -1)])
     await trail.create_index([("registration_id", 1), ("_id", -1)])
+    duplicates = database[Duplicate.COLLECTION]
+    await duplicates.create_index("registrations")
+    await duplicates.create_index([("partnerships", 1), ("score", -1), ("_id", 1)])
+    await duplicates.create_index([("score", -1), ("_id", 1)])

@@ -21,6 +21,7 @@ class Action(StrEnum):
     UNDO = "undo"
     MERGE = "merge"
     UNMERGE = "unmerge"
+    DISTINCT = "distinct"
     IMPORT = "import"
     EXPORT = "export"
     ERASE = "erase"

@@ -6,6 +6,7 @@ from services.registration.access import Sender, name_of, registration_to_change
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.assess_submission import assess_submission
+from services.registration.use_cases.regroup_registrations import regroup_registrations
 from shared.contracts.registration import Submission
 
 
@@ -18,7 +19,11 @@ async def amend_registration(
     """
     registration = await registration_to_change(uow, id, by)
     assessment = await assess_submission(
-        uow, submission, registration_id=id, current=registration.party.partnership
+        uow,
+        submission,
+        registration_id=id,
+        current=registration.party.partnership,
+        borrowed=registration.borrowed,
     )
     registration.amend(
         submission,
@@ -27,4 +32,6 @@ async def amend_registration(
         at=uow.now,
         event_id=by.event_id if isinstance(by, Origin) else None,
     )
+    if registration.borrowed:
+        await regroup_registrations(uow, [id], by=name_of(by))
     return registration

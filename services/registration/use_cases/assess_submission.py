@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
+
 from services.registration.assessment import assess
 from services.registration.domain.identifiers import identify
 from services.registration.domain.registration import Assessment
@@ -11,14 +15,21 @@ from shared.contracts.vocabulary import Role
 
 
 async def assess_submission(
-    uow: RegistrationUnitOfWork, submission: Submission, *, registration_id: str, current: str | None = None
+    uow: RegistrationUnitOfWork,
+    submission: Submission,
+    *,
+    registration_id: str,
+    current: str | None = None,
+    borrowed: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Assessment:
     """Recognise, assign and screen; `current` is the partnership that has the case already.
 
+    `borrowed`: keys of other registrations of the organisation, by merge; they have one visit together.
     Raises `UnknownPartnership`.
     """
     identifiers = identify(submission.organisation)
-    visits = await uow.visits.get_all(identifiers.keys) if Role.VISITOR in submission.roles else []
+    keys = dict.fromkeys([*identifiers.keys, *chain.from_iterable(borrowed.values())])
+    visits = await uow.visits.get_all(keys) if Role.VISITOR in submission.roles else []
     return assess(
         submission,
         identifiers,
