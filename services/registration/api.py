@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.registration.bootstrap import bootstrap
-from services.registration.routes import audit, duplicates, feed, inbox, registrations, schemas
+from services.registration.routes import audit, duplicates, feed, inbox, registrations, schemas, versions
 from services.registration.settings import RegistrationSettings
 from shared.http import create_api
 
@@ -22,6 +22,7 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
         ),
         routers=[
             registrations.router,
+            versions.router,
             audit.router,
             duplicates.router,
             feed.router,

@@ -13,6 +13,7 @@ from services.registration.domain.duplicate import Duplicate, DuplicateState, Se
 from services.registration.domain.merge import Merge
 from services.registration.domain.registration import OPEN, Registration
 from services.registration.domain.rule_sets import RuleSets
+from services.registration.domain.versions import MAX_NUMBER, SentVersion, version_id
 from services.registration.domain.visit import Visit
 from services.registration.filters import ALL, Cursor, Order, RegistrationFilter, day_after
 from shared.contracts.envelope import new_id, now
@@ -80,6 +81,18 @@ def _sees(caller: Caller, registration: Registration) -> bool:
         or caller.acts_for(registration.party.owner)
         or (caller.role is CallerRole.EXTERNAL and caller.subject == registration.origin.by)
     )
+
+
+class SentVersions(Repository[SentVersion]):
+    """What registrations said before they were amended."""
+
+    model = SentVersion
+
+    async def of(self, registration_id: str, *, from_number: int = 1, limit: int = 0) -> list[SentVersion]:
+        """The earlier versions of the registration from that number on, the oldest first."""
+        last = version_id(registration_id, MAX_NUMBER)
+        where = {"_id": {"$gte": version_id(registration_id, from_number), "$lte": last}}
+        return await self._uow.query(SentVersion, where, sort=[("_id", 1)], limit=limit)
 
 
 class Visits(Repository[Visit]):
@@ -230,6 +243,7 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.rules = rules
         self.partnerships = partnerships
         self.registrations = Registrations(self)
+        self.sent_versions = SentVersions(self)
         self.visits = Visits(self)
         self.trail = Trail(self)
         self.duplicates = Duplicates(self)

@@ -398,6 +398,7 @@ class Registration(Aggregate):
         self.party = self.party.erased()
         self.receipt = _without_identifiers(self.receipt)
         self.history = [step.model_copy(update={"by": "", "why": ""}) for step in self.history]
+        self.sent = self.sent and self.sent.model_copy(update={"by": ""})
         self.question, self.interest, self.borrowed = None, None, {}
         self.origin = Origin(
             by=self.origin.system or "", source=self.origin.source, system=self.origin.system

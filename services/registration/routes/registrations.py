@@ -16,6 +16,7 @@ from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.routes.root import Root, change
 from services.registration.use_cases.accept_registration import accept_registration
 from services.registration.use_cases.amend_registration import amend_registration
+from services.registration.use_cases.confirm_interest import confirm_interest
 from services.registration.use_cases.reject_registration import reject_registration
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
@@ -313,7 +314,7 @@ async def amend(
 
     It is screened anew, and an acceptance on the earlier facts no longer holds: it is decided anew,
     at once where the partnership accepts eligible registrations automatically. What it said before
-    is not kept, the steps are.
+    is kept: `GET /registrations/{id}/versions`.
     """
     return await _step(registering, request, lambda uow: amend_registration(uow, id, submission, by=caller))
 
@@ -361,3 +362,19 @@ async def withdraw(
     return await _step(
         registering, request, lambda uow: withdraw_registration(uow, id, by=caller, reason=comment.reason)
     )
+
+
+@router.post(
+    "/registrations/{id}/confirm-interest",
+    summary="Confirm that the organisation is still interested",
+    response_description="The registration; nobody asks again for a while.",
+    responses=problem_responses(401, 403, 404, 409, 503),
+)
+async def confirm(id: str, caller: Authenticated, registering: Root, request: Request) -> RegistrationView:
+    """Answer the question whether the organisation is still interested, or say so unasked.
+
+    An open registration that nothing was heard of for long is asked, reminded, and then lapses; any
+    amendment answers too. For its organisation, its sender, or staff. One that lapsed is brought back
+    by an amendment.
+    """
+    return await _step(registering, request, lambda uow: confirm_interest(uow, id, by=caller))

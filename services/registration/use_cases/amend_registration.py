@@ -13,7 +13,7 @@ from shared.contracts.registration import Submission
 async def amend_registration(
     uow: RegistrationUnitOfWork, id: str, submission: Submission, *, by: Sender
 ) -> Registration:
-    """Replace the registration's content and screen it anew.
+    """Replace the registration's content and screen it anew; what it said before is kept.
 
     Raises `NotFound`, `Forbidden`, `WrongState`, `UnknownPartnership` and `UnresolvableReference`.
     """
@@ -25,13 +25,14 @@ async def amend_registration(
         current=registration.party.partnership,
         borrowed=registration.borrowed,
     )
-    registration.amend(
+    before = registration.amend(
         submission,
         by=name_of(by),
         assessment=assessment,
         at=uow.now,
         event_id=by.event_id if isinstance(by, Origin) else None,
     )
+    uow.sent_versions.add(before)
     if registration.borrowed:
         await regroup_registrations(uow, [id], by=name_of(by))
     return registration

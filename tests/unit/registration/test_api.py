@@ -224,3 +224,27 @@ async def test_every_operation_says_what_it_does_and_how_it_can_fail(api: Client
             assert operation["description"]
             problems = {status for status in operation["responses"] if status >= "400"}
             assert problems >= ({"401"} if path.startswith("/registrations") else {"404"})
+
+
+async def test_an_amended_registration_shows_what_it_said_before(api: Client) -> None:
+    id = (await registered(api))["id"]
+    await api.put(f"/registrations/{id}", json=a_submission(needs=["weaving"]))
+    listed = (await api.get(f"/registrations/{id}/versions")).json()
+    assert [(line["number"], line["changed"]) for line in listed["items"]] == [(1, []), (2, ["/needs"])]
+    shown = (await api.get(f"/registrations/{id}/versions/2")).json()
+    assert shown["changes"] == [
+        {"pointer": "/needs", "before": ["hemp fibre", "spinning"], "after": ["weaving"]}
+    ]
+    assert (await api.get(f"/registrations/{id}/versions/3")).status_code == 404
+    assert (await api.get(f"/registrations/{id}/versions/0")).status_code == 422
+    api.caller = ANOTHER_PARTICIPANT
+    assert (await api.get(f"/registrations/{id}/versions")).status_code == 404
+
+
+async def test_the_organisation_confirms_that_it_is_still_interested(api: Client) -> None:
+    id = (await registered(api))["id"]
+    body = (await api.post(f"/registrations/{id}/confirm-interest")).json()
+    assert (body["state"], body["history"][-1]["why"]) == ("accepted", "still interested")
+    await api.post(f"/registrations/{id}/withdraw")
+    too_late = await api.post(f"/registrations/{id}/confirm-interest")
+    assert (too_late.status_code, too_late.json()["type"].rsplit("/")[-1]) == (409, "registration-state")
