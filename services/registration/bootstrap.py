@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.registration.feed.arrivals import Arrivals
-from services.registration.feed.pages import make_feed_indexes
+from services.registration.feed.pages import prepare_feed
 from services.registration.repositories import RegistrationUnitOfWork, make_indexes
 from services.registration.rules_on_file import rule_sets_in
 from services.registration.settings import RegistrationSettings
@@ -53,7 +53,7 @@ async def bootstrap(
     store = client[database or settings.database]
     await prepare_database(store)
     await make_indexes(store)
-    await make_feed_indexes(store)
+    await prepare_feed(store)
     return Registering(
         settings=settings,
         client=client,

@@ -21,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from services.registration.domain.feed import EVERYTHING, GAP, WITHHELD, scope_of_partnership
 from services.registration.feed.builder import FeedBuilder
 from services.registration.feed.erasure import erase_from_feed
-from services.registration.feed.pages import BLOCKS, PAGES, make_feed_indexes, read_feed
+from services.registration.feed.pages import BLOCKS, PAGES, prepare_feed, read_feed
 from services.registration.feed.writer import BLOCK_EVENTS, FeedWriter
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import CloudEvent, Event, new_id
@@ -41,7 +41,7 @@ Numbered = list[tuple[int, dict[str, Any]]]
 @pytest.fixture
 async def store(mongo_url: str, database: str) -> AsyncIterator[Database]:
     client = connect(mongo_url)
-    await make_feed_indexes(client[database])
+    await prepare_feed(client[database])
     yield client[database]
     await close(client)
 

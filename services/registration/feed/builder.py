@@ -2,7 +2,7 @@
 
 One worker does it, by a lease. It reads without a consumer group: its offsets lie beside the feed,
 where they change in the same transaction. Kafka is asked to answer with much at once, or after a
-tenth of a second, so that a quiet hour costs little and a busy one few transactions.
+fifth of a second, so that a quiet hour costs little and a busy one few transactions.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ FEED_DELAY_SECONDS = Gauge(
 
 EVENT_TOPICS: Final = tuple(topics.events(service) for service in topics.SERVICES)
 BATCH: Final = 2000
-FETCH_WAIT_MS: Final = 100
-FETCH_BYTES: Final = 512 * 1024
+FETCH_WAIT_MS: Final = 200
+FETCH_BYTES: Final = 4 * 1024 * 1024
 LOOK_AGAIN_S: Final = 30.0
 """How often it looks for new partitions, and for erasures that were not finished."""
 STAND_BY_S: Final = 2.0

@@ -61,11 +61,12 @@ class Reading(NamedTuple):
         )
 
 
-async def make_feed_indexes(database: Database) -> None:
-    """The feed's indexes; safe to call again and at once."""
+async def prepare_feed(database: Database) -> None:
+    """Make the feed's indexes and its state; safe to call again and at once."""
     await database[PAGES].create_index([("scope", 1), ("last", 1)], unique=True)
     await database[BLOCKS].create_index("about")
     await database[ERASED].create_index("pending", partialFilterExpression={"pending": True})
+    await state_of_feed(database)
 
 
 async def state_of_feed(database: Database) -> Document:

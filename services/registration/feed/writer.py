@@ -60,6 +60,19 @@ class _Entry(NamedTuple):
     scopes: list[str]
     about: set[str]
 
+    @classmethod
+    def of(cls, message: Message, event: dict[str, Any]) -> Self:
+        """The event of a message, for those whom it concerns."""
+        raw, data = message.value or b"", event["data"]
+        return cls(_short(event["id"]), raw, scopes_of(data), registrations_in(raw, data))
+
+    def without(self, registration_ids: set[str]) -> _Entry:
+        """Without the personal data of these registrations."""
+        late = self.about & registration_ids
+        if not late:
+            return self
+        return self._replace(raw=blanked(self.raw, late), about=self.about - late)
+
 
 @dataclass
 class _Block:
@@ -148,36 +161,29 @@ class FeedWriter:
         Raises `ConcurrentChange` when another process has written since, and the driver's errors.
         """
         offsets = dict(self.offsets)
-        read: list[tuple[bytes, Message, dict[str, Any]]] = []
+        entries: list[_Entry] = []
         ids: set[bytes] = set()
         erased: set[str] = set()
         for count, message in enumerate(messages, 1):
             offsets[message.topic, message.partition] = message.offset + 1
+            # Read, used and let go of one after the other: thousands of them kept would be looked
+            # through by the garbage collector again and again.
             event = _read(message)
             if event is None:
                 continue
-            short_id = _short(event["id"])
-            if short_id in ids or short_id in self._remembered:
+            entry = _Entry.of(message, event)
+            if entry.short_id in ids or entry.short_id in self._remembered:
                 FEED_EVENTS.labels("repeated").inc()
                 continue
-            ids.add(short_id)
-            read.append((short_id, message, event))
+            ids.add(entry.short_id)
+            entries.append(entry)
             if is_an_erasure(event["type"]) and isinstance(party := event["data"].get("party"), dict):
                 erased.add(party["registration_id"])
             if count % _TURN == 0:
                 await asyncio.sleep(0)
         erased -= self._erased
-        gone = self._erased | erased if erased else self._erased
-        entries: list[_Entry] = []
-        for count, (short_id, message, event) in enumerate(read, 1):
-            raw = message.value or b""
-            about = registrations_in(raw, event["data"])
-            if gone and (late := about & gone):
-                raw = blanked(raw, late)
-                about -= late
-            entries.append(_Entry(short_id, raw, scopes_of(event["data"]), about))
-            if count % _TURN == 0:
-                await asyncio.sleep(0)
+        if gone := self._erased | erased:
+            entries = [entry.without(gone) for entry in entries]
         await self._store(entries, offsets, erased)
 
     async def _store(self, entries: Sequence[_Entry], offsets: dict[Place, int], erased: set[str]) -> None:
