@@ -7,6 +7,7 @@ from services.matching.use_cases.erase_candidate import erase_candidate
 from services.matching.use_cases.join_pool import join_pool
 from services.matching.use_cases.leave_pool import leave_pool
 from services.matching.use_cases.pause_candidate import pause_candidate
+from services.matching.use_cases.share_visit import share_visit
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.registration import (
     RegistrationAccepted,
@@ -14,7 +15,9 @@ from shared.contracts.registration import (
     RegistrationDecisionUndone,
     RegistrationErased,
     RegistrationLapsed,
+    RegistrationMerged,
     RegistrationRejected,
+    RegistrationUnmerged,
     RegistrationWithdrawn,
 )
 from shared.contracts.vocabulary import RegistrationState
@@ -77,6 +80,16 @@ async def on_decision_undone(
             reason=f"The acceptance of {event.party.organisation} was taken back.",
             acceptance_undone=True,
         )
+
+
+@handlers.on_enveloped(RegistrationMerged)
+async def on_merged(event: RegistrationMerged, uow: MatchingUnitOfWork, envelope: CloudEvent) -> None:
+    await share_visit(uow, event.party, version=_version(envelope))
+
+
+@handlers.on_enveloped(RegistrationUnmerged)
+async def on_unmerged(event: RegistrationUnmerged, uow: MatchingUnitOfWork, envelope: CloudEvent) -> None:
+    await share_visit(uow, event.party, version=_version(envelope))
 
 
 @handlers.on_enveloped(RegistrationErased)

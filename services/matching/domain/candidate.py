@@ -80,6 +80,12 @@ class Candidate(Aggregate):
         self.heard = version
         self._touch()
 
+    def share_visit(self, party: Party, *, version: int) -> None:
+        """Staff found of which organisation it is: its visit is that of all registrations of it."""
+        self.party = party
+        self.heard = version
+        self._touch()
+
     @property
     def engaged_since(self) -> list[Engagement]:
         """What rests on its last acceptance: matches it was not engaged in, or not approved in, before."""

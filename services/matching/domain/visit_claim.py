@@ -9,7 +9,7 @@ from shared.aggregate import Aggregate
 
 
 class VisitClaim(Aggregate):
-    """The visit right of one identifier; its id is `vat:…`, `euid:…`, `pic:…` or `registration:…`.
+    """The visit right of one identifier; its id is `vat:…`, `euid:…`, `pic:…`, `merge:…` or `registration:…`.
 
     Inserted with the last approval in one transaction, so that of two at the same moment one wins
     whatever registrations and partnerships they come from.

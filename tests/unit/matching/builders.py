@@ -25,7 +25,9 @@ from shared.contracts.registration import (
     RegistrationAmended,
     RegistrationDecisionUndone,
     RegistrationLapsed,
+    RegistrationMerged,
     RegistrationRejected,
+    RegistrationUnmerged,
     RegistrationWithdrawn,
 )
 from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Role
@@ -273,6 +275,32 @@ def amended(party: Party, sequence: int = 3) -> CloudEvent:
             "state": "eligible",
             "verdict": "eligible",
             "receipt": {"rule_set": "sample", "sentence": "Eligible."},
+        }
+    )
+    return an_envelope(event, service="registration", subject=party.registration_id, sequence=sequence)
+
+
+def merged(party: Party, sequence: int = 3) -> CloudEvent:
+    """Staff found another registration to be of the same organisation."""
+    return _regrouped(RegistrationMerged, party, sequence)
+
+
+def unmerged(party: Party, sequence: int = 4) -> CloudEvent:
+    """Staff took that back."""
+    return _regrouped(RegistrationUnmerged, party, sequence)
+
+
+def _regrouped(
+    model: type[RegistrationMerged] | type[RegistrationUnmerged], party: Party, sequence: int
+) -> CloudEvent:
+    event = model.model_validate(
+        {
+            "party": party,
+            "state": "accepted",
+            "verdict": "eligible",
+            "receipt": {"rule_set": "sample", "sentence": "Eligible."},
+            "same_as": "the other",
+            "merge_id": "m",
         }
     )
     return an_envelope(event, service="registration", subject=party.registration_id, sequence=sequence)
