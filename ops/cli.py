@@ -5,6 +5,7 @@ Those modules are imported when their command is called, so that `cxc --help` an
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,8 +41,12 @@ app = typer.Typer(
 )
 topics = typer.Typer(help="Create and list the platform's topics.", no_args_is_help=True)
 dead_letters = typer.Typer(help="What could not be handled: read it, send it back.", no_args_is_help=True)
+eligibility = typer.Typer(help="What the eligibility rules say of a registration.", no_args_is_help=True)
+rules = typer.Typer(help="Eligibility rules: on file, and others tried on past cases.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(eligibility, name="eligibility")
+app.add_typer(rules, name="rules")
 
 Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
 
@@ -292,6 +297,67 @@ def token(
     from ops.commands.token import token
 
     token(state, role, partnership=partnership, organisation=organisation, hours=hours)
+
+
+OnDay = Annotated[
+    datetime | None, typer.Option("--on", metavar="DATE", formats=["%Y-%m-%d"], help="This day, not today.")
+]
+RulesDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        metavar="DIR",
+        help="The rule sets in this directory, and of partnerships in its folder 'partnerships'. "
+        "Else those of CXC_ELIGIBILITY_RULES, else the shipped ones.",
+    ),
+]
+
+
+@eligibility.command("check")
+def eligibility_check(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A registration as POST /registrations takes it, or a CloudEvent around one; - is stdin.",
+        ),
+    ],
+    on: OnDay = None,
+    partnership: Annotated[
+        str | None, typer.Option(metavar="ID", help="As if the registration had chosen this partnership.")
+    ] = None,
+    visit_used: Annotated[
+        bool, typer.Option("--visit-used", help="As if the organisation had used its one visit.")
+    ] = False,
+    rules: RulesDirectory = None,
+    partnerships: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The partnerships (YAML). Else those of CXC_PARTNERSHIPS, else the shipped ones.",
+        ),
+    ] = None,
+) -> None:
+    """Print the receipt of one registration as JSON; needs no platform.
+
+    Exit code 0 whatever the verdict; 1 when it is no registration, with what is wrong as JSON (RFC 9457),
+    as the API would answer.
+    """
+    from ops.commands.eligibility import check
+
+    day = (on or datetime.now(UTC)).date()
+    if not check(
+        file, on=day, partnership=partnership, visit_used=visit_used, rules=rules, partnerships=partnerships
+    ):
+        raise typer.Exit(1)
+
+
+@rules.command("show")
+def rules_show(on: OnDay = None, rules: RulesDirectory = None, as_json: Json = False) -> None:
+    """The rule sets on file: whose, from when, which are in force."""
+    from ops.commands.rules import show
+
+    show((on or datetime.now(UTC)).date(), rules=rules, as_json=as_json)
 
 
 def _names(services: list[Service] | None) -> list[str]:

@@ -91,6 +91,11 @@ class RuleSets:
                 if (self._scheme_on(day), self._own_on(day, own.partnership)) == (rules, own):
                     self._together[rules.id, own.id] = together(rules, own)
 
+    @property
+    def every(self) -> list[RuleSet | PartnershipRules]:
+        """The scheme's sets, then the partnerships', each by their days."""
+        return [*self.scheme, *self.own]
+
     def on(self, day: date, partnership: str | None = None) -> RuleSet:
         """The rules in force for this partnership's cases on that day; raises `NoRulesInForce`."""
         rules = self._scheme_on(day)
@@ -98,6 +103,12 @@ class RuleSets:
             raise NoRulesInForce(f"No eligibility rules are on file for {day}.")
         own = self._own_on(day, partnership)
         return rules if own is None else self._together[rules.id, own.id]
+
+    def is_in_force(self, rules: RuleSet | PartnershipRules, day: date) -> bool:
+        """Whether one of these sets holds on that day."""
+        if isinstance(rules, PartnershipRules):
+            return self._own_on(day, rules.partnership) is rules
+        return self._scheme_on(day) is rules
 
     def with_candidate(self, candidate: RuleSet | PartnershipRules) -> RuleSets:
         """The sets as they would be had the candidate always been in force in the place of its like.
@@ -120,8 +131,7 @@ class RuleSets:
     def _check_names_and_days(self) -> None:
         ids: set[str] = set()
         begins: dict[tuple[str | None, date], str] = {}
-        every: list[RuleSet | PartnershipRules] = [*self.scheme, *self.own]
-        for rules in every:
+        for rules in self.every:
             if rules.id in ids:
                 raise WrongRuleSet(rules.id, f"the id '{rules.id}' is given twice; receipts name sets by it")
             ids.add(rules.id)
