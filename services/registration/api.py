@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.registration.bootstrap import bootstrap
-from services.registration.routes import audit, duplicates, feed, inbox, registrations, schemas, versions
+from services.registration.routes import (
+    audit,
+    duplicates,
+    exports,
+    feed,
+    imports,
+    inbox,
+    registrations,
+    schemas,
+    versions,
+)
 from services.registration.settings import RegistrationSettings
 from shared.http import create_api
 
@@ -25,9 +35,12 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
             versions.router,
             audit.router,
             duplicates.router,
+            imports.router,
+            exports.router,
             feed.router,
             inbox.router,
             schemas.router,
         ],
         bootstrap=lambda: bootstrap(settings),
+        body_limits={"/imports": settings.import_max_bytes + imports.MULTIPART_BYTES},
     )

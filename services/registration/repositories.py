@@ -13,6 +13,7 @@ from services.registration.domain.duplicate import Duplicate, DuplicateState, Se
 from services.registration.domain.merge import Merge
 from services.registration.domain.registration import OPEN, Registration
 from services.registration.domain.rule_sets import RuleSets
+from services.registration.domain.spreadsheet_import import UNFINISHED, ImportedRows, SpreadsheetImport
 from services.registration.domain.versions import MAX_NUMBER, SentVersion, version_id
 from services.registration.domain.visit import Visit
 from services.registration.filters import ALL, Cursor, Order, RegistrationFilter, day_after
@@ -233,6 +234,69 @@ class Trail(Repository[AuditEntry]):
             entry.forget()
 
 
+class Imports(Repository[SpreadsheetImport]):
+    """The spreadsheets that were sent."""
+
+    model = SpreadsheetImport
+
+    async def get_visible_to(self, caller: Caller, id: str) -> SpreadsheetImport:
+        """The import; raises `NotFound` also when the caller may not see it."""
+        found = await self._uow.query(SpreadsheetImport, _all_of({"_id": id}, _imports_visible_to(caller)))
+        if not found:
+            raise NotFound(f"There is no import {id}, or none you may see.")
+        return found[0]
+
+    async def page(self, visible_to: Caller, *, after: str | None, limit: int) -> list[SpreadsheetImport]:
+        """Those the caller may see, the newest first, from behind `after`."""
+        where = _all_of(_imports_visible_to(visible_to), {"_id": {"$lt": after}} if after else {})
+        return await self._uow.query(SpreadsheetImport, where, sort=[("_id", -1)], limit=limit)
+
+    async def count_unfinished(self, sent_by: Caller) -> int:
+        """How many of those the caller sees are not finished."""
+        return await self._uow.count(
+            SpreadsheetImport, _all_of(_imports_visible_to(sent_by), {"state": {"$in": list(UNFINISHED)}})
+        )
+
+
+def _imports_visible_to(caller: Caller) -> Document:
+    match caller.role:
+        case CallerRole.SUPPORT_OFFICE | CallerRole.AUDITOR:
+            return {}
+        case CallerRole.STAFF:
+            return {"role": caller.role, "partnership": caller.partnership}
+        case CallerRole.EXTERNAL:
+            return {"role": caller.role, "by": caller.subject}
+        case CallerRole.PARTICIPANT:
+            return {"_id": {"$in": []}}
+
+
+class RowsOfImports(Repository[ImportedRows]):
+    """What became of the rows of imports."""
+
+    model = ImportedRows
+
+    async def next_of(
+        self, import_id: str, *, after: str = "", only_faulty: bool = False
+    ) -> ImportedRows | None:
+        """The next rows of that import behind those of the id `after`, in the order of the file."""
+        where: Document = {"import_id": import_id, "_id": {"$gt": after}}
+        if only_faulty:
+            where["has_faulty"] = True
+        found = await self._uow.query(ImportedRows, where, sort=[("_id", 1)], limit=1)
+        return found[0] if found else None
+
+    async def forget(self, registration: Registration) -> None:
+        """Let go of what rows said of a registration that is erased, faulty ones included."""
+        origin = registration.origin
+        about: list[Document] = [
+            {"outcomes.registration_id": registration.id},
+            {"outcomes.key": registration.id},
+            {"source": origin.source, "outcomes.key": origin.reference},
+        ]
+        for rows in await self._uow.query(ImportedRows, {"$or": about}):
+            rows.forget(registration.id, origin)
+
+
 class RegistrationUnitOfWork(UnitOfWork):
     """One transaction of the registration service, with the policies that decide in it."""
 
@@ -249,6 +313,8 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.duplicates = Duplicates(self)
         self.merges = Merges(self)
         self.searches = Searches(self)
+        self.imports = Imports(self)
+        self.imported_rows = RowsOfImports(self)
 
 
 async def make_indexes(database: Database) -> None:
@@ -264,6 +330,13 @@ async def make_indexes(database: Database) -> None:
     trail = database[AuditEntry.COLLECTION]
     await trail.create_index([("seen_by", 1), ("_id", -1)])
     await trail.create_index([("registration_id", 1), ("_id", -1)])
+    imports = database[SpreadsheetImport.COLLECTION]
+    await imports.create_index([("state", 1), ("_id", 1)])
+    await imports.create_index([("partnership", 1), ("_id", -1)])
+    await imports.create_index([("by", 1), ("_id", -1)])
+    imported = database[ImportedRows.COLLECTION]
+    await imported.create_index([("import_id", 1), ("has_faulty", 1), ("_id", 1)])
+    await imported.create_index("outcomes.registration_id")
     duplicates = database[Duplicate.COLLECTION]
     await duplicates.create_index("registrations")
     await duplicates.create_index([("partnerships", 1), ("score", -1), ("_id", 1)])

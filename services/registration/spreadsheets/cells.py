@@ -54,6 +54,11 @@ def is_empty(cell: Cell) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
+def characters_in(cells: Sequence[Cell]) -> int:
+    """How many characters of text stand in the cells."""
+    return sum(len(cell) for cell in cells if isinstance(cell, str))
+
+
 def text_cell(text: str) -> Cell:
     """The cell in which this text was found."""
     if len(text) > MAX_TEXT:

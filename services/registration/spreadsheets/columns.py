@@ -330,10 +330,19 @@ OF_SUBMISSION: Final = tuple(_columns_of(Submission))
 COLUMNS: Final = (KEY, *OF_SUBMISSION, FROM, TO)
 """What is read, in the order in which it is written."""
 
-READ_ONLY: Final = ("id", "state", "verdict", "why", "assigned_to", "registered_at", "changed_at")
+READ_ONLY: Final = (
+    "id",
+    "reference",
+    "state",
+    "verdict",
+    "why",
+    "assigned_to",
+    "submitted_at",
+    "changed_at",
+)
 """Columns an export has besides; an import ignores them."""
 REPORTED: Final = ("row", "error")
-"""Columns the report of faulty rows has besides; an import ignores them."""
+"""Columns the report of faulty rows has before the sender's own; an import ignores them."""
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────
@@ -362,6 +371,11 @@ class Said:
     key: str
     submission: Submission | None
     faults: tuple[str, ...] = ()
+
+
+def is_reported(title: str) -> bool:
+    """Whether this is a column of an earlier report."""
+    return _normal(title) in REPORTED
 
 
 class Layout:
@@ -399,6 +413,14 @@ class Layout:
             wrong.append(f"these columns are missing and needed: {', '.join(missing)}")
         if wrong:
             raise Unreadable(_sentence("; ".join(wrong)))
+
+    def key_of(self, cells: Sequence[Cell]) -> str:
+        """The row's key; empty where it has none that could be one."""
+        index = next(index for index, column in self._columns.items() if column is KEY)
+        try:
+            return str(KEY.form.read(cells[index])) if index < len(cells) else ""
+        except ValueError:
+            return ""
 
     def understand(self, cells: Sequence[Cell]) -> Said:
         """What the row says."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import re
 import resource
 import sys
@@ -24,6 +25,7 @@ from services.registration.spreadsheets.cells import (
     Cell,
     Unreadable,
     as_text,
+    characters_in,
     is_empty,
     text_cell,
     write_row,
@@ -33,6 +35,10 @@ from services.registration.spreadsheets.workbook import workbook_rows
 Format = Literal["csv", "xlsx"]
 
 MAX_COLUMNS: Final = 200
+MAX_CHARACTERS: Final = 1_000_000
+"""Characters in one row."""
+MAX_SPOOLED: Final = 200 * 1024 * 1024
+"""Bytes of all rows together: a few texts that many cells refer to can make a small file that large."""
 SNIFFED: Final = 4096
 """Bytes of a file's beginning that `format_of` wants to see."""
 
@@ -187,6 +193,8 @@ def spool(path: Path, into: Path, max_rows: int) -> dict[str, Any]:
             count += 1
             if count > max_rows:
                 raise Unreadable(f"The file has more than {max_rows} rows; split it and send the parts.")
+            if characters_in(cells) > MAX_CHARACTERS:
+                raise Unreadable(f"Row {number} holds more than {MAX_CHARACTERS} characters; shorten it.")
             out.write(write_row(number, cells))
     return {
         "format": table.format,
@@ -201,6 +209,7 @@ def main() -> None:
     path, into, max_rows, megabytes, seconds = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (int(megabytes) << 20,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_SPOOLED, MAX_SPOOLED))
     try:
         answer = spool(Path(path), Path(into), int(max_rows))
     except Unreadable as error:
@@ -209,7 +218,9 @@ def main() -> None:
             # For our log, without what stands in the file.
             at = traceback.extract_tb(error.__cause__.__traceback__)[-1]
             print(type(error.__cause__).__name__, at.filename, at.lineno, file=sys.stderr)
-    except MemoryError:
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EFBIG:
+            raise
         answer = {
             "unreadable": "The file takes more memory than there is for one; split it, or send it as CSV."
         }
