@@ -151,7 +151,7 @@ class BatchConsumer(Generic[U]):
         try:
             delivery.event = entry.model.model_validate(newest.data)
         except ValidationError as error:
-            problems = field_problems(error.errors(include_url=False, include_context=False))
+            problems = field_problems(error.errors(include_url=False))
             delivery.problems = tuple(problems)
             delivery.aside = SetAside(
                 "invalid_data",
