@@ -194,7 +194,9 @@ BAD_DATA: list[tuple[str, Any, str, str]] = [
         "/availability/0",
         "before",
     ),
-    ("no data at all", None, "", "dictionary"),
+    ("a pattern that has words of its own", a_submission(languages=["por"]), "/languages/0", "language code"),
+    ("an empty list", a_submission(goals=[]), "/goals", "at least 1"),
+    ("no data at all", None, "", "object"),
 ]
 
 
