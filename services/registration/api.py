@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.registration.bootstrap import bootstrap
 from services.registration.routes import (
     audit,
+    drafts,
     duplicates,
     exports,
     feed,
@@ -33,6 +34,7 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
         routers=[
             registrations.router,
             versions.router,
+            drafts.router,
             audit.router,
             duplicates.router,
             imports.router,
@@ -42,5 +44,9 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
             schemas.router,
         ],
         bootstrap=lambda: bootstrap(settings),
-        body_limits={"/imports": settings.import_max_bytes + imports.MULTIPART_BYTES},
+        body_limits={
+            "/drafts": drafts.MAX_BYTES,
+            "/drafts/*": drafts.MAX_BYTES,
+            "/imports": settings.import_max_bytes + imports.MULTIPART_BYTES,
+        },
     )

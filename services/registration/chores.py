@@ -13,9 +13,11 @@ from typing import Any, Final
 import structlog
 
 from services.registration.bootstrap import Registering
+from services.registration.domain.draft import Draft
 from services.registration.domain.registration import OPEN, Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.check_interest import check_interest
+from services.registration.use_cases.discard_draft import discard_forgotten_drafts
 from shared.storage.driver import Collection, Document
 from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
@@ -122,8 +124,19 @@ async def _check_interest(round: Round) -> None:
     await round.for_all(silent, lambda uow, ids: check_interest(uow, ids, policy=policy))
 
 
+async def _discard_drafts(round: Round) -> None:
+    before = round.now - timedelta(days=round.registering.settings.draft_days)
+
+    async def forgotten(registering: Registering, at: datetime) -> list[str]:
+        drafts = registering.database[Draft.COLLECTION]
+        return await ids_of(drafts, {"saved_at": {"$lt": stored(before)}})
+
+    await round.for_all(forgotten, lambda uow, ids: discard_forgotten_drafts(uow, ids, saved_before=before))
+
+
 CHORES: Final = [
     Chore("interest", timedelta(minutes=1), _check_interest),
+    Chore("drafts", timedelta(minutes=10), _discard_drafts),
 ]
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from services.registration.domain.audit import Action, AuditEntry
+from services.registration.domain.draft import Draft
 from services.registration.domain.duplicate import Duplicate, DuplicateState, Search
 from services.registration.domain.merge import Merge
 from services.registration.domain.registration import OPEN, Registration
@@ -100,6 +101,33 @@ class Visits(Repository[Visit]):
     """The once-only register."""
 
     model = Visit
+
+
+class Drafts(Repository[Draft]):
+    """What people have begun to fill in."""
+
+    model = Draft
+
+    async def get_of(self, caller: Caller, id: str) -> Draft:
+        """The caller's draft; raises `NotFound`, as for one of somebody else's."""
+        found = await self._uow.query(Draft, {"_id": id, **_drafts_of(caller)})
+        if not found:
+            raise NotFound(f"There is no draft {id}, or none of yours; one that was sent is a registration.")
+        return found[0]
+
+    async def page(self, of: Caller, *, after: str | None, limit: int) -> list[Draft]:
+        """The caller's drafts, in the order they were begun, from after `after`."""
+        return await self._page(_drafts_of(of), after=after, limit=limit)
+
+
+def _drafts_of(caller: Caller) -> Document:
+    match caller.role:
+        case CallerRole.PARTICIPANT:
+            return {"owner": caller.organisation}
+        case CallerRole.STAFF | CallerRole.EXTERNAL:
+            return {"owner": None, "by": caller.subject}
+        case CallerRole.SUPPORT_OFFICE | CallerRole.AUDITOR:
+            return {"_id": {"$in": []}}
 
 
 class Duplicates(Repository[Duplicate]):
@@ -308,6 +336,7 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.partnerships = partnerships
         self.registrations = Registrations(self)
         self.sent_versions = SentVersions(self)
+        self.drafts = Drafts(self)
         self.visits = Visits(self)
         self.trail = Trail(self)
         self.duplicates = Duplicates(self)
@@ -327,6 +356,9 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index(
         "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
     )
+    drafts = database[Draft.COLLECTION]
+    await drafts.create_index([("owner", 1), ("by", 1), ("_id", 1)])
+    await drafts.create_index("saved_at")
     trail = database[AuditEntry.COLLECTION]
     await trail.create_index([("seen_by", 1), ("_id", -1)])
     await trail.create_index([("registration_id", 1), ("_id", -1)])

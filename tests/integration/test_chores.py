@@ -14,6 +14,9 @@ import pytest
 
 from services.registration.bootstrap import Registering, bootstrap
 from services.registration.chores import CHORES, Chore, do_chores
+from services.registration.domain.draft import Draft
+from services.registration.use_cases.begin_draft import begin_draft
+from services.registration.use_cases.save_draft import save_draft
 from services.registration.use_cases.submit_registration import submit_registration
 from shared.contracts.envelope import parse
 from shared.contracts.registration import Submission
@@ -125,6 +128,24 @@ async def test_several_workers_ask_each_registration_once(
     finally:
         for other in others:
             await other.close()
+
+
+async def test_a_draft_nobody_goes_on_with_is_removed_and_one_saved_since_is_kept(
+    root: Registering, clock: Clock
+) -> None:
+    _, kept = [
+        await root.transactions.run(lambda uow: begin_draft(uow, {}, by=A_PARTICIPANT)) for _ in range(2)
+    ]
+    clock.move(days=60)
+    await root.transactions.run(lambda uow: save_draft(uow, kept.id, {}, version=1, by=A_PARTICIPANT))
+    clock.move(days=31)
+    async with worker(root):
+
+        async def only_one_left() -> bool:
+            drafts = await root.database[Draft.COLLECTION].find().to_list(None)
+            return [draft["_id"] for draft in drafts] == [kept.id]
+
+        await until(only_one_left)
 
 
 async def test_the_companion_outlives_a_database_that_goes_away(

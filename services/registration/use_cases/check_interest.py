@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from itertools import chain
 
 from services.registration.domain.interest import InterestPolicy
+from services.registration.domain.visit import visit_keys
 from services.registration.repositories import RegistrationUnitOfWork
 
 
 async def check_interest(uow: RegistrationUnitOfWork, ids: Sequence[str], *, policy: InterestPolicy) -> None:
     """Take the step that is due with each of them, if any still is."""
     registrations = await uow.registrations.get_all(ids)
-    await uow.visits.get_all(chain.from_iterable(one.party.identifiers for one in registrations))
+    keys = {one.id: visit_keys(one.id, one.party.identifiers) for one in registrations}
+    await uow.visits.get_all(chain.from_iterable(keys.values()))
     for registration in registrations:
-        visits = await uow.visits.get_all(registration.party.identifiers)
+        visits = await uow.visits.get_all(keys[registration.id])
         registration.check_interest(
             policy, at=uow.now, visiting=any(visit.is_used_by(registration.id) for visit in visits)
         )

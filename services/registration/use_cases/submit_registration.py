@@ -20,14 +20,15 @@ from shared.errors import RuleBroken
 
 
 async def submit_registration(
-    uow: RegistrationUnitOfWork, submission: Submission, *, by: Sender
+    uow: RegistrationUnitOfWork, submission: Submission, *, by: Sender, id: str | None = None
 ) -> Registration:
     """Screen and store a new registration; accepted at once where its partnership does so.
 
+    `id`: of the draft it was. By event, source and subject make the id; else it is a new one.
     Raises `AlreadySubmitted`, `AlreadyErased`, `UnknownPartnership`, `UnresolvableReference` and `Forbidden`.
     """
     origin = by if isinstance(by, Origin) else origin_of(by)
-    id = _id_for(origin)
+    id = id or _id_for(origin)
     assessment = await assess_submission(uow, submission, registration_id=id)
     if (earlier := await uow.registrations.find(id)) is not None:
         raise _already_submitted(earlier, origin)

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
-from services.registration.api import create_app
-from services.registration.repositories import RegistrationUnitOfWork
-from services.registration.settings import RegistrationSettings
 from shared.contracts.catalogue import contracts
-from shared.http import authenticated
-from shared.security import Caller
 from tests.builders import a_host_submission, a_submission
-from tests.fakes import MemoryTransactions
+from tests.unit.registration.client import Client
 from tests.unit.registration.service import (
-    A_PARTICIPANT,
     ANOTHER_PARTICIPANT,
     SUPPORT_OFFICE,
     WOOLCLUB_STAFF,
     published,
-    transactions,
 )
-
-
-class Client(httpx.AsyncClient):
-    """Calls the API as somebody."""
-
-    app: FastAPI
-    store: MemoryTransactions[RegistrationUnitOfWork]
-    caller: Caller = A_PARTICIPANT
-
-
-@pytest.fixture
-async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    for name, value in {
-        "CXC_MONGO_URL": "mongodb://nowhere.example",
-        "CXC_KAFKA_BOOTSTRAP": "nowhere.example:9092",
-        "CXC_ISSUER": "https://issuer.example",
-        "CXC_JWKS_URL": "https://issuer.example/keys",
-    }.items():
-        monkeypatch.setenv(name, value)
-    app = create_app(RegistrationSettings.load())
-    # Without its lifespan, the app connects to nothing.
-    client = Client(transport=httpx.ASGITransport(app), base_url="http://registration.example")
-    client.app, client.store = app, transactions()
-    app.state.root = SimpleNamespace(transactions=client.store)
-    app.dependency_overrides[authenticated] = lambda: client.caller
-    async with client:
-        yield client
 
 
 async def registered(api: Client, **changes: Any) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Fixtures of the registration service's tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from services.registration.api import create_app
+from services.registration.settings import RegistrationSettings
+from shared.http import authenticated
+from tests.unit.registration.client import Client
+from tests.unit.registration.service import transactions
+
+
+@pytest.fixture
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    for name, value in {
+        "CXC_MONGO_URL": "mongodb://nowhere.example",
+        "CXC_KAFKA_BOOTSTRAP": "nowhere.example:9092",
+        "CXC_ISSUER": "https://issuer.example",
+        "CXC_JWKS_URL": "https://issuer.example/keys",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = RegistrationSettings.load()
+    app = create_app(settings)
+    # Without its lifespan, the app connects to nothing.
+    client = Client(transport=httpx.ASGITransport(app), base_url="http://registration.example")
+    client.app, client.store = app, transactions()
+    app.state.root = SimpleNamespace(transactions=client.store, settings=settings)
+    app.dependency_overrides[authenticated] = lambda: client.caller
+    async with client:
+        yield client
