@@ -360,6 +360,24 @@ def rules_show(on: OnDay = None, rules: RulesDirectory = None, as_json: Json = F
     show((on or datetime.now(UTC)).date(), rules=rules, as_json=as_json)
 
 
+@rules.command("replay")
+def rules_replay(
+    candidate: Annotated[
+        Path, typer.Argument(metavar="NEW.yaml", help="A rule set of the scheme, or of a partnership.")
+    ],
+    rules: RulesDirectory = None,
+    as_json: Json = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Try a rule set on all past cases: which verdicts would change, by which rules, and how many.
+
+    Each case is screened on its own day, as if the candidate had always been in force. Only reads.
+    """
+    from ops.commands.replay import replay
+
+    replay(state, candidate, rules=rules, as_json=as_json)
+
+
 def _names(services: list[Service] | None) -> list[str]:
     return [str(service) for service in services or SERVICES]
 

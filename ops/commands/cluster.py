@@ -133,20 +133,8 @@ class Cluster:
         """A MongoDB client."""
         if self.mongo_url is None:
             raise CommandFailed("CXC_MONGO_URL is not set: it says where MongoDB is.")
-        try:
-            client = connect(self.mongo_url.get_secret_value())
-        except ConfigurationError as error:
-            raise CommandFailed(f"CXC_MONGO_URL cannot be used: {error}.") from error
-        try:
+        async with mongo_at(self.mongo_url) as client:
             yield client
-        except PyMongoError as error:
-            if is_transient(error):
-                raise CommandFailed(
-                    "MongoDB does not answer: see that it runs, and that CXC_MONGO_URL is right."
-                ) from error
-            raise CommandFailed(f"MongoDB refused: {error}") from error
-        finally:
-            await close(client)
 
     async def _require(self, topics: Sequence[str]) -> None:
         # For a missing topic the clients would wait until their patience ends, then say that Kafka is away.
@@ -171,6 +159,44 @@ class Cluster:
             ) from error
         except KafkaError as error:
             raise CommandFailed(f"Kafka at {self.kafka.bootstrap} refused: {error!r}.") from error
+
+
+def mongo_url(state: Path) -> SecretStr:
+    """The MongoDB that the environment or `.env` names, else that of the platform that runs on `state`.
+
+    For what needs no Kafka. Raises CommandFailed when there is neither.
+    """
+    given = _Given()
+    if given.mongo_url is not None:
+        return given.mongo_url
+    if given.kafka_bootstrap is not None:
+        raise CommandFailed("CXC_KAFKA_BOOTSTRAP is set but CXC_MONGO_URL is not: set both, or neither.")
+    run = running(state)
+    if run is None or not run["environment"]:
+        raise CommandFailed(
+            f"No platform runs on {state.resolve()}, and the settings name no other: start one with "
+            "'cxc up', or set CXC_MONGO_URL."
+        )
+    return SecretStr(run["environment"]["CXC_MONGO_URL"])
+
+
+@asynccontextmanager
+async def mongo_at(url: SecretStr) -> AsyncIterator[Client]:
+    """A MongoDB client that says what goes wrong in a sentence."""
+    try:
+        client = connect(url.get_secret_value())
+    except ConfigurationError as error:
+        raise CommandFailed(f"CXC_MONGO_URL cannot be used: {error}.") from error
+    try:
+        yield client
+    except PyMongoError as error:
+        if is_transient(error):
+            raise CommandFailed(
+                "MongoDB does not answer: see that it runs, and that CXC_MONGO_URL is right."
+            ) from error
+        raise CommandFailed(f"MongoDB refused: {error}") from error
+    finally:
+        await close(client)
 
 
 def _kafka(bootstrap: str) -> KafkaSettings:
