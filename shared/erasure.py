@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
@@ -123,9 +124,8 @@ def _blanked(value: Any, erased: frozenset[str], words: list[str]) -> Any:
 
 def without_words(text: str, words: Iterable[str]) -> str:
     """The text with each of these words blanked."""
-    for word in words:
-        text = text.replace(word, ERASED)
-    return text
+    pattern = "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words)
+    return re.sub(pattern, ERASED, text) if pattern else text
 
 
 class _Root(Protocol):

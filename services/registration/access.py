@@ -56,6 +56,17 @@ async def registration_to_decide(uow: RegistrationUnitOfWork, id: str, by: Calle
     return registration
 
 
+async def registration_to_erase(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Registration:
+    """The registration, for its organisation or staff of its partnership to have it erased.
+
+    Raises `NotFound` and `Forbidden`. A system that sent it withdraws it; the data are not its own.
+    """
+    registration = await uow.registrations.get_visible_to(by, id)
+    if not by.acts_for(registration.party.owner) and not by.is_staff_of(registration.party.partnership):
+        raise Forbidden("Only the organisation itself, or staff of its partnership, can have it erased.")
+    return registration
+
+
 async def pair_to_decide(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Duplicate:
     """The pair of lookalikes, for staff of either side to decide; raises `NotFound` and `Forbidden`."""
     duplicate = await uow.duplicates.get_visible_to(by, id)

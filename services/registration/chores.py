@@ -14,10 +14,12 @@ import structlog
 
 from services.registration.bootstrap import Registering
 from services.registration.domain.draft import Draft
-from services.registration.domain.registration import OPEN, Registration
+from services.registration.domain.registration import CLOSED, OPEN, Registration
+from services.registration.importer import let_go_of_imports
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.check_interest import check_interest
 from services.registration.use_cases.discard_draft import discard_forgotten_drafts
+from services.registration.use_cases.erase_registration import erase_by_time, forget_again
 from shared.storage.driver import Collection, Document
 from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
@@ -30,6 +32,9 @@ AT_ONCE: Final = 50
 """Cases in one transaction: few, so that it is short and hardly ever in the way of the event flow."""
 IN_A_ROUND: Final = 10_000
 """Cases one round finds at the most; the next round finds the others."""
+
+_ERASED_LATELY: Final = timedelta(minutes=10)
+"""What ran at the moment of an erasure, unseen by it, has ended long before that."""
 
 Find = Callable[[Registering, datetime], Awaitable[list[str]]]
 """The ids of what is due at that moment; what cannot be done now may be among them again and again."""
@@ -124,6 +129,27 @@ async def _check_interest(round: Round) -> None:
     await round.for_all(silent, lambda uow, ids: check_interest(uow, ids, policy=policy))
 
 
+async def _erase_closed(round: Round) -> None:
+    closed_before = round.now - timedelta(days=round.registering.settings.closed_days)
+
+    async def closed(registering: Registering, at: datetime) -> list[str]:
+        untouched = {"$not": {"$elemMatch": {"at": {"$gte": stored(closed_before)}}}}
+        return await ids_of(
+            registering.database[Registration.COLLECTION],
+            {"state": {"$in": sorted(CLOSED)}, "erased_at": None, "history": untouched},
+        )
+
+    await round.for_all(closed, lambda uow, ids: erase_by_time(uow, ids, closed_before=closed_before))
+
+
+async def _forget_again(round: Round) -> None:
+    async def lately(registering: Registering, at: datetime) -> list[str]:
+        since = {"$type": "string", "$gte": stored(at - _ERASED_LATELY)}
+        return await ids_of(registering.database[Registration.COLLECTION], {"erased_at": since})
+
+    await round.for_all(lately, forget_again)
+
+
 async def _discard_drafts(round: Round) -> None:
     before = round.now - timedelta(days=round.registering.settings.draft_days)
 
@@ -142,6 +168,8 @@ CHORES: Final = [
 
 # ── the companion ────────────────────────────────────────────────────────────────────────────
 
+    Chore("erase closed", timedelta(hours=1), _erase_closed),
+    Chore("forget again", timedelta(minutes=1), _forget_again),
 
 async def do_chores(
     registering: Registering,

@@ -12,7 +12,7 @@ from services.registration.domain.audit import Action, AuditEntry
 from services.registration.domain.draft import Draft
 from services.registration.domain.duplicate import Duplicate, DuplicateState, Search
 from services.registration.domain.merge import Merge
-from services.registration.domain.registration import OPEN, Registration
+from services.registration.domain.registration import CLOSED, OPEN, Registration
 from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.spreadsheet_import import UNFINISHED, ImportedRows, SpreadsheetImport
 from services.registration.domain.versions import MAX_NUMBER, SentVersion, version_id
@@ -102,6 +102,14 @@ class Visits(Repository[Visit]):
 
     model = Visit
 
+    async def used_for(self, match_id: str) -> list[Visit]:
+        """The visits a match uses, whatever its visitor is called by now."""
+        return await self._uow.query(Visit, {"uses.match_id": match_id})
+
+    async def used_by(self, registration_id: str) -> list[Visit]:
+        """The visits matches of this registration use."""
+        return await self._uow.query(Visit, {"uses.registration_id": registration_id})
+
 
 class Drafts(Repository[Draft]):
     """What people have begun to fill in."""
@@ -181,6 +189,10 @@ class Merges(Repository[Merge]):
     model = Merge
 
 
+    async def of(self, registration_id: str) -> list[Merge]:
+        """All findings about this registration."""
+        return await self._uow.query(Merge, {"registrations": registration_id})
+
 class Searches(Repository[Search]):
     """For which registrations lookalikes were searched."""
 
@@ -257,8 +269,12 @@ class Trail(Repository[AuditEntry]):
         return await self._uow.query(AuditEntry, where, sort=[("_id", -1)], limit=limit)
 
     async def forget(self, registration_id: str) -> None:
+    async def of(self, registration_id: str) -> list[AuditEntry]:
+        """All that was done with the registration, the oldest first."""
+        return await self._uow.query(AuditEntry, {"registration_id": registration_id}, sort=[("_id", 1)])
+
         """Let go of the words about a registration that is erased."""
-        for entry in await self._uow.query(AuditEntry, {"registration_id": registration_id}):
+        for entry in await self.of(registration_id):
             entry.forget()
 
 
@@ -313,16 +329,20 @@ class RowsOfImports(Repository[ImportedRows]):
         found = await self._uow.query(ImportedRows, where, sort=[("_id", 1)], limit=1)
         return found[0] if found else None
 
-    async def forget(self, registration: Registration) -> None:
-        """Let go of what rows said of a registration that is erased, faulty ones included."""
+    async def about(self, registration: Registration) -> list[ImportedRows]:
+        """Those with rows that a registration was sent by, faulty ones included."""
         origin = registration.origin
         about: list[Document] = [
             {"outcomes.registration_id": registration.id},
             {"outcomes.key": registration.id},
             {"source": origin.source, "outcomes.key": origin.reference},
         ]
-        for rows in await self._uow.query(ImportedRows, {"$or": about}):
-            rows.forget(registration.id, origin)
+        return await self._uow.query(ImportedRows, {"$or": about})
+
+    async def forget(self, registration: Registration) -> None:
+        """Let go of what rows said of a registration that is erased."""
+        for rows in await self.about(registration):
+            rows.forget(registration.id, registration.origin)
 
 
 class RegistrationUnitOfWork(UnitOfWork):
@@ -357,6 +377,8 @@ async def make_indexes(database: Database) -> None:
         "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
     )
     drafts = database[Draft.COLLECTION]
+    visits = database[Visit.COLLECTION]
+    await visits.create_index("uses.match_id")
     await drafts.create_index([("owner", 1), ("by", 1), ("_id", 1)])
     await drafts.create_index("saved_at")
     trail = database[AuditEntry.COLLECTION]
@@ -368,7 +390,15 @@ async def make_indexes(database: Database) -> None:
     await imports.create_index([("by", 1), ("_id", -1)])
     imported = database[ImportedRows.COLLECTION]
     await imported.create_index([("import_id", 1), ("has_faulty", 1), ("_id", 1)])
-    await imported.create_index("outcomes.registration_id")
+    await database[Merge.COLLECTION].create_index("registrations")
+    await registrations.create_index(
+        [("state", 1), ("erased_at", 1)],
+        partialFilterExpression={"state": {"$in": sorted(CLOSED)}},
+        name="closed",
+    )
+    await registrations.create_index(
+        "erased_at", partialFilterExpression={"erased_at": {"$type": "string"}}, name="erased"
+    )
     duplicates = database[Duplicate.COLLECTION]
     await duplicates.create_index("registrations")
     await duplicates.create_index([("partnerships", 1), ("score", -1), ("_id", 1)])

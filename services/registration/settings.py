@@ -28,6 +28,10 @@ class RegistrationSettings(ServiceSettings):
     """From the question to the reminder."""
     interest_lapse_days: int = Field(default=28, ge=2, validate_default=True)
     """From the question to the last day for an answer; more than until the reminder."""
+    lookalike_score: int = Field(default=75, ge=50, le=100)
+    """From here on, of 100, staff are shown two registrations that may be of one organisation."""
+    closed_days: int = Field(default=1095, ge=1)
+    """A registration that is withdrawn, rejected or lapsed is erased so long after."""
     draft_days: int = Field(default=90, ge=1)
     """How long a draft is kept after it was last saved."""
     cv_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024, le=50 * 1024 * 1024)

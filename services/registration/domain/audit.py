@@ -52,6 +52,12 @@ class AuditEntry(Aggregate):
     """The partnerships whose staff may read it."""
 
     def forget(self) -> None:
-        """The registration was erased: words that may speak of a person go, what was done stays."""
-        self.why = ""
-        self._touch()
+        """The registration was erased: words that may speak of a person go, what was done stays.
+
+        So does why it was erased.
+        """
+        own = self.role is CallerRole.PARTICIPANT
+        if self.action is not Action.ERASE and (self.why or (own and self.by)):
+            self.why = ""
+            self.by = "" if own else self.by
+            self._touch()

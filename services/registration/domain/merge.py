@@ -32,6 +32,13 @@ class Merge(Aggregate):
         """What both share in the once-only register even where neither has an identifier."""
         return f"merge:{self.id}"
 
+    def forget(self) -> None:
+        """One of the two was erased: words that may speak of it go, the finding stays."""
+        if self.finding.reason or (self.undone and self.undone.reason):
+            self.finding = self.finding.model_copy(update={"reason": ""})
+            self.undone = self.undone and self.undone.model_copy(update={"reason": ""})
+            self._touch()
+
     def undo(self, finding: Finding) -> None:
         """They are of two organisations after all; raises `MergeUndone` when that was said before."""
         if self.undone is not None:

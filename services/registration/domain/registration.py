@@ -143,6 +143,20 @@ class Question(BaseModel):
     answer_by: date | None = None
 
 
+class Cv(BaseModel):
+    """A file that was sent with it: a PDF, looked into; the file itself is kept elsewhere, as `file_id`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file_id: str
+    name: str
+    size: int
+    sha256: str
+    pages: int
+    uploaded_at: datetime
+    by: str
+
+
 @dataclass(frozen=True)
 class Assessment:
     """What was found out about a submission before it is stored: recognised, assigned, screened."""
@@ -193,6 +207,7 @@ class Registration(Aggregate):
     question: Question | None = None
     """What staff wait for an answer to."""
     interest: Interest | None = None
+    cv: Cv | None = None
     sent: Sending | None = None
     """The last amendment; None while it says what was first sent."""
     borrowed: dict[str, list[str]] = {}
@@ -267,6 +282,27 @@ class Registration(Aggregate):
         self._require(OPEN, "withdrawn")
         self._move(RegistrationState.WITHDRAWN, by, reason or "withdrawn", at)
         self._record(RegistrationWithdrawn(party=self.party, reason=reason))
+
+    def attach_cv(self, cv: Cv, *, at: datetime) -> str | None:
+        """Put this CV in the place of the one there is, whose file's id is returned.
+
+        Raises `WrongState` once it is closed.
+        """
+        self._require(OPEN, "given a CV")
+        replaced, self.cv = self.cv, cv
+        self.interest = Interest(since=at)
+        self._note(cv.by, "CV replaced" if replaced else "CV added", at)
+        self._touch()
+        return replaced.file_id if replaced else None
+
+    def remove_cv(self, *, by: str, at: datetime) -> str | None:
+        """Let go of the CV, in any state; returns the file's id, or None where there is none."""
+        if self.cv is None:
+            return None
+        removed, self.cv = self.cv, None
+        self._note(by, "CV removed", at)
+        self._touch()
+        return removed.file_id
 
     def confirm_interest(self, *, by: str, at: datetime) -> None:
         """Still interested; raises `WrongState` once it is closed."""
@@ -398,8 +434,9 @@ class Registration(Aggregate):
         self.party = self.party.erased()
         self.receipt = _without_identifiers(self.receipt)
         self.history = [step.model_copy(update={"by": "", "why": ""}) for step in self.history]
+        self.cv = None
         self.sent = self.sent and self.sent.model_copy(update={"by": ""})
-        self.question, self.interest, self.borrowed = None, None, {}
+        self.question, self.interest, self.borrowed, self.sent = None, None, {}, None
         self.origin = Origin(
             by=self.origin.system or "", source=self.origin.source, system=self.origin.system
         )

@@ -179,11 +179,14 @@ class ImportedRows(Aggregate):
 
     def forget(self, registration_id: str, origin: Origin) -> None:
         """The registration was erased: what was said in its rows goes, that there were rows stays."""
+        gone = self.about(registration_id, origin)
+
+    def about(self, registration_id: str, origin: Origin) -> list[RowOutcome]:
+        """The rows by which that registration was sent, faulty ones included."""
         keys = {registration_id, *([origin.reference] if origin.source == self.source else [])}
+        return [one for one in self.outcomes if one.registration_id == registration_id or one.key in keys]
         self.outcomes = [
-            one.model_copy(update={"why": "", "cells": [], "faults": []})
-            if one.registration_id == registration_id or one.key in keys
-            else one
+            one.model_copy(update={"why": "", "cells": [], "faults": []}) if one in gone else one
             for one in self.outcomes
         ]
         self._touch()

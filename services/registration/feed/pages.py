@@ -124,6 +124,12 @@ async def read_feed(database: Database, scope: str, *, after: int, limit: int) -
     return Reading(feed, scope, items, following, max(last, following))
 
 
+async def count_events_about(database: Database, registration_id: str) -> int:
+    """How many events of the feed name this registration and have not been blanked."""
+    blocks = database[BLOCKS].find({"about": registration_id}, {"events": 1})
+    return sum([registration_id.encode() in raw async for block in blocks for raw in block["events"]])
+
+
 def _settled(database: Database, collection: str) -> Collection:
     return database[collection].with_options(read_concern=ReadConcern("majority"))
 

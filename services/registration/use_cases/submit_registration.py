@@ -46,8 +46,8 @@ def _id_for(origin: Origin) -> str:
 def _already_submitted(earlier: Registration, origin: Origin) -> RuleBroken:
     if earlier.erased_at is not None:
         return AlreadyErased(
-            f"'{origin.reference}' was submitted before, and erased on {earlier.erased_at:%d %B %Y}; register "
-            "anew under another subject."
+            f"'{origin.reference}' was submitted before and erased on {earlier.erased_at:%d %B %Y}; "
+            "register anew under another subject."
         )
     reference = f"'{earlier.origin.reference}' was already submitted and is registration {earlier.id}"
     if earlier.state in (RegistrationState.WITHDRAWN, RegistrationState.REJECTED):
