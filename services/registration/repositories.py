@@ -150,9 +150,10 @@ class Duplicates(Repository[Duplicate]):
             raise NotFound(f"There is no pair of lookalikes {id}, or none you may see.")
         return pair
 
-    async def of(self, registration_id: str) -> list[Duplicate]:
-        """All pairs this registration is one of, the most alike first."""
-        return await self._uow.query(Duplicate, {"registrations": registration_id}, sort=_MOST_ALIKE)
+    async def of(self, *registration_ids: str) -> list[Duplicate]:
+        """All pairs one of these registrations is in, the most alike first."""
+        where = {"registrations": {"$in": list(registration_ids)}}
+        return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE)
 
     async def page(
         self,
@@ -188,10 +189,10 @@ class Merges(Repository[Merge]):
 
     model = Merge
 
-
     async def of(self, registration_id: str) -> list[Merge]:
         """All findings about this registration."""
         return await self._uow.query(Merge, {"registrations": registration_id})
+
 
 class Searches(Repository[Search]):
     """For which registrations lookalikes were searched."""
@@ -268,11 +269,11 @@ class Trail(Repository[AuditEntry]):
         )
         return await self._uow.query(AuditEntry, where, sort=[("_id", -1)], limit=limit)
 
-    async def forget(self, registration_id: str) -> None:
     async def of(self, registration_id: str) -> list[AuditEntry]:
         """All that was done with the registration, the oldest first."""
         return await self._uow.query(AuditEntry, {"registration_id": registration_id}, sort=[("_id", 1)])
 
+    async def forget(self, registration_id: str) -> None:
         """Let go of the words about a registration that is erased."""
         for entry in await self.of(registration_id):
             entry.forget()
@@ -376,9 +377,9 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index(
         "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
     )
-    drafts = database[Draft.COLLECTION]
     visits = database[Visit.COLLECTION]
     await visits.create_index("uses.match_id")
+    drafts = database[Draft.COLLECTION]
     await drafts.create_index([("owner", 1), ("by", 1), ("_id", 1)])
     await drafts.create_index("saved_at")
     trail = database[AuditEntry.COLLECTION]
@@ -401,5 +402,6 @@ async def make_indexes(database: Database) -> None:
     )
     duplicates = database[Duplicate.COLLECTION]
     await duplicates.create_index("registrations")
+    await database[Visit.COLLECTION].create_index("uses.registration_id")
     await duplicates.create_index([("partnerships", 1), ("score", -1), ("_id", 1)])
     await duplicates.create_index([("score", -1), ("_id", 1)])
