@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.registration.bootstrap import bootstrap
 from services.registration.routes import (
     audit,
+    decisions,
     drafts,
     duplicates,
     erasure,
@@ -38,6 +39,7 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
             versions.router,
             drafts.router,
             audit.router,
+            decisions.router,
             erasure.router,
             held.router,
             duplicates.router,

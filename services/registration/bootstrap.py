@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.registration.feed.arrivals import Arrivals
 from services.registration.feed.pages import prepare_feed
@@ -62,7 +63,11 @@ async def bootstrap(
             client,
             store,
             lambda open_store: RegistrationUnitOfWork(
-                open_store, rules=rules, partnerships=partnerships, clock=clock
+                open_store,
+                rules=rules,
+                partnerships=partnerships,
+                undo_for=timedelta(minutes=settings.undo_minutes),
+                clock=clock,
             ),
         ),
         partnerships=partnerships,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
 from services.registration.domain.audit import Action, AuditEntry
+from services.registration.domain.decision import Decision, DecisionKind
 from services.registration.domain.draft import Draft
 from services.registration.domain.duplicate import Duplicate, DuplicateState, Search
 from services.registration.domain.merge import Merge
@@ -38,6 +39,10 @@ class Registrations(Repository[Registration]):
         if registration is None or not _sees(caller, registration):
             raise NotFound(f"There is no registration {id}, or none you may see.")
         return registration
+
+    async def all_visible_to(self, caller: Caller, ids: Sequence[str]) -> list[Registration]:
+        """Those of these that the caller may see, in the order asked for."""
+        return [registration for registration in await self.get_all(ids) if _sees(caller, registration)]
 
     async def page(
         self,
@@ -155,6 +160,11 @@ class Duplicates(Repository[Duplicate]):
         where = {"registrations": {"$in": list(registration_ids)}}
         return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE)
 
+    async def open_about(self, registration_ids: Sequence[str]) -> list[Duplicate]:
+        """Pairs nobody has decided yet that one of these registrations is in."""
+        where = {"registrations": {"$in": list(registration_ids)}, "state": DuplicateState.OPEN}
+        return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE)
+
     async def page(
         self,
         visible_to: Caller,
@@ -198,6 +208,49 @@ class Searches(Repository[Search]):
     """For which registrations lookalikes were searched."""
 
     model = Search
+
+
+class Decisions(Repository[Decision]):
+    """What staff decided, about one registration or many."""
+
+    model = Decision
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Decision:
+        """The decision; raises `NotFound` also when the caller may not see it."""
+        decision = await self.find(id)
+        if decision is None or not (caller.sees_everything or caller.is_staff_of(decision.partnership)):
+            raise NotFound(f"There is no decision {id}, or none you may see.")
+        return decision
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        kind: DecisionKind | None = None,
+        by: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Decision]:
+        """Those the caller may see and the filters leave, the newest first, from behind `after`.
+
+        Raises `Forbidden` for those who decide nothing.
+        """
+        where = _all_of(
+            _overseen_by(visible_to, "partnership"),
+            {"kind": kind} if kind is not None else {},
+            {"by": by} if by is not None else {},
+            {"_id": {"$lt": after}} if after else {},
+        )
+        return await self._uow.query(Decision, where, sort=[("_id", -1)], limit=limit)
+
+
+def _overseen_by(caller: Caller, field: str) -> Document:
+    """What of all that staff do concerns the caller; raises `Forbidden` when nothing does."""
+    if caller.sees_everything:
+        return {}
+    if caller.role is CallerRole.STAFF:
+        return {field: caller.partnership}
+    raise Forbidden("What staff decide and do is for staff, the support office and auditors to see.")
 
 
 class Trail(Repository[AuditEntry]):
@@ -257,11 +310,9 @@ class Trail(Repository[AuditEntry]):
 
         The days are whole ones of UTC. Raises `Forbidden` for those who decide nothing.
         """
-        if visible_to.role is not CallerRole.STAFF and not visible_to.sees_everything:
-            raise Forbidden("The audit trail is for staff, the support office and auditors.")
         equal = {"registration_id": registration, "decision_id": decision, "by": by, "action": action}
         where = _all_of(
-            {} if visible_to.sees_everything else {"seen_by": visible_to.partnership},
+            _overseen_by(visible_to, "seen_by"),
             *({field: value} for field, value in equal.items() if value is not None),
             {"at": {"$gte": first_day.isoformat()}} if first_day else {},
             {"at": {"$lt": day_after(last_day)}} if last_day else {},
@@ -350,7 +401,13 @@ class RegistrationUnitOfWork(UnitOfWork):
     """One transaction of the registration service, with the policies that decide in it."""
 
     def __init__(
-        self, store: Store, *, rules: RuleSets, partnerships: Partnerships, clock: Clock = now
+        self,
+        store: Store,
+        *,
+        rules: RuleSets,
+        partnerships: Partnerships,
+        undo_for: timedelta = timedelta(hours=1),
+        clock: Clock = now,
     ) -> None:
         super().__init__(store, service="registration", clock=clock)
         self.rules = rules
@@ -359,6 +416,8 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.sent_versions = SentVersions(self)
         self.drafts = Drafts(self)
         self.visits = Visits(self)
+        self.undo_for = undo_for
+        self.decisions = Decisions(self)
         self.trail = Trail(self)
         self.duplicates = Duplicates(self)
         self.merges = Merges(self)
@@ -377,6 +436,7 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index(
         "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
     )
+    await database[Decision.COLLECTION].create_index([("partnership", 1), ("_id", -1)])
     visits = database[Visit.COLLECTION]
     await visits.create_index("uses.match_id")
     drafts = database[Draft.COLLECTION]

@@ -36,6 +36,8 @@ class RegistrationSettings(ServiceSettings):
     """How long a draft is kept after it was last saved."""
     cv_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024, le=50 * 1024 * 1024)
     """Size a CV may have."""
+    undo_minutes: int = Field(default=60, ge=1, le=10_080)
+    """How long an acceptance or a rejection can be undone."""
     import_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=100 * 1024 * 1024)
     """Size a spreadsheet may have."""
     import_max_rows: int = Field(default=50_000, ge=1, le=1_000_000)

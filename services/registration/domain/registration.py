@@ -99,6 +99,18 @@ class AlreadyErased(RuleBroken):
     code = "erased"
 
 
+class AlreadyAssigned(RuleBroken):
+    """The partnership has the case already."""
+
+    code = "already-assigned"
+
+
+class AnswerDayPassed(RuleBroken):
+    """An answer cannot be waited for until a day that is over."""
+
+    code = "answer-day-passed"
+
+
 class UnresolvableReference(RuleBroken):
     """A pre-agreed partner is named by a reference that only the sender of events has."""
 
@@ -177,6 +189,8 @@ class Transition(BaseModel):
     by: str
     state: RegistrationState
     why: str
+    decision_id: str | None = None
+    """The decision of staff, which was about this registration or many; it can be undone for a time."""
 
 
 AUTOMATIC: Final = "automatic acceptance"
@@ -204,6 +218,8 @@ class Registration(Aggregate):
     verdict: Verdict
     receipt: Receipt
     history: list[Transition] = []
+    assigned: str | None = None
+    """The partnership it was given to by hand; holds until the organisation chooses another."""
     question: Question | None = None
     """What staff wait for an answer to."""
     interest: Interest | None = None
@@ -258,6 +274,7 @@ class Registration(Aggregate):
         _partner_ids(submission, self.origin.source)
         before = self.as_sent(until=at)
         self.sent = Sending(number=before.number + 1, at=at, by=by)
+        self.assigned = self.kept_for(submission)
         self.submission = submission
         own = _party(submission, self.id, self.party.owner, self.origin.system, assessment)
         self.party = own.model_copy(update={"identifiers": self._with_borrowed(own.identifiers)})
@@ -313,7 +330,7 @@ class Registration(Aggregate):
 
     # ── what the partnership does ────────────────────────────────────────────────────────────
 
-    def accept(self, *, by: str, reason: str, at: datetime) -> None:
+    def accept(self, *, by: str, reason: str, at: datetime, decision_id: str | None = None) -> None:
         """Take it into the pool; the verdict is advice, but going against it needs a reason.
 
         Raises `WrongState`, `NoPartnershipYet` and `ReasonNeeded`.
@@ -326,27 +343,46 @@ class Registration(Aggregate):
                 f"The rules find this registration ineligible, so accepting it needs a reason. "
                 f"{self.receipt.sentence}"
             )
-        self._accept(by, reason or "accepted", at, automatic=False)
+        self._accept(by, reason or "accepted", at, automatic=False, decision_id=decision_id)
 
-    def reject(self, *, by: str, reason: str, at: datetime) -> None:
+    def reject(self, *, by: str, reason: str, at: datetime, decision_id: str | None = None) -> None:
         """Turn it down with a reason; raises `WrongState` and `ReasonNeeded`."""
         self._require(SCREENED, "rejected")
         if not reason.strip():
             raise ReasonNeeded("Rejecting a registration needs a reason; the applicant will read it.")
-        self._move(RegistrationState.REJECTED, by, reason, at)
+        self._move(RegistrationState.REJECTED, by, reason, at, decision_id)
         self._record(RegistrationRejected(party=self.party, reason=reason))
 
-    def ask(self, question: str, *, answer_by: date | None, by: str, at: datetime) -> None:
-        """Ask for more information before deciding; a later question replaces an earlier one."""
+    def ask(
+        self,
+        question: str,
+        *,
+        answer_by: date | None,
+        by: str,
+        at: datetime,
+        decision_id: str | None = None,
+    ) -> None:
+        """Ask for more information before deciding; a later question replaces an earlier one.
+
+        Raises `WrongState` and `AnswerDayPassed`.
+        """
         self._require(SCREENED, "asked for more information")
+        if answer_by is not None and answer_by < at.date():
+            raise AnswerDayPassed(f"{answer_by} is over; give today or a later day to answer by.")
         self.question = Question(text=question, by=by, at=at, answer_by=answer_by)
-        self._note(by, f"asked: {question}", at)
+        self._note(by, f"asked: {question}", at, decision_id)
         self._record(RegistrationInformationAsked(party=self.party, question=question, answer_by=answer_by))
 
     def assign(self, *, assessment: Assessment, by: str, reason: str, at: datetime) -> None:
-        """Hand it to the partnership of the assessment, by whose rules it was screened anew."""
+        """Hand it to the partnership of the assessment, by whose rules it was screened anew.
+
+        Raises `WrongState` and `AlreadyAssigned`.
+        """
         self._require(SCREENED, "assigned")
         before = self.party.partnership
+        if before == assessment.partnership:
+            raise AlreadyAssigned(f"{before} has this registration already.")
+        self.assigned = assessment.partnership
         self._screen(assessment)
         self._move(RegistrationState(self.verdict), by, reason or f"assigned to {assessment.partnership}", at)
         self._record(RegistrationAssigned(**self._screened(None), before=before, reason=reason))
@@ -364,7 +400,7 @@ class Registration(Aggregate):
                 "decision, which can no longer be undone; decide anew, or withdraw it."
             )
         undone = _UNDOABLE[self.state]
-        self._move(RegistrationState(self.verdict), by, reason or f"{undone} by mistake", at)
+        self._move(RegistrationState(self.verdict), by, reason or f"{undone} by mistake", at, decision_id)
         self._record(
             RegistrationDecisionUndone(
                 party=self.party, undone=undone, state=self.state, decision_id=decision_id, reason=reason
@@ -464,12 +500,19 @@ class Registration(Aggregate):
         """What matching needs to know of it."""
         return profile_of(self.submission, self.origin.source)
 
+    def kept_for(self, submission: Submission) -> str | None:
+        """The partnership it was given to by hand, unless this amendment chooses another than before."""
+        chosen_anew = submission.partnership not in (None, self.submission.partnership)
+        return None if chosen_anew else self.assigned
+
     def _accept_automatically(self, assessment: Assessment, at: datetime) -> None:
         if assessment.accept_if_eligible and self.verdict is Verdict.ELIGIBLE:
             self._accept(AUTOMATIC, "eligible", at, automatic=True)
 
-    def _accept(self, by: str, why: str, at: datetime, *, automatic: bool) -> None:
-        self._move(RegistrationState.ACCEPTED, by, why, at)
+    def _accept(
+        self, by: str, why: str, at: datetime, *, automatic: bool, decision_id: str | None = None
+    ) -> None:
+        self._move(RegistrationState.ACCEPTED, by, why, at, decision_id)
         self._record(RegistrationAccepted(party=self.party, profile=self.profile, automatic=automatic))
 
     def _require_not_erased(self) -> None:
@@ -487,14 +530,17 @@ class Registration(Aggregate):
                 f"that is possible while it is {' or '.join(sorted(allowed)).replace('_', ' ')}."
             )
 
-    def _move(self, state: RegistrationState, by: str, why: str, at: datetime) -> None:
+    def _move(
+        self, state: RegistrationState, by: str, why: str, at: datetime, decision_id: str | None = None
+    ) -> None:
         self.state = state
         if state is not RegistrationState(self.verdict):
             self.question = None  # decided, withdrawn or lapsed: nobody waits for the answer any more
-        self._note(by, why, at)
+        self._note(by, why, at, decision_id)
 
-    def _note(self, by: str, why: str, at: datetime) -> None:
-        self.history.append(Transition(at=at, by=by, state=self.state, why=why))
+    def _note(self, by: str, why: str, at: datetime, decision_id: str | None = None) -> None:
+        step = Transition(at=at, by=by, state=self.state, why=why, decision_id=decision_id)
+        self.history.append(step)
 
     def _screen(self, assessment: Assessment) -> None:
         self.party = self.party.model_copy(update={"partnership": assessment.partnership})

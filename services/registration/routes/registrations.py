@@ -10,19 +10,21 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.bootstrap import Registering
-from services.registration.domain.registration import Registration, Transition
+from services.registration.domain.registration import Question, Registration, Transition
 from services.registration.filters import NO_PARTNERSHIP, Cursor, Order, RegistrationFilter
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.routes.root import Root, change
 from services.registration.use_cases.accept_registration import accept_registration
 from services.registration.use_cases.amend_registration import amend_registration
+from services.registration.use_cases.ask_applicant import ask_applicant
+from services.registration.use_cases.assign_registration import assign_registration
 from services.registration.use_cases.confirm_interest import confirm_interest
 from services.registration.use_cases.reject_registration import reject_registration
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.common import Party, Receipt
 from shared.contracts.registration import Submission
-from shared.contracts.vocabulary import RegistrationState, Role, Verdict
+from shared.contracts.vocabulary import PartnershipId, RegistrationState, Role, Verdict
 from shared.http import Authenticated, problem_responses
 
 router = APIRouter(tags=["registrations"])
@@ -41,6 +43,8 @@ class RegistrationView(BaseModel):
     submission: Submission
     reference: str | None
     """The sender's own reference, where it came by event."""
+    question: Question | None
+    """What staff wait for an answer to."""
     history: list[Transition]
 
     @classmethod
@@ -55,6 +59,7 @@ class RegistrationView(BaseModel):
             party=registration.party,
             submission=registration.submission,
             reference=registration.origin.reference,
+            question=registration.question,
             history=registration.history,
         )
 
@@ -115,6 +120,25 @@ class Comment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Inquiry(BaseModel):
+    """What staff want to know before they decide; the applicant reads it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+    answer_by: date | None = None
+    """The day until which the answer is waited for; nothing happens by itself when it is over."""
+
+
+class Assignment(BaseModel):
+    """The partnership that is to have the registration, and why; its staff and the applicant read it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    partnership: PartnershipId
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
 
 class Rejection(BaseModel):
@@ -346,6 +370,53 @@ async def reject(
     """Turn it down with a reason the applicant reads; for staff of its partnership."""
     return await _step(
         registering, request, lambda uow: reject_registration(uow, id, by=caller, reason=rejection.reason)
+    )
+
+
+@router.post(
+    "/registrations/{id}/ask",
+    summary="Ask the applicant",
+    response_description="The registration, with the question.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def ask(
+    id: str, inquiry: Inquiry, caller: Authenticated, registering: Root, request: Request
+) -> RegistrationView:
+    """Ask for more information before deciding; for staff of its partnership.
+
+    The applicant gets a mail and answers by amending the registration. It stays undecided, leaves the
+    queue of `waiting_for=staff` and is in that of `waiting_for=applicant` until then. A later question
+    replaces an earlier one.
+    """
+    return await _step(
+        registering,
+        request,
+        lambda uow: ask_applicant(uow, id, by=caller, question=inquiry.question, answer_by=inquiry.answer_by),
+    )
+
+
+@router.post(
+    "/registrations/{id}/assign",
+    summary="Assign a registration to a partnership",
+    response_description="The registration, with its new partnership and screened by that one's rules.",
+    responses=problem_responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def assign(
+    id: str, assignment: Assignment, caller: Authenticated, registering: Root, request: Request
+) -> RegistrationView:
+    """Give a registration nobody has decided to a partnership.
+
+    The support office does it for any, also one that no partnership serves (`partnership=none` lists
+    them); staff hand over their own partnership's. It is screened by the rules of the new partnership,
+    which accepts it at once where it takes eligible registrations automatically. The assignment
+    holds when the applicant amends, unless another partnership is chosen then.
+
+    Staff who hand a registration over no longer see it; the answer shows it to them once more.
+    """
+    return await _step(
+        registering,
+        request,
+        lambda uow: assign_registration(uow, id, assignment.partnership, by=caller, reason=assignment.reason),
     )
 
 

@@ -15,12 +15,15 @@ async def amend_registration(
 ) -> Registration:
     """Replace the registration's content and screen it anew; what it said before is kept.
 
+    A partnership it was given to by hand keeps it, unless another is chosen now than was chosen before.
     Raises `NotFound`, `Forbidden`, `WrongState`, `UnknownPartnership` and `UnresolvableReference`.
     """
     registration = await registration_to_change(uow, id, by)
+    kept = registration.kept_for(submission)
+    assigned = kept is not None and uow.partnerships.get(kept) is not None
     assessment = await assess_submission(
         uow,
-        submission,
+        submission.model_copy(update={"partnership": kept}) if assigned else submission,
         registration_id=id,
         current=registration.party.partnership,
         borrowed=registration.borrowed,

@@ -78,7 +78,7 @@ async def test_staff_read_what_concerns_their_partnership(
 
 @pytest.mark.parametrize("caller", [A_PARTICIPANT, A_PORTAL])
 async def test_nobody_else_reads_the_trail(store: Store, caller: Caller) -> None:
-    with pytest.raises(Forbidden, match="for staff, the support office and auditors"):
+    with pytest.raises(Forbidden, match="is for staff, the support office and auditors"):
         await read(store, caller)
 
 
