@@ -160,16 +160,21 @@ async def _discard_drafts(round: Round) -> None:
     await round.for_all(forgotten, lambda uow, ids: discard_forgotten_drafts(uow, ids, saved_before=before))
 
 
+async def _let_go_of_imports(round: Round) -> None:
+    await let_go_of_imports(round.registering, round.now)
+
+
 CHORES: Final = [
+    Chore("imports", timedelta(hours=1), _let_go_of_imports),
     Chore("interest", timedelta(minutes=1), _check_interest),
     Chore("drafts", timedelta(minutes=10), _discard_drafts),
+    Chore("erase closed", timedelta(hours=1), _erase_closed),
+    Chore("forget again", timedelta(minutes=1), _forget_again),
 ]
 
 
 # ── the companion ────────────────────────────────────────────────────────────────────────────
 
-    Chore("erase closed", timedelta(hours=1), _erase_closed),
-    Chore("forget again", timedelta(minutes=1), _forget_again),
 
 async def do_chores(
     registering: Registering,

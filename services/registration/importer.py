@@ -13,13 +13,19 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from services.registration.bootstrap import Registering
-from services.registration.domain.spreadsheet_import import UNFINISHED, RowOutcome, SpreadsheetImport
+from services.registration.domain.spreadsheet_import import (
+    UNFINISHED,
+    ImportedRows,
+    RowOutcome,
+    SpreadsheetImport,
+)
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.spreadsheets.apart import Spool, read_apart
 from services.registration.spreadsheets.cells import Cell, Unreadable, characters_in
@@ -107,7 +113,8 @@ class Importer:
                 await self._take(spreadsheet, Path(directory))
             except Overtaken:
                 return True
-        await self._let_go_of_file(spreadsheet)
+        # Should this not come to pass, `let_go_of_imports` finds the file.
+        await self._files.delete([spreadsheet.file])
         return True
 
     async def _go_on(self) -> None:
@@ -139,7 +146,7 @@ class Importer:
         file = directory / "file"
         try:
             with file.open("wb") as out:
-                async for chunk in self._files.read(spreadsheet.file or ""):
+                async for chunk in self._files.read(spreadsheet.file):
                     out.write(chunk)
         except NotFound as error:
             raise Unreadable("The file is no longer stored; send it again.") from error
@@ -191,14 +198,6 @@ class Importer:
 
         await self._transactions.run(note)
 
-    async def _let_go_of_file(self, spreadsheet: SpreadsheetImport) -> None:
-        async def forget(uow: RegistrationUnitOfWork) -> None:
-            (await uow.imports.get(spreadsheet.id)).forget_file()
-
-        if spreadsheet.file is not None:
-            await self._files.delete([spreadsheet.file])
-            await self._transactions.run(forget)
-
 
 _OURS: Final = (
     "The row could not be stored, by an error of ours, which is in the service's log; nothing was changed by "
@@ -237,3 +236,19 @@ async def _parts(rows: AsyncIterator[NumberedRow]) -> AsyncIterator[list[Numbere
             part, characters = [], 0
     if part:
         yield part
+
+
+async def let_go_of_imports(registering: Registering, at: datetime) -> None:
+    """Forget imports that were finished long before that moment, and files nothing waits for."""
+    database, files = registering.database, Files(registering.database, BUCKET)
+    imports = database[SpreadsheetImport.COLLECTION]
+    long_ago = (at - timedelta(days=registering.settings.import_days)).isoformat()
+    old = await imports.distinct("_id", {"finished_at": {"$lt": long_ago}})
+    for id in old:
+        await database[ImportedRows.COLLECTION].delete_many({"import_id": id})
+        await imports.delete_one({"_id": id})
+    # A file is stored before its import is.
+    lately = at - timedelta(hours=1)
+    wanted = set(await imports.distinct("file", {"state": {"$in": list(UNFINISHED)}}))
+    await files.delete(set(await files.older_than(lately)) - wanted)
+    await files.delete_torn(lately)

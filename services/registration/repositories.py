@@ -436,6 +436,7 @@ async def make_indexes(database: Database) -> None:
     await registrations.create_index(
         "interest.since", partialFilterExpression={"state": {"$in": sorted(OPEN)}}, name="silent"
     )
+    await registrations.create_index("cv.file_id", sparse=True)
     await database[Decision.COLLECTION].create_index([("partnership", 1), ("_id", -1)])
     visits = database[Visit.COLLECTION]
     await visits.create_index("uses.match_id")

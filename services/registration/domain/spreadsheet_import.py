@@ -85,8 +85,8 @@ class SpreadsheetImport(Aggregate):
     partnership: str | None
     """Of staff."""
     file_name: str
-    file: str | None
-    """The stored file; None once it is no longer needed."""
+    file: str
+    """The stored file, which is deleted when the import is over."""
     size: int
     dry_run: bool
     state: ImportState = ImportState.WAITING
@@ -147,11 +147,6 @@ class SpreadsheetImport(Aggregate):
         self._touch()
         return ImportedRows.note(self, first, outcomes)
 
-    def forget_file(self) -> None:
-        """The stored file is gone."""
-        self.file = None
-        self._touch()
-
 
 class ImportedRows(Aggregate):
     """What became of some rows of an import, written with whatever changed by them."""
@@ -180,13 +175,13 @@ class ImportedRows(Aggregate):
     def forget(self, registration_id: str, origin: Origin) -> None:
         """The registration was erased: what was said in its rows goes, that there were rows stays."""
         gone = self.about(registration_id, origin)
-
-    def about(self, registration_id: str, origin: Origin) -> list[RowOutcome]:
-        """The rows by which that registration was sent, faulty ones included."""
-        keys = {registration_id, *([origin.reference] if origin.source == self.source else [])}
-        return [one for one in self.outcomes if one.registration_id == registration_id or one.key in keys]
         self.outcomes = [
             one.model_copy(update={"why": "", "cells": [], "faults": []}) if one in gone else one
             for one in self.outcomes
         ]
         self._touch()
+
+    def about(self, registration_id: str, origin: Origin) -> list[RowOutcome]:
+        """The rows by which that registration was sent, faulty ones included."""
+        keys = {registration_id, *([origin.reference] if origin.source == self.source else [])}
+        return [one for one in self.outcomes if one.registration_id == registration_id or one.key in keys]
