@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -83,6 +84,13 @@ class Features:
     country: str
     domains: frozenset[str]
     identifiers: frozenset[str]
+
+
+    def digest(self) -> str:
+        """Changes with whatever is compared."""
+        parts = (self.written, self.city, self.street, self.postcode, self.country)
+        text = repr((parts, sorted(self.domains), sorted(self.identifiers)))
+        return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def features_of(submission: Submission) -> Features:

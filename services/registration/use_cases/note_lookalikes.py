@@ -11,12 +11,21 @@ from services.registration.repositories import RegistrationUnitOfWork
 
 
 @dataclass(frozen=True)
+class Found:
+    """A registration like the one that was searched for, and the partnership that has it."""
+
+    partnership: str | None
+    likeness: Likeness
+
+
+@dataclass(frozen=True)
 class Looked:
-    """What a search found: `like` by registration; `looked_for` is a digest of what it looked at."""
+    """What a search found for a registration, by id; `looked_for` is a digest of what it looked at."""
 
     registration_id: str
+    partnership: str | None
     looked_for: str
-    like: Mapping[str, Likeness]
+    found: Mapping[str, Found]
 
 
 async def note_lookalikes(uow: RegistrationUnitOfWork, looked: list[Looked]) -> None:
@@ -24,25 +33,29 @@ async def note_lookalikes(uow: RegistrationUnitOfWork, looked: list[Looked]) -> 
 
     Doing it again changes nothing. What a person decided stays decided.
     """
+    known = {pair.id: pair for pair in await uow.duplicates.of(*(one.registration_id for one in looked))}
+    searches = {one.id: one for one in await uow.searches.get_all(one.registration_id for one in looked)}
     for one in looked:
-        known = {pair.id: pair for pair in await uow.duplicates.of(one.registration_id)}
-        found = {pair_id(one.registration_id, other): other for other in one.like}
-        ids = {one.registration_id, *one.like}
-        registrations = {each.id: each for each in await uow.registrations.get_all(sorted(ids))}
-        for id, other in found.items():
-            pair = known.get(id) or await uow.duplicates.find(id)
-            if not {one.registration_id, other} <= registrations.keys():
-                continue
+        partnership_of = {one.registration_id: one.partnership}
+        partnership_of |= {other: found.partnership for other, found in one.found.items()}
+        alike = set()
+        for other, found in one.found.items():
             both = sorted((one.registration_id, other))
-            partnerships = [registrations[each].party.partnership for each in both]
+            partnerships = [partnership_of[id] for id in both]
+            pair = known.get(pair_id(*both))
             if pair is None:
-                uow.duplicates.add(Duplicate.suspect(both, partnerships, one.like[other]))
-            else:
-                pair.look_again(partnerships, one.like[other])
-        for id, pair in known.items():
-            if id not in found and pair.state is DuplicateState.OPEN:
-                uow.duplicates.remove(pair)
-        search = await uow.searches.find(one.registration_id)
+                pair = known[pair_id(*both)] = Duplicate.suspect(both, partnerships, found.likeness)
+                uow.duplicates.add(pair)
+            pair.look_again(partnerships, found.likeness)
+            alike.add(pair.id)
+        for pair in list(known.values()):
+            if (
+                one.registration_id in pair.registrations
+                and pair.id not in alike
+                and pair.state is DuplicateState.OPEN
+            ):
+                uow.duplicates.remove(known.pop(pair.id))
+        search = searches.get(one.registration_id)
         if search is None:
             search = Search(id=one.registration_id)
             uow.searches.add(search)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
 from services.registration.use_cases.call_distinct import call_distinct
 from services.registration.use_cases.merge_registrations import Merged, NothingToMerge, merge_registrations
-from services.registration.use_cases.note_lookalikes import Looked, note_lookalikes
+from services.registration.use_cases.note_lookalikes import Found, Looked, note_lookalikes
 from services.registration.use_cases.record_visit import record_visit
 from services.registration.use_cases.release_visit import release_visit
 from services.registration.use_cases.submit_registration import submit_registration
@@ -65,9 +66,13 @@ async def suspected(store: Store, one: str, *others: str) -> None:
     """What the search for lookalikes does for one registration."""
 
     async def work(uow: RegistrationUnitOfWork) -> None:
-        features = {r.id: features_of(r.submission) for r in await uow.registrations.get_all((one, *others))}
-        like = {other: likeness(features[one], features[other]) for other in others}
-        await note_lookalikes(uow, [Looked(one, "digest", like)])
+        both = {each.id: each for each in await uow.registrations.get_all((one, *others))}
+        features = {id: features_of(each.submission) for id, each in both.items()}
+        found = {
+            other: Found(both[other].party.partnership, likeness(features[one], features[other]))
+            for other in others
+        }
+        await note_lookalikes(uow, [Looked(one, both[one].party.partnership, "digest", found)])
 
     await store.run(work)
 
@@ -248,7 +253,7 @@ async def test_only_staff_of_either_side_decide() -> None:
     ]:
         for decide in (merge_registrations, call_distinct):
             with pytest.raises(refusal):
-                await store.run(lambda uow, d=decide, c=caller: d(uow, pair_id(one, other), by=c, reason=WHY))
+                await store.run(partial(decide, duplicate_id=pair_id(one, other), by=caller, reason=WHY))
     found = await merged(store, one, other, by=WOOLCLUB_STAFF)
     with pytest.raises(NotFound):
         await undone(store, found.merge.id, by=SOLARCLUB_STAFF)
@@ -279,7 +284,7 @@ async def test_what_was_decided_is_not_decided_again() -> None:
     for decide in (merge_registrations, call_distinct):
         with pytest.raises(DuplicateDecided):
             await store.run(
-                lambda uow, d=decide: d(uow, found.merge.duplicate_id, by=HEMPCLUB_STAFF, reason=WHY)
+                partial(decide, duplicate_id=found.merge.duplicate_id, by=HEMPCLUB_STAFF, reason=WHY)
             )
     await undone(store, found.merge.id)
     with pytest.raises(MergeUndone):
