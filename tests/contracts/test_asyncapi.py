@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from ops.docs.__main__ import ROOT, generated, main, stale
 from shared.contracts.catalogue import contracts
 from shared.contracts.examples import golden_examples
 from shared.messaging.topics import SERVICES, all_topics
+from tests.node import environment, node_modules
 
 GOLDEN = golden_examples()
 FILE = Path("docs/asyncapi.yaml")
@@ -105,15 +105,11 @@ def test_the_schema_refuses_what_the_inbox_refuses(document: Any) -> None:
 
 
 def test_the_official_validator_finds_nothing_wrong(tmp_path: Path) -> None:
-    validator = os.environ.get("CXC_ASYNCAPI") or shutil.which("asyncapi")
-    if validator is None:
-        pytest.skip(
-            "no AsyncAPI validator: 'npm install -g @asyncapi/cli' puts one on PATH, or CXC_ASYNCAPI names it"
-        )
+    validator = node_modules(Path(__file__).parent / "asyncapi" / "package.json") / ".bin" / "asyncapi"
     done = subprocess.run(
         [validator, "validate", str(ROOT / FILE), "--fail-severity=warn"],
         cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path), "CI": "true"},
+        env={**environment(), "HOME": str(tmp_path), "CI": "true"},
         capture_output=True,
         text=True,
         timeout=120,

@@ -18,6 +18,7 @@ from shared.contracts.envelope import CloudEvent, NotACloudEvent, parse
 from shared.contracts.examples import golden_examples
 from shared.messaging.outbox import OutgoingMessage
 from tests.builders import an_approved_match, an_envelope
+from tests.node import javascript_sdk_reads
 
 GOLDEN = golden_examples()
 
@@ -48,6 +49,17 @@ def test_the_sdk_reads_a_freshly_wrapped_event_with_the_kafka_key_as_its_partiti
     assert event.get_extension("sequence") == "4"
     assert event.get_type() == match.TYPE
     assert event.get_data() == match.model_dump(mode="json", exclude_none=True)
+
+
+def test_the_sdk_for_javascript_reads_what_a_service_publishes_and_finds_it_valid() -> None:
+    ours = [CloudEvent.model_validate(golden) for golden in GOLDEN.values()]
+
+    theirs = javascript_sdk_reads([event.to_json() for event in ours])
+
+    for both, golden in zip(theirs, GOLDEN.values(), strict=True):
+        for read in both:
+            assert read["data"] == golden["data"]
+            assert _attributes(golden).items() <= read.items()
 
 
 @pytest.mark.parametrize("write", [to_structured_event, to_binary_event], ids=["structured", "binary"])
