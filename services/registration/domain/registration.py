@@ -341,7 +341,7 @@ class Registration(Aggregate):
         if self.verdict is Verdict.INELIGIBLE and not reason.strip():
             raise ReasonNeeded(
                 f"The rules find this registration ineligible, so accepting it needs a reason. "
-                f"{self.receipt.sentence}"
+                f"{self.receipt.for_staff or self.receipt.sentence}"
             )
         self._accept(by, reason or "accepted", at, automatic=False, decision_id=decision_id)
 
