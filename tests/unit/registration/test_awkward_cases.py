@@ -545,14 +545,12 @@ def test_an_unknown_partnership_is_answered_as_the_api_does_with_the_field() -> 
     [
         (
             [],
-            "Eligible as a visitor: no rule fails or is open, so it can be accepted without asking for "
-            "anything.",
+            "Eligible as a visitor: no rule fails or is open, so it can be accepted.",
         ),
         (
             [available("2022-02-14..2022-03-16")],
-            "Eligible as a visitor: no rule fails or is open, so it can be accepted without asking for "
-            "anything; see also availability (availability ended on 16 March 2022: ask for an amendment with "
-            "new dates).",
+            "Eligible as a visitor: no rule fails or is open, so it can be accepted; see also "
+            "availability (availability ended on 16 March 2022: ask for an amendment with new dates).",
         ),
         (
             [member_of("network"), HOST],
