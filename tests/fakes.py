@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterable
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from bson import Timestamp
 from mongomock import filtering
 
+from shared.contracts.envelope import new_id
+from shared.errors import NotFound, TooLarge
 from shared.storage.driver import Document
+from shared.storage.files import StoredFile
 from shared.storage.store import INBOX, OUTBOX, Changes, ConcurrentChange, Sort, Store
 from shared.storage.unit_of_work import UnitOfWork
 
@@ -98,6 +102,30 @@ class MemoryTransactions(Generic[U]):
     async def read(self, work: Callable[[U], Awaitable[R]]) -> R:
         """Run work that only reads."""
         return await work(self._open_unit(MemoryStore(self.database)))
+
+
+class MemoryFiles:
+    """Files in memory."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+
+    async def put(self, content: AsyncIterable[bytes], *, name: str, limit: int) -> StoredFile:
+        whole = b"".join([chunk async for chunk in content])
+        if len(whole) > limit:
+            raise TooLarge(f"The file is over the limit of {limit} bytes.")
+        id = new_id()
+        self.stored[id] = whole
+        return StoredFile(id, len(whole), hashlib.sha256(whole).hexdigest())
+
+    async def read(self, id: str) -> AsyncIterator[bytes]:
+        if id not in self.stored:
+            raise NotFound(f"There is no file {id}.")
+        yield self.stored[id]
+
+    async def delete(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            self.stored.pop(id, None)
 
 
 def _sortable(document: Document, path: str) -> tuple[bool, Any]:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.registration.bootstrap import bootstrap
 from services.registration.routes import (
     audit,
+    cvs,
     decisions,
     drafts,
     duplicates,
@@ -37,6 +38,7 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
         routers=[
             registrations.router,
             versions.router,
+            cvs.router,
             drafts.router,
             audit.router,
             decisions.router,
@@ -51,6 +53,7 @@ def create_app(settings: RegistrationSettings | None = None) -> FastAPI:
         ],
         bootstrap=lambda: bootstrap(settings),
         body_limits={
+            "/registrations/*/cv": settings.cv_max_bytes,
             "/drafts": drafts.MAX_BYTES,
             "/drafts/*": drafts.MAX_BYTES,
             "/imports": settings.import_max_bytes + imports.MULTIPART_BYTES,

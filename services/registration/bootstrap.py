@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from services.registration.cvs.keeping import BUCKET, Cvs
 from services.registration.feed.arrivals import Arrivals
 from services.registration.feed.pages import prepare_feed
 from services.registration.repositories import RegistrationUnitOfWork, make_indexes
@@ -13,6 +14,7 @@ from services.registration.settings import RegistrationSettings
 from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
 from shared.storage.driver import Client, Database, close, connect
+from shared.storage.files import Files
 from shared.storage.store import prepare_database
 from shared.storage.transactions import Transactions
 from shared.storage.unit_of_work import Clock
@@ -28,6 +30,7 @@ class Registering:
     transactions: Transactions[RegistrationUnitOfWork]
     partnerships: Partnerships
     clock: Clock
+    cvs: Cvs
     arrivals: Arrivals
 
     async def close(self) -> None:
@@ -72,5 +75,6 @@ async def bootstrap(
         ),
         partnerships=partnerships,
         clock=clock,
+        cvs=Cvs.in_files(Files(store, BUCKET), max_bytes=settings.cv_max_bytes),
         arrivals=Arrivals(store),
     )

@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 
 from services.registration.bootstrap import Registering
+from services.registration.cvs.keeping import BUCKET
 from services.registration.domain.draft import Draft
 from services.registration.domain.registration import CLOSED, OPEN, Registration
 from services.registration.importer import let_go_of_imports
@@ -21,6 +22,7 @@ from services.registration.use_cases.check_interest import check_interest
 from services.registration.use_cases.discard_draft import discard_forgotten_drafts
 from services.registration.use_cases.erase_registration import erase_by_time, forget_again
 from shared.storage.driver import Collection, Document
+from shared.storage.files import Files
 from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
 
@@ -35,6 +37,9 @@ IN_A_ROUND: Final = 10_000
 
 _ERASED_LATELY: Final = timedelta(minutes=10)
 """What ran at the moment of an erasure, unseen by it, has ended long before that."""
+
+_UPLOADED_LATELY: Final = timedelta(days=1)
+"""A file younger than that may belong to a request that is not committed yet."""
 
 Find = Callable[[Registering, datetime], Awaitable[list[str]]]
 """The ids of what is due at that moment; what cannot be done now may be among them again and again."""
@@ -164,10 +169,25 @@ async def _let_go_of_imports(round: Round) -> None:
     await let_go_of_imports(round.registering, round.now)
 
 
+async def _sweep_cvs(round: Round) -> None:
+    files = Files(round.registering.database, BUCKET)
+    registrations = round.registering.database[Registration.COLLECTION]
+    before = round.now - _UPLOADED_LATELY
+    old = await files.older_than(before)
+    for start in range(0, len(old), 1000):
+        if not await round.goes_on():
+            return
+        some = old[start : start + 1000]
+        pointed_to = set(await registrations.distinct("cv.file_id", {"cv.file_id": {"$in": some}}))
+        await files.delete(id for id in some if id not in pointed_to)
+    await files.delete_torn(before)
+
+
 CHORES: Final = [
     Chore("imports", timedelta(hours=1), _let_go_of_imports),
     Chore("interest", timedelta(minutes=1), _check_interest),
     Chore("drafts", timedelta(minutes=10), _discard_drafts),
+    Chore("cvs", timedelta(hours=1), _sweep_cvs),
     Chore("erase closed", timedelta(hours=1), _erase_closed),
     Chore("forget again", timedelta(minutes=1), _forget_again),
 ]

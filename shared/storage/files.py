@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bson import ObjectId
-from gridfs.errors import NoFile
+from gridfs.errors import CorruptGridFile, NoFile
 
 from shared.contracts.envelope import new_id
 from shared.errors import NotFound, TooLarge
@@ -54,13 +54,16 @@ class Files:
         return StoredFile(id, size, sha256.hexdigest())
 
     async def read(self, id: str) -> AsyncIterator[bytes]:
-        """The file's content, chunk by chunk; raises `NotFound` when there is no such file."""
+        """The file's content, chunk by chunk; raises `NotFound` when it is not there, or no longer."""
         try:
             reading = await self._bucket.open_download_stream(id)
         except NoFile:
             raise NotFound(f"There is no file {id}.") from None
-        while chunk := await reading.readchunk():
-            yield chunk
+        try:
+            while chunk := await reading.readchunk():
+                yield chunk
+        except CorruptGridFile:
+            raise NotFound(f"File {id} was deleted while it was read.") from None
 
     async def delete(self, ids: Iterable[str]) -> None:
         """Delete files; one that is gone already is no error."""

@@ -14,7 +14,9 @@ import pytest
 
 from services.registration.bootstrap import Registering, bootstrap
 from services.registration.chores import CHORES, Chore, do_chores
+from services.registration.cvs.keeping import BUCKET
 from services.registration.domain.draft import Draft
+from services.registration.use_cases.attach_cv import attach_cv
 from services.registration.use_cases.begin_draft import begin_draft
 from services.registration.use_cases.save_draft import save_draft
 from services.registration.use_cases.submit_registration import submit_registration
@@ -25,6 +27,7 @@ from shared.storage.store import OUTBOX
 from tests.builders import a_submission
 from tests.conftest import Servers
 from tests.integration.apis import settings_of
+from tests.unit.registration.pdfs import a_pdf
 from tests.unit.registration.service import A_PARTICIPANT
 
 pytestmark = pytest.mark.integration
@@ -146,6 +149,30 @@ async def test_a_draft_nobody_goes_on_with_is_removed_and_one_saved_since_is_kep
             return [draft["_id"] for draft in drafts] == [kept.id]
 
         await until(only_one_left)
+
+
+async def test_a_cv_left_by_a_crash_is_removed_after_a_day_and_one_in_use_is_kept(
+    root: Registering, clock: Clock
+) -> None:
+    clock.at = datetime.now(UTC)
+    id = await registered(root)
+    used = await root.cvs.take_in(a_pdf(1), name="cv.pdf", by="office", at=clock())
+    await root.transactions.run(lambda uow: attach_cv(uow, id, used, by=A_PARTICIPANT))
+    # Stored, and then the process was killed before it could commit what points to it.
+    left = await root.cvs.take_in(a_pdf(2), name="cv.pdf", by="office", at=clock())
+    files = root.database[f"{BUCKET}.files"]
+    async with worker(root):
+        clock.move(hours=23)
+        young = await root.cvs.read(left)
+        assert young == a_pdf(2)
+        clock.move(hours=2)
+
+        async def only_the_used_one() -> bool:
+            return await files.distinct("_id") == [used.file_id]
+
+        await until(only_the_used_one)
+    assert await root.cvs.read(used) == a_pdf(1)
+    assert await root.database[f"{BUCKET}.chunks"].distinct("files_id") == [used.file_id]
 
 
 async def test_the_companion_outlives_a_database_that_goes_away(

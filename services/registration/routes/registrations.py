@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.bootstrap import Registering
-from services.registration.domain.registration import Question, Registration, Transition
+from services.registration.domain.registration import Cv, Question, Registration, Transition
 from services.registration.filters import NO_PARTNERSHIP, Cursor, Order, RegistrationFilter
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.routes.root import Root, change
@@ -30,6 +30,25 @@ from shared.http import Authenticated, problem_responses
 router = APIRouter(tags=["registrations"])
 
 
+class CvView(BaseModel):
+    """What is kept of a CV; the file itself is at `/registrations/{id}/cv`."""
+
+    name: str
+    size: int
+    """In bytes."""
+    sha256: str
+    """Of the file, in hexadecimal."""
+    pages: int
+    uploaded_at: datetime
+
+    @classmethod
+    def of(cls, cv: Cv) -> Self:
+        """The CV as those who may see the registration see it."""
+        return cls(
+            name=cv.name, size=cv.size, sha256=cv.sha256, pages=cv.pages, uploaded_at=cv.uploaded_at
+        )
+
+
 class RegistrationView(BaseModel):
     """A registration in full: what was sent, the verdict with its receipt, and every step so far."""
 
@@ -43,6 +62,7 @@ class RegistrationView(BaseModel):
     submission: Submission
     reference: str | None
     """The sender's own reference, where it came by event."""
+    cv: CvView | None
     question: Question | None
     """What staff wait for an answer to."""
     history: list[Transition]
@@ -59,6 +79,7 @@ class RegistrationView(BaseModel):
             party=registration.party,
             submission=registration.submission,
             reference=registration.origin.reference,
+            cv=CvView.of(registration.cv) if registration.cv else None,
             question=registration.question,
             history=registration.history,
         )

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from services.registration.repositories import RegistrationUnitOfWork
 from shared.security import Caller
-from tests.fakes import MemoryTransactions
+from tests.fakes import MemoryFiles, MemoryTransactions
 from tests.unit.registration.service import A_PARTICIPANT
 
 
@@ -16,4 +16,5 @@ class Client(httpx.AsyncClient):
 
     app: FastAPI
     store: MemoryTransactions[RegistrationUnitOfWork]
+    files: MemoryFiles
     caller: Caller = A_PARTICIPANT

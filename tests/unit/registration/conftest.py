@@ -9,8 +9,11 @@ import httpx
 import pytest
 
 from services.registration.api import create_app
+from services.registration.cvs.keeping import Cvs
 from services.registration.settings import RegistrationSettings
+from shared.contracts.envelope import now
 from shared.http import authenticated
+from tests.fakes import MemoryFiles
 from tests.unit.registration.client import Client
 from tests.unit.registration.service import transactions
 
@@ -28,8 +31,13 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     app = create_app(settings)
     # Without its lifespan, the app connects to nothing.
     client = Client(transport=httpx.ASGITransport(app), base_url="http://registration.example")
-    client.app, client.store = app, transactions()
-    app.state.root = SimpleNamespace(transactions=client.store, settings=settings)
+    client.app, client.store, client.files = app, transactions(), MemoryFiles()
+    app.state.root = SimpleNamespace(
+        transactions=client.store,
+        settings=settings,
+        clock=now,
+        cvs=Cvs.in_files(client.files, max_bytes=settings.cv_max_bytes),
+    )
     app.dependency_overrides[authenticated] = lambda: client.caller
     async with client:
         yield client

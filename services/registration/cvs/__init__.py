@@ -1,0 +1,1 @@
+"""CVs: what may be one, and where they are kept."""
