@@ -41,4 +41,4 @@ USER cxc
 ENV SERVICE=${SERVICE}
 EXPOSE 8000
 # The same image runs both processes of the service; compose and Kubernetes name the one they want.
-CMD ["sh", "-c", "exec uvicorn services.$SERVICE.api:create_app --factory --host 0.0.0.0 --port 8000"]
+CMD ["sh", "-c", "exec uvicorn services.$SERVICE.api:create_app --factory --host 0.0.0.0 --port 8000 --timeout-graceful-shutdown 5"]

@@ -412,6 +412,9 @@ class Platform:
             "--log-level",
             self._log_level,
             "--no-access-log",
+            # Whoever waits for the feed to grow asks again elsewhere.
+            "--timeout-graceful-shutdown",
+            "3",
         ]
         return self._service_child(name, port, [*_module("uvicorn"), *app, *where])
 

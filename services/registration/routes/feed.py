@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from services.registration.access import scope_of_reader
@@ -50,6 +50,7 @@ class FeedPage(BaseModel):
 async def feed(
     caller: Authenticated,
     registering: Root,
+    request: Request,
     after: Annotated[int, Query(ge=0, lt=2**53, description="The last number you hold; 0 for none.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at the most.")] = 100,
     wait: Annotated[
@@ -74,5 +75,5 @@ async def feed(
     with registering.arrivals.of(scope) as arrival:
         while True:
             reading = await read_feed(registering.database, scope, after=after, limit=limit)
-            if reading.items or not await arrival.wait(until):
+            if reading.items or await request.is_disconnected() or not await arrival.wait(until):
                 return Response(reading.to_json(), media_type="application/json")

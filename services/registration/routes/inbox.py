@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from services.registration.access import source_to_ask_about
@@ -53,6 +53,7 @@ async def status(
     event_id: Annotated[str, Path(min_length=1, max_length=MAX_ID, description="The CloudEvent's `id`.")],
     caller: Authenticated,
     registering: Root,
+    request: Request,
     source: Annotated[
         str | None,
         Query(min_length=1, max_length=MAX_ID, description="Its `source`; left out, the token's subject."),
@@ -76,7 +77,7 @@ async def status(
             )
             if found is not None:
                 return EventStatus(**found._asdict())
-            if not await arrival.wait(until):
+            if await request.is_disconnected() or not await arrival.wait(until):
                 raise NotFound(
                     f"Nothing with the id '{event_id}' from '{asked}' was handled yet, or it was more than "
                     "30 days ago, or it is a case you may not see. If you have sent it, ask again in a "
