@@ -20,7 +20,7 @@ from shared.contracts.registration import Organisation, Submission
 
 _COMMON_WEIGHT: Final = 0.3
 """What a common word of a name weighs where another weighs 1."""
-_SAME_WORD: Final = 0.8
+_SAME_WORD: Final = 0.79
 """Two words this alike are taken for one, misspelt."""
 _SAME_NAME: Final = 94
 """Of 100: from here on two names differ by a slip, whatever words it splits or joins."""

@@ -36,48 +36,43 @@ spolka z ograniczona odpowiedzialnoscia|sprl|spzoo|sr|srl|srls|srlu|sro|stg|tov|
 uzdaroji akcine bendrove|vof|vsi|vvi|vzw|zrt|zs|zu
 """
 
-#: Words many organisations have in their names: two that share only such words are not alike.
+#: Words many organisations have in their names, whatever their field: to share only these is not to be alike.
 _COMMON: Final = """
-a academy action advanced ag agence agencia agencija agency agenzia agriculture akademia akademie akademiet
-akademii albania alliance ambiente analysis and angewandte anonimi anonymos applications applied asociacion
-asociatia associacao association associazione auf aus ausbildung austria authority automation automotive
-azienda bank bei belgium bio biotech board bulgaria bulgarian business by c camara camera centar center
-centrale centre centro centrul centrum cercetare chamber chambre circular city climate clinic club cluster
-college comercio commerce commercial commercio communication communications community company comune
-concello confederation conseil consejo consorcio consortium consorzio construction consult consultants
-consulting control cooperation council country creative croatia cyprus czech d da danmark dans das data de
-deel degli dei del della delle den denmark department der des desarrollo desenvolvimento design deutsche
-deutschland development developpement dezvoltare di diagnostics die digital din direction do dos drustvo du
-e ecole education eesti el electric electronic electronics em empresa en energia energie energy engineering
-enterprise environment environmental environnement equipment es espana espanola estonia et etaireia etairia
+a academy action advanced ag agence agencia agencija agency agenzia akademia akademie akademiet akademii
+albania alliance and angewandte anonimi anonymos applications applied asociacion asociatia associacao
+association associazione auf aus ausbildung austria authority automation azienda bei belgium board bulgaria
+bulgarian business by c camara camera centar center centrale centre centro centrul centrum cercetare chamber
+chambre circular city clinic club cluster college comercio commerce commercial commercio community company
+comune concello confederation conseil consejo consorcio consortium consorzio consult consultants consulting
+control cooperation council country creative croatia cyprus czech d da danmark dans das data de deel degli
+dei del della delle den denmark department der des desarrollo desenvolvimento deutsche deutschland
+development developpement dezvoltare di die digital din direction do dos drustvo du e ecole eesti el
+electric em empresa en engineering enterprise equipment es espana espanola estonia et etaireia etairia
 europa europe european europeen europeenne europeo faculty fakulta fakultet federal federation federazione
-finance finland fondation fondazione food for formation forschung forschungszentrum forskning forum
-foundation france fuer fundacio fundacion fundacja fur gemeinde gemeinnutzige general germany gesellschaft
-global gmina greece green group groupe grup grupo grupp gruppe haftungsbeschrankt handelskammer health
-healthcare hellas hochschule holding hospital hospitalier hub hungary i iceland ideas il im impact in
-industria industrial industrie industries industry informatica information infrastructure ingenieria
-ingenierie ingenieros innovacion innovatie innovation innovations innovative innovazione ins instituo
-institut institute instituto institutul instituut instruments instytut integrated intelligent
-interdisciplinary international internationale investigacao investigacion ireland istituto it italia
-italiana italy its kai kereskedelmi kommune kozpont l la lab laboratories laboratory labs latvia latvijas le
-les lietuvos life lithuania logistics los luxembourg magyar malta management manufacturing marine maritime
-market materials md media medical medicine medizin metal ministere ministerio ministerstvo ministerul
-ministry mobile mobility moldova municipality municipio na nacional national nationale nauk nazionale
-nederland netherlands network networks new nonprofit nord norge novi o of office oficina og on online open
-organisation organization para parc park parque partner partners partnership pentru per podjetje poland
-policy politechnika politecnico polska por portugal pour power prefecture privada production products
-program project projects public quality razvoj rd recerca recherche red region regional regionale regione
-republic research resources ricerca ricerche romania royal rozwoju s salud sanayi school science sciences
-scientific scientifique security sektion serbia service services servicios servizi si sistemas sistemi
-slovakia slovenia slovenije slovenskej smart social societa societe society software solar solutions spain
-stad stadt state statens stichting stiftelsen stiftung studi studies studio su sul sustainable sverige
-sveuciliste sviluppo sweden swiss system systeme systemes systems szkola tech technical technik technique
-technische technologia technologias technological technologie technologies technology tecnologia tecnologias
-tecnologica tecnologico tecnologie telecom testing textile the ticaret tourism trade training transfer
-transport trust turkey turkiye u uk ukraine ukrainian un und union universidad universidade universita
-universitaet universitaire universitat universitatea universite universiteit universitesi universitet
-universitetet university univerza univerzita univerzitet uniwersytet urban usluge ustav v van ve verein
-vereniging vocational von voor w water wirtschaft y z za zavod zentrum zu zur
+finland fondation fondazione for formation forschung forschungszentrum forskning forum foundation france
+fuer fundacio fundacion fundacja fur gemeinde gemeinnutzige general germany gesellschaft global gmina greece
+green group groupe grup grupo grupp gruppe haftungsbeschrankt handelskammer hellas hochschule holding hub
+hungary i iceland ideas il im impact in industria industrial industrie industries industry informatica
+information infrastructure ingenieria ingenierie ingenieros innovacion innovatie innovation innovations
+innovative innovazione ins instituo institut institute instituto institutul instituut instruments instytut
+integrated intelligent interdisciplinary international internationale investigacao investigacion ireland
+istituto it italia italiana italy its kai kereskedelmi kommune kozpont l la lab laboratories laboratory labs
+latvia latvijas le les lietuvos life lithuania los luxembourg magyar malta management manufacturing market
+md ministere ministerio ministerstvo ministerul ministry moldova municipality municipio na nacional national
+nationale nauk nazionale nederland netherlands network networks new nonprofit nord norge novi o of office
+oficina og on online open organisation organization para parc park parque partner partners partnership
+pentru per podjetje poland policy politechnika politecnico polska por portugal pour power prefecture privada
+production products program project projects public quality razvoj rd recerca recherche red region regional
+regionale regione republic research resources ricerca ricerche romania royal rozwoju s sanayi school science
+sciences scientific scientifique sektion serbia service services servicios servizi si sistemas sistemi
+slovakia slovenia slovenije slovenskej smart societa societe society solutions spain stad stadt state
+statens stichting stiftelsen stiftung studi studies studio su sul sverige sveuciliste sviluppo sweden swiss
+system systeme systemes systems szkola tech technical technik technique technische technologia technologias
+technological technologie technologies technology tecnologia tecnologias tecnologica tecnologico tecnologie
+testing the ticaret trade transfer trust turkey turkiye u uk ukraine ukrainian un und union universidad
+universidade universita universitaet universitaire universitat universitatea universite universiteit
+universitesi universitet universitetet university univerza univerzita univerzitet uniwersytet usluge ustav v
+van ve verein vereniging vocational von voor w wirtschaft y z za zavod zentrum zu zur
 """
 
 
