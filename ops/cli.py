@@ -43,8 +43,12 @@ topics = typer.Typer(help="Create and list the platform's topics.", no_args_is_h
 dead_letters = typer.Typer(help="What could not be handled: read it, send it back.", no_args_is_help=True)
 eligibility = typer.Typer(help="What the eligibility rules say of a registration.", no_args_is_help=True)
 rules = typer.Typer(help="Eligibility rules: on file, and others tried on past cases.", no_args_is_help=True)
+feed = typer.Typer(help="The numbered feed of changes.", no_args_is_help=True)
+app.add_typer(feed, name="feed")
 app.add_typer(topics, name="topics")
 app.add_typer(dead_letters, name="dead-letters")
+privacy = typer.Typer(help="What is held about an organisation: gather it, erase it.", no_args_is_help=True)
+app.add_typer(privacy, name="privacy")
 app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
 
@@ -290,13 +294,24 @@ def token(
     organisation: Annotated[
         str | None, typer.Option(help="The organisation a participant acts for: a case's owner.")
     ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Who it stands for: of an external system, the source of its events.")
+    ] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long it is valid.")] = 1.0,
     state: State = DEFAULT_STATE,
 ) -> None:
     """Print a token of the embedded platform's issuer, for its APIs."""
     from ops.commands.token import token
 
-    token(state, role, partnership=partnership, organisation=organisation, hours=hours)
+    token(state, role, partnership=partnership, organisation=organisation, subject=subject, hours=hours)
+
+
+@feed.command("rename")
+def feed_rename(state: State = DEFAULT_STATE) -> None:
+    """Tell the feed's readers to begin anew, after a restore to an older point."""
+    from ops.commands.feed import rename
+
+    rename(state)
 
 
 OnDay = Annotated[
@@ -376,6 +391,59 @@ def rules_replay(
     from ops.commands.replay import replay
 
     replay(state, candidate, rules=rules, as_json=as_json)
+
+
+RegistrationId = Annotated[str, typer.Argument(metavar="ID", help="The registration's id.")]
+SomeApis = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--api", metavar="SERVICE=URL", help="An API of a platform elsewhere; name all four, and a token."
+    ),
+]
+GivenToken = Annotated[
+    str | None,
+    typer.Option(
+        "--token", envvar="CXC_TOKEN", help="Of that platform's issuer; the local one's signs its own."
+    ),
+]
+
+
+@privacy.command("export")
+def privacy_export(
+    id: RegistrationId,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR|FILE.zip", help="Where to write it; held-ID.zip if not given."),
+    ] = None,
+    api: SomeApis = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Gather all that the four services hold about a registration, with a readable index.
+
+    The services are asked through their APIs, each for itself, with the rights of the token: the
+    organisation's own, its partnership's staff's, or the support office's.
+    """
+    from ops.commands.privacy import export
+
+    export(state, id, output=output, given=api or [], token=token)
+
+
+@privacy.command("erase")
+def privacy_erase(
+    id: RegistrationId,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the audit trail, so name no person.")],
+    api: SomeApis = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Erase a registration's personal data in all services; it cannot be undone.
+
+    One that is open is withdrawn first. The facts of accounting and the register of visits stay.
+    """
+    from ops.commands.privacy import erase
+
+    erase(state, id, reason=reason, given=api or [], token=token)
 
 
 def _names(services: list[Service] | None) -> list[str]:

@@ -62,6 +62,8 @@ def gist(event: CloudEvent) -> str:
             return f"{_party(content.party)}: accepted {how}"
         case RegistrationRejected() | RegistrationWithdrawn():
             return f"{_party(content.party)}: {content.reason}"
+        case RegistrationErased():
+            return f"{content.party.registration_id}: its data are erased, wanted by {content.on_behalf_of}"
         case RegistrationRefused():
             return f"{content.title}: {content.detail}"
         case FitsFound():

@@ -13,7 +13,7 @@ from ops.issuer import Role, issue_token
 from ops.platform import running
 
 
-def token(state: Path, role: str, *, partnership: str | None, organisation: str | None, hours: float) -> None:
+def token(state: Path, role: str, *, partnership: str | None, organisation: str | None, subject: str | None, hours: float) -> None:
     """Print a token for the role, and nothing else."""
     known: dict[str, Role] = {name: name for name in get_args(Role)}
     chosen = known.get(role.replace("-", "_"))
@@ -26,7 +26,7 @@ def token(state: Path, role: str, *, partnership: str | None, organisation: str 
             "a participant acts for an organisation: give the owner of its cases, as the API shows it, "
             "with --organisation."
         )
-    key, issuer = _issuer(state)
+    key, issuer = issuer_of(state)
     typer.echo(
         issue_token(
             key,
@@ -34,12 +34,13 @@ def token(state: Path, role: str, *, partnership: str | None, organisation: str 
             role=chosen,
             partnership=partnership,
             organisation=organisation,
+            subject=subject,
             lifetime_s=int(hours * 3600),
         )
     )
 
 
-def _issuer(state: Path) -> tuple[Path, str]:
+def issuer_of(state: Path) -> tuple[Path, str]:
     """The issuer's key and name: beside the issuer in its container, those it was started with."""
     if "CXC_ISSUER_KEY" in os.environ and "CXC_ISSUER" in os.environ:
         return Path(os.environ["CXC_ISSUER_KEY"]), os.environ["CXC_ISSUER"]

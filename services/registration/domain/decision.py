@@ -347,6 +347,13 @@ class Decision(Aggregate):
                 "decide about each registration anew."
             )
 
+    def forget(self) -> None:
+        """A registration it is about was erased: words for that one alone go, those for many are of none."""
+        if len(self.items) == 1 and (self.reason or (self.undone and self.undone.reason)):
+            self.reason = ""
+            self.undone = self.undone and self.undone.model_copy(update={"reason": ""})
+            self._touch()
+
     def undo(self, registrations: Sequence[str], *, by: str, reason: str, at: datetime) -> None:
         """It holds no longer for these registrations, which are as they were before it."""
         self.require_undoable(at)

@@ -39,8 +39,8 @@ async def erase(
     event `cxc.registration.erased.v1`. The register of visits stays, as an organisation visits once,
     and so do the facts of accounting. The reference under which it was sent is used up.
     """
-    return RegistrationView.of(
-        await change(
-            registering, request, lambda uow: erase_registration(uow, id, by=caller, reason=wanted.reason)
-        )
+    erased, cv = await change(
+        registering, request, lambda uow: erase_registration(uow, id, by=caller, reason=wanted.reason)
     )
+    await registering.cvs.let_go(cv)
+    return RegistrationView.of(erased)

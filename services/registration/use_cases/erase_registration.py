@@ -18,13 +18,13 @@ _WITHDRAWN_FIRST: Final = "its data are to be erased"
 
 async def erase_registration(
     uow: RegistrationUnitOfWork, id: str, *, by: Caller, reason: str
-) -> Registration:
-    """Erase it, withdrawn first where it is open.
+) -> tuple[Registration, str | None]:
+    """Erase it, withdrawn first where it is open; also returns the id of its CV's file, to be deleted.
 
     `reason` stays in the audit trail. Raises `NotFound`, `Forbidden` and `AlreadyErased`.
     """
     registration = await registration_to_erase(uow, id, by)
-    before = registration.state
+    before, cv = registration.state, registration.cv
     if before in OPEN:
         registration.withdraw(by=by.subject, reason=_WITHDRAWN_FIRST, at=uow.now)
     own = by.role is CallerRole.PARTICIPANT
@@ -38,7 +38,7 @@ async def erase_registration(
         before={"state": before},
         after={"state": registration.state},
     )
-    return registration
+    return registration, cv.file_id if cv is not None else None
 
 
 async def erase_by_time(uow: RegistrationUnitOfWork, ids: Sequence[str], *, closed_before: datetime) -> None:
@@ -75,6 +75,9 @@ async def forget_traces(uow: RegistrationUnitOfWork, registration: Registration)
         uow.searches.remove(search)
     for merge in await uow.merges.of(registration.id):
         merge.forget()
+    decisions = {entry.decision_id for entry in await uow.trail.of(registration.id)}
+    for decision in await uow.decisions.get_all(sorted(id for id in decisions if id is not None)):
+        decision.forget()
     await uow.trail.forget(registration.id)
 
 

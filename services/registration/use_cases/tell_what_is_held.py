@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from services.registration.domain.registration import Cv
 from services.registration.repositories import RegistrationUnitOfWork
 from shared.held import UNTIL_ERASED, Kind, nothing_held, require_may_know
 from shared.security import Caller
@@ -28,7 +31,13 @@ async def tell_what_is_held(uow: RegistrationUnitOfWork, registration_id: str, *
             what="What was sent, the verdict of the rules with its receipt, and every step so far: staff "
             "decide by it, and it explains the decision later.",
             kept=UNTIL_ERASED,
-            documents=[registration.model_dump(mode="json")],
+            documents=[registration.model_dump(mode="json", exclude={"cv"})],
+        ),
+        Kind(
+            name="CV",
+            what="The file that was sent with it, at this API; the export has it too.",
+            kept=UNTIL_ERASED,
+            documents=[_cv(registration.id, registration.cv)] if registration.cv is not None else [],
         ),
         Kind(
             name="earlier versions",
@@ -70,3 +79,7 @@ async def tell_what_is_held(uow: RegistrationUnitOfWork, registration_id: str, *
             documents=[visit.model_dump(mode="json") for visit in visits],
         ),
     ]
+
+
+def _cv(registration_id: str, cv: Cv) -> dict[str, Any]:
+    return cv.model_dump(mode="json", exclude={"file_id"}) | {"link": f"/registrations/{registration_id}/cv"}

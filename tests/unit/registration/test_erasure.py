@@ -68,7 +68,8 @@ async def submitted(store: Store, by: Caller | Origin = A_PARTICIPANT, **changes
 async def erased(
     store: Store, id: str, by: Caller = HEMPCLUB_STAFF, reason: str = "It asked."
 ) -> Registration:
-    return await store.run(lambda uow: erase_registration(uow, id, by=by, reason=reason))
+    registration, _ = await store.run(lambda uow: erase_registration(uow, id, by=by, reason=reason))
+    return registration
 
 
 async def the(store: Store, id: str) -> Registration:
