@@ -28,6 +28,7 @@ from shared.contracts.matching import (
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
     RegistrationAccepted,
+    RegistrationErased,
     RegistrationRefused,
     RegistrationRejected,
     RegistrationScreened,

@@ -95,7 +95,7 @@ def test_an_export_to_a_directory_has_the_same_files(answers: Answers, tmp_path:
     answers.holds("r-1")
     assert run(answers, "export", "r-1", "--output", str(tmp_path / "held")).exit_code == 0
     written = sorted(str(path.relative_to(tmp_path / "held")) for path in (tmp_path / "held").rglob("*.*"))
-    assert written == ["index.html", *sorted(f"{service}/matches.json" for service in SERVICES)]
+    assert written == sorted(["index.html", *(f"{service}/matches.json" for service in SERVICES)])
 
 
 def test_nothing_is_written_over_and_nothing_of_an_unknown_registration(
