@@ -13,7 +13,15 @@ from ops.issuer import Role, issue_token
 from ops.platform import running
 
 
-def token(state: Path, role: str, *, partnership: str | None, organisation: str | None, subject: str | None, hours: float) -> None:
+def token(
+    state: Path,
+    role: str,
+    *,
+    partnership: str | None,
+    organisation: str | None,
+    subject: str | None,
+    hours: float,
+) -> None:
     """Print a token for the role, and nothing else."""
     known: dict[str, Role] = {name: name for name in get_args(Role)}
     chosen = known.get(role.replace("-", "_"))

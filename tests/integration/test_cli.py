@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 
 from ops.cli import app
 from ops.topics import apply_topics
+from services.registration.feed.pages import state_of_feed
 from shared.contracts.envelope import Cause, CloudEvent, Event, new_id, now, parse, wrap
 from shared.contracts.registration import RegistrationRefused, RegistrationScreened
 from shared.messaging import topics
@@ -404,6 +405,19 @@ async def test_topics_that_are_there_are_left_alone_and_listed() -> None:
     found = {topic["name"]: topic for topic in json.loads((await cxc("topics", "list", "--json")).stdout)}
     assert found.keys() == {topic.name for topic in all_topics()}
     assert found["cxc.registration.inbox"]["partitions"] == 6
+
+
+async def test_a_feed_that_is_renamed_is_another_one_to_its_readers(mongo_url: str) -> None:
+    async with AsyncMongoClient[dict[str, Any]](mongo_url) as client:
+        await client.drop_database("cxc_registration")
+        assert "no feed yet" in (await cxc("feed", "rename")).stderr
+        before = await state_of_feed(client["cxc_registration"])
+        renamed = await cxc("feed", "rename")
+        after = await state_of_feed(client["cxc_registration"])
+        await client.drop_database("cxc_registration")
+    assert before["feed"] in renamed.stdout
+    assert after["feed"] in renamed.stdout
+    assert after == {**before, "feed": after["feed"], "version": 1}
 
 
 async def test_what_workers_are_told_is_on_their_control_topic(kafka_bootstrap: str) -> None:

@@ -22,7 +22,8 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from pymongo import AsyncMongoClient
 
-import services.notifications.courier  # noqa: F401  it has a metric
+import services.notifications.courier
+import services.registration.feed.builder  # noqa: F401  it has some too
 import shared.observability  # noqa: F401  it has the others
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports
@@ -124,7 +125,9 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(platform: Platform) -> dict[str, str]:
     """A reader's environment: no settings of the platform but those the page names."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CXC_")}
-    token = issue_token(platform.issuer_key, issuer=platform.issuer_url, role="external", subject="crm")
+    token = issue_token(
+        platform.issuer_key, issuer=platform.issuer_url, role="external", subject="/example/crm"
+    )
     return own | {
         "KAFKA": platform.kafka_bootstrap,
         "API": platform.api_url("registration"),
@@ -370,6 +373,27 @@ async def _until(done: Callable[[], bool], going_on: Callable[[], bool]) -> None
         assert going_on(), "it ended by itself"
         assert time.monotonic() < deadline, "it took too long"
         await asyncio.sleep(0.1)
+
+
+@pytest.mark.integration
+async def test_the_feed_and_the_look_up_of_the_page_tell_what_became_of_the_page_s_event(
+    run: Run, directory: Path
+) -> None:
+    need("curl")
+    changed = (directory / "publish.py").read_text().replace("crm-4711", f"crm-{new_id()}")
+    (directory / "publish.py").write_text(changed)
+    id = (await run(sys.executable, "publish.py")).split()[-1]
+    status = json.loads(await run("bash", "status.sh", id))
+    assert (status["outcome"], status["verdict"]) == ("taken", "eligible")
+
+    found: list[Event] = []
+    deadline = time.monotonic() + WITHIN_S
+    while not any(item["event"].get("causationid") == id for item in found):
+        assert time.monotonic() < deadline, "it did not come into the feed"
+        page = json.loads(await run("bash", "feed.sh"))
+        found = page["items"]
+    assert page["scope"] == "source:/example/crm"
+    assert [item["number"] for item in found] == list(range(1, page["next"] + 1))
 
 
 # ── tables and links ─────────────────────────────────────────────────────────────────────────

@@ -85,6 +85,17 @@ async def state_of_feed(database: Database) -> Document:
     return state
 
 
+async def rename_feed(database: Database) -> tuple[str, str] | None:
+    """Give the feed a new name: what it was and what it is, or None where there is no feed.
+
+    Readers hold numbers with the name of their feed, and begin anew.
+    """
+    before = await database[STATE].find_one_and_update(
+        _FEED, {"$set": {"feed": (name := str(uuid.uuid4()))}, "$inc": {"version": 1}}
+    )
+    return (before["feed"], name) if before else None
+
+
 async def last_number(database: Database, scope: str) -> int:
     """The last number given out in a scope; 0 where there is none yet."""
     last = await _settled(database, PAGES).find_one(

@@ -349,6 +349,9 @@ def test_a_token_of_the_embedded_issuer_carries_role_and_partnership(tmp_path: P
     staff = cli.invoke(app, ["token", "staff", "--partnership", "hempclub", "--state", str(tmp_path)])
     claims = jwt.decode(staff.stdout.strip(), options={"verify_signature": False})
     assert (claims["cxc_role"], claims["cxc_partnership"]) == ("staff", "hempclub")
+    crm = cli.invoke(app, ["token", "external", "--subject", "/sample/crm", "--state", str(tmp_path)])
+    claims = jwt.decode(crm.stdout.strip(), options={"verify_signature": False})
+    assert (claims["cxc_role"], claims["sub"]) == ("external", "/sample/crm")
 
 
 def test_without_the_embedded_issuer_there_is_no_token() -> None:
