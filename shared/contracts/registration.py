@@ -96,10 +96,10 @@ class Participant(StrictContract):
     """Is a national of no participating country."""
     residence_days: Annotated[int, Field(ge=0, le=36500), NotTruth] | None = None
     """Days of residence in a participating country, asked of third-country nationals."""
-    residence_permit: bool = False
-    """Has a residence permit of a participating country."""
-    business_in_scheme: bool = False
-    """Has started, or means to start, a business in a participating country."""
+    residence_permit: bool | None = None
+    """Has a residence permit of a participating country; asked of third-country nationals."""
+    business_in_scheme: bool | None = None
+    """Has started, or means to start, a business in a participating country; asked of the same."""
 
 
 class Availability(StrictContract):

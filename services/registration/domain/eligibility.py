@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -41,8 +42,8 @@ class Facts:
     based_in: str | None = None
     third_country_national: bool = False
     residence_days: int | None = None
-    residence_permit: bool = False
-    business_in_scheme: bool = False
+    residence_permit: bool | None = None
+    business_in_scheme: bool | None = None
     membership: Membership = "none"
     member_of: tuple[str, ...] = ()
     identifiers: Identifiers = field(default_factory=Identifiers)
@@ -230,7 +231,6 @@ class CountryRule(Rule):
         countries: Sequence[str],
         standing: Literal["passed", "failed", "undecided", "unclear"],
     ) -> Finding:
-        outcome: Outcome = "needs_review" if standing in ("undecided", "unclear") else standing
         named = _listed(map(COUNTRIES.__getitem__, countries))
         if len(countries) < len(facts.registered_in):
             named = f"several countries, and you are based in {named}"
@@ -243,6 +243,7 @@ class CountryRule(Rule):
             if facts.based_in is None
             else f"you are based in {COUNTRIES[facts.based_in]}, which is none of them",
         }
+        outcome = standing if standing in ("passed", "failed") else "needs_review"
         return Finding(outcome, standing, details)
 
 
@@ -250,10 +251,10 @@ class ThirdCountryRule(Rule):
     """Someone who is no national of a participating country needs days, a permit and a business there."""
 
     SENTENCES = frozenset(
-        {"not_applicable", "passed", "days_unknown", "too_few_days", "no_permit", "no_business"}
+        {"not_applicable", "passed", "incomplete", "too_few_days", "no_permit", "no_business"}
     )
-    DECIDING = frozenset({"days_unknown", "too_few_days", "no_permit", "no_business"})
-    DETAILS = frozenset({"days", "given"})
+    DECIDING = frozenset({"incomplete", "too_few_days", "no_permit", "no_business"})
+    DETAILS = frozenset({"days", "given", "missing"})
 
     check: Literal["third_country_national"]
     days: int
@@ -261,20 +262,27 @@ class ThirdCountryRule(Rule):
 
     def find(self, facts: Facts, on: date) -> Finding:
         if not facts.third_country_national:
-            return Finding("not_applicable", "not_applicable", {"days": "", "given": ""})
+            return Finding("not_applicable", "not_applicable", dict.fromkeys(self.DETAILS, ""))
         given = facts.residence_days
+        asked = {
+            "the days of residence": given,
+            "the permit": facts.residence_permit,
+            "the business": facts.business_in_scheme,
+        }
+        missing = [name for name, answer in asked.items() if answer is None]
         details = {
             "days": _counted(self.days, "day"),
             "given": "an unknown number of days" if given is None else _counted(given, "day"),
+            "missing": _listed(missing) if missing else "nothing",
         }
         if given is not None and given < self.days:
             return Finding("failed", "too_few_days", details)
-        if not facts.residence_permit:
+        if facts.residence_permit is False:
             return Finding("failed", "no_permit", details)
-        if not facts.business_in_scheme:
+        if facts.business_in_scheme is False:
             return Finding("failed", "no_business", details)
-        if given is None:
-            return Finding("needs_review", "days_unknown", details)
+        if missing:
+            return Finding("needs_review", "incomplete", details)
         return Finding("passed", "passed", details)
 
 
@@ -618,6 +626,7 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+@lru_cache(maxsize=1000)
 def _in_full(day: date) -> str:
     return f"{day.day} {day:%B} {day.year}"
 

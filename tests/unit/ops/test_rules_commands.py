@@ -83,13 +83,16 @@ def test_standard_input_is_read_and_every_verdict_ends_with_0(country: str, verd
 def test_what_is_no_registration_ends_with_1_and_the_problem_as_the_api_answers_it() -> None:
     result = cxc("eligibility", "check", "-", given=a_submission(roles=["guest"]))
     assert (result.exit_code, result.stderr) == (1, "")
-    assert json.loads(result.stdout) == {
+    problem = json.loads(result.stdout)
+    [error] = problem.pop("errors")
+    assert problem == {
         "type": "https://clusterxchange.example/problems/malformed",
         "title": "The request is malformed",
         "status": 422,
-        "detail": "/roles/0: the value should be 'visitor' or 'host'",
-        "errors": [{"pointer": "/roles/0", "detail": "the value should be 'visitor' or 'host'"}],
+        "detail": f"/roles/0: {error['detail']}",
     }
+    assert error["pointer"] == "/roles/0"
+    assert "'visitor' or 'host'" in error["detail"]
 
 
 @pytest.mark.parametrize(
