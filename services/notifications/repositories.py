@@ -215,7 +215,9 @@ class PendingMails:
             case Later():
                 return
             case Refused(reply):
-                event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reply)
+                # Servers like to repeat the address; it stays in this service.
+                reason = reply.replace(mail.address, "the address") if mail.address else reply
+                event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reason)
             case _:
                 event = NotificationSent(**facts)
         with because_of(Cause(correlation_id=mail.correlation_id, causation_id=mail.fact_id)):

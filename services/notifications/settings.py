@@ -35,3 +35,6 @@ class NotificationsSettings(ServiceSettings):
     """After this many seconds the mails of a courier that died come due again."""
     mail_first_retry_s: float = Field(default=10.0, gt=0)
     """The wait after the first failed attempt, in seconds; it doubles up to an hour, for four days."""
+
+    kept_days: int = Field(default=730, ge=1)
+    """How long it is kept what was said to whom, mails and entries of inboxes alike."""

@@ -7,6 +7,7 @@ from functools import partial
 from services.notifications.bootstrap import bootstrap
 from services.notifications.courier import carry_mails
 from services.notifications.handlers import SOURCES, handlers
+from services.notifications.retention import let_go_of_old
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from shared.erasure import keep_erased
@@ -20,5 +21,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events(source) for source in SOURCES],
-    companions=[carry_mails, partial(keep_erased, erase=erase_notifications)],
+    companions=[carry_mails, let_go_of_old, partial(keep_erased, erase=erase_notifications)],
 )

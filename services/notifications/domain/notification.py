@@ -62,6 +62,12 @@ def notification_id(fact_id: str, fact_time: datetime, key: str, seat: int, chan
     return str(UUID(int=raw))
 
 
+def first_id_at(moment: datetime) -> str:
+    """No message about a fact of this moment or later has a lower id."""
+    high = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{high[:8]}-{high[8:]}"
+
+
 class Notification(Aggregate):
     """A message; worded when it was made, so that it says later what was said then.
 

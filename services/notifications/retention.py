@@ -1,0 +1,58 @@
+"""Lets go of messages once the time is over for which it is kept what was said when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from pymongo.errors import PyMongoError
+
+from services.notifications.domain.notification import (
+    Notification,
+    NotificationState,
+    first_id_at,
+    moment_text,
+)
+from shared.contracts.envelope import now
+from shared.storage.driver import Database
+
+if TYPE_CHECKING:
+    from services.notifications.bootstrap import Notifications
+
+_log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 3600.0
+AT_ONCE: Final = 1000
+
+
+async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
+    """The worker's companion: every hour, delete what is older than `kept_days`.
+
+    Several workers may do it at once: whoever is later finds nothing.
+    """
+    while not stopping.is_set():
+        try:
+            before = now() - timedelta(days=root.settings.kept_days)
+            while not stopping.is_set() and await delete_before(root.database, before) == AT_ONCE:
+                pass
+        except PyMongoError as error:
+            _log.warning("old_messages_not_deleted", error=repr(error)[:300])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), EVERY_S)
+
+
+async def delete_before(database: Database, before: datetime) -> int:
+    """Delete some of the messages made before that moment; a mail that still waits is kept. How many were."""
+    messages = database[Notification.COLLECTION]
+    old = {
+        "_id": {"$lt": first_id_at(before)},
+        "created_at": {"$lt": moment_text(before)},
+        "state": {"$ne": NotificationState.PENDING.value},
+    }
+    found = await messages.find(old, {"_id": 1}).sort("_id", 1).limit(AT_ONCE).to_list(None)
+    if found:
+        await messages.delete_many({"_id": {"$in": [one["_id"] for one in found]}})
+    return len(found)
