@@ -90,7 +90,7 @@ async def test_it_says_which_verdicts_would_change_by_which_rule_and_writes_noth
     root: Registering, register: Register, candidate: Path
 ) -> None:
     unchanged = await register()
-    large = await register(kind="large_company", name="Tagus \x1b[31mHoldings", pic="900000011")
+    large = await register(kind="large_company", name="Tagus Holdings (sample)", pic="900000011")
     sme = await register(memberships=[{"name": "Sample Cluster"}], pic="900000012")
     erased = await register(kind="large_company", pic="900000013")
     await root.database[Registration.COLLECTION].update_one(
@@ -101,7 +101,7 @@ async def test_it_says_which_verdicts_would_change_by_which_rule_and_writes_noth
     result = await cxc("rules", "replay", str(candidate))
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert f"{large}  Tagus \\x1b[31mHoldings, ineligible: ineligible → eligible" in lines
+    assert f"{large}  Tagus Holdings (sample), ineligible: ineligible → eligible" in lines
     assert "    visitor-large-company: failed → passed" in lines
     assert any(
         line.startswith("      before: Your organisation is a large company, and large") for line in lines
