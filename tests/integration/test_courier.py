@@ -203,14 +203,19 @@ async def test_one_recipient_of_ten_refused_for_good_keeps_nobody_else_waiting(
     root: Notifications, mail_server: MailServer
 ) -> None:
     wanted = addresses(10)
-    mail_server.refusals[wanted[3]] = ["550 No such mailbox"]
+    refusal = f"550 No such mailbox: <{wanted[3]}>"
+    mail_server.refusals[wanted[3]] = [refusal]
     async with mail_server.listening(), running(companion(root)):
         await tell(root, *wanted)
         await until(lambda: all_settled(root))
     assert len(await mails(root, state="sent")) == 9
     [failed] = await mails(root, state="failed")
-    assert (failed["address"], failed["last_reply"]) == (wanted[3], "550 No such mailbox")
+    assert (failed["address"], failed["last_reply"]) == (wanted[3], refusal)
     assert ("cxc.notification.failed.v1", failed["_id"]) in await published(root)
+    rows = await root.database[OUTBOX].find({}).to_list(None)
+    said = b"".join(message.value for row in rows for message in unpack(row))
+    assert b"No such mailbox: <the address>" in said
+    assert wanted[3].encode() not in said
 
 
 async def test_an_address_no_mail_can_be_written_to_fails_alone(

@@ -81,10 +81,20 @@ def scopes_of(data: Json) -> list[str]:
 def registrations_in(raw: bytes, data: Json) -> set[str]:
     """The ids of the registrations that an event, as written and as read, says something about."""
     found = {id.decode() for id in _MENTIONED.findall(raw)}
-    source, subject = data.get("refused_source"), data.get("refused_subject")
-    if isinstance(source, str) and isinstance(subject, str):
-        found.add(id_from_outside(source, subject))
+    if isinstance(about := data.get("about"), str) and _is_about_a_registration(data):
+        found.add(about)
+    if (refused := _refused_registration(data)) is not None:
+        found.add(refused)
     return found
+
+
+def erased_by(event: Json) -> str | None:
+    """The registration whose personal data are gone, where that is what the event says."""
+    if event["type"] != EventType.REGISTRATION_ERASED:
+        return None
+    party = event["data"].get("party")
+    id = party.get("registration_id") if isinstance(party, dict) else None
+    return id if isinstance(id, str) else None
 
 
 def as_seen_in(scope: str, event: Json) -> Json:
@@ -119,8 +129,7 @@ def without_personal_data_of(registration_id: str, event: Json) -> Json:
             _erase(party)
     if any(_is(data.get(name), registration_id) for name in _PARTIES):
         _erase_facts(data, own=_is(data.get("party"), registration_id))
-    source, subject = data.get("refused_source"), data.get("refused_subject")
-    if source and subject and id_from_outside(source, subject) == registration_id:
+    if _refused_registration(data) == registration_id:
         data.update(detail=ERASED, errors=[])
     pattern = _any_of(words)
     return {**event, "data": _blanked(data, pattern) if pattern else data}
@@ -129,7 +138,7 @@ def without_personal_data_of(registration_id: str, event: Json) -> Json:
 def _parties_in(value: Any) -> Iterator[Json]:
     """Every party, however deep: partners in a list of fits too."""
     if isinstance(value, dict):
-        if "registration_id" in value and "organisation" in value:
+        if isinstance(value.get("registration_id"), str) and isinstance(value.get("organisation"), str):
             yield value
         else:
             for inner in value.values():
@@ -139,16 +148,26 @@ def _parties_in(value: Any) -> Iterator[Json]:
             yield from _parties_in(inner)
 
 
+def _refused_registration(data: Json) -> str | None:
+    source, subject = data.get("refused_source"), data.get("refused_subject")
+    return id_from_outside(source, subject) if isinstance(source, str) and isinstance(subject, str) else None
+
+
+def _is_about_a_registration(mail: Json) -> bool:
+    return str(mail.get("fact_type")).startswith("cxc.registration.")
+
+
 def _is(party: Any, registration_id: str) -> bool:
     return isinstance(party, dict) and party.get("registration_id") == registration_id
 
 
 def _words_of(party: Json) -> set[str]:
     """What would tell who it is in a sentence; numbers without the kind of number they are."""
-    place = party.get("place") or {}
-    words = {party.get("organisation"), party.get("email"), place.get("city")}
-    words |= {str(identifier).partition(":")[2] for identifier in party.get("identifiers") or ()}
-    return {word for word in words if word and len(word) > 2} - {ERASED}
+    place, identifiers = party.get("place"), party.get("identifiers")
+    words = [party["organisation"], party.get("email")]
+    words += [place.get("city")] if isinstance(place, dict) else []
+    words += [str(one).partition(":")[2] for one in identifiers] if isinstance(identifiers, list) else []
+    return {word for word in words if isinstance(word, str) and len(word) > 2} - {ERASED}
 
 
 def _erase(party: Json) -> None:
@@ -189,8 +208,3 @@ def _blanked(value: Any, pattern: re.Pattern[str]) -> Any:
     if isinstance(value, dict) and "organisation" not in value:
         return {name: _blanked(inner, pattern) for name, inner in value.items()}
     return value
-
-
-def is_an_erasure(event_type: str) -> bool:
-    """Whether an event of this type says that a registration's personal data are gone."""
-    return event_type == EventType.REGISTRATION_ERASED

@@ -22,7 +22,7 @@ from services.registration.domain.feed import (
     EVERYTHING,
     GAP,
     FeedGap,
-    is_an_erasure,
+    erased_by,
     registrations_in,
     scopes_of,
 )
@@ -177,8 +177,8 @@ class FeedWriter:
                 continue
             ids.add(entry.short_id)
             entries.append(entry)
-            if is_an_erasure(event["type"]) and isinstance(party := event["data"].get("party"), dict):
-                erased.add(party["registration_id"])
+            if (id := erased_by(event)) is not None:
+                erased.add(id)
             if count % _TURN == 0:
                 await asyncio.sleep(0)
         erased -= self._erased
