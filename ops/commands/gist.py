@@ -28,10 +28,18 @@ from shared.contracts.matching import (
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
     RegistrationAccepted,
+    RegistrationAssigned,
+    RegistrationDecisionUndone,
     RegistrationErased,
+    RegistrationInformationAsked,
+    RegistrationInterestAsked,
+    RegistrationInterestConfirmed,
+    RegistrationLapsed,
+    RegistrationMerged,
     RegistrationRefused,
     RegistrationRejected,
     RegistrationScreened,
+    RegistrationUnmerged,
     RegistrationWithdrawn,
     Submission,
     Withdrawal,
@@ -56,6 +64,13 @@ def gist(event: CloudEvent) -> str:
             return f"{organisation.name}, {organisation.city} {organisation.country}"
         case Withdrawal():
             return content.reason
+        case RegistrationAssigned():
+            before = f", formerly {content.before}’s" if content.before else ""
+            return f"{_party(content.party)}{before}: {content.verdict}. {content.reason}"
+        case RegistrationMerged():
+            return f"{_party(content.party)}: the same organisation as {content.same_as}, {content.verdict}"
+        case RegistrationUnmerged():
+            return f"{_party(content.party)}: not the same organisation as {content.same_as}, {content.verdict}"
         case RegistrationScreened():
             return f"{_party(content.party)}: {content.verdict}. {content.receipt.sentence}"
         case RegistrationAccepted():
@@ -63,6 +78,17 @@ def gist(event: CloudEvent) -> str:
             return f"{_party(content.party)}: accepted {how}"
         case RegistrationRejected() | RegistrationWithdrawn():
             return f"{_party(content.party)}: {content.reason}"
+        case RegistrationInformationAsked():
+            return f"{_party(content.party)}: asked “{content.question}”"
+        case RegistrationDecisionUndone():
+            return f"{_party(content.party)}: no longer {content.undone}, {content.state} again. {content.reason}"
+        case RegistrationInterestAsked():
+            again = " again" if content.reminder else ""
+            return f"{_party(content.party)}: asked{again} whether still interested, until {content.answer_by}"
+        case RegistrationInterestConfirmed():
+            return f"{_party(content.party)}: still interested"
+        case RegistrationLapsed():
+            return f"{_party(content.party)}: lapsed, no answer whether still interested"
         case RegistrationErased():
             return f"{content.party.registration_id}: its data are erased, wanted by {content.on_behalf_of}"
         case RegistrationRefused():

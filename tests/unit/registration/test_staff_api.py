@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.builders import a_submission
+from tests.unit.registration.client import Client
 from tests.unit.registration.service import (
     A_PARTICIPANT,
     AN_AUDITOR,
@@ -15,15 +16,16 @@ from tests.unit.registration.service import (
     SUPPORT_OFFICE,
     WOOLCLUB_STAFF,
 )
-from tests.unit.registration.test_api import Client, api, registered
-
-__all__ = ["api"]
 
 
 async def waiting(api: Client, number: int = 1, **changes: Any) -> list[str]:
     """Ids of registrations that wait for woolclub's staff, who call from now on."""
     api.caller = A_PARTICIPANT
-    made = [(await registered(api, **{"partnership": "woolclub", **changes}))["id"] for _ in range(number)]
+    made = []
+    for _ in range(number):
+        answer = await api.post("/registrations", json=a_submission(**{"partnership": "woolclub", **changes}))
+        assert answer.status_code == 201, answer.text
+        made.append(answer.json()["id"])
     api.caller = WOOLCLUB_STAFF
     return made
 
