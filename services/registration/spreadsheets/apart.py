@@ -21,6 +21,8 @@ from services.registration.spreadsheets.reading import Format
 _log = structlog.get_logger(__name__)
 
 _MEMORY_MB: Final = 1024
+_ROWS_MB: Final = 200
+"""Of all rows together: a few texts that many cells refer to can make a small file that large."""
 _CPU_S: Final = 120
 
 
@@ -49,7 +51,7 @@ async def read_apart(file: Path, into: Path, *, max_rows: int) -> Spool:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "services.registration.spreadsheets.reading"),
-        *map(str, (file, into, max_rows, _MEMORY_MB, _CPU_S)),
+        *map(str, (file, into, max_rows, _MEMORY_MB, _ROWS_MB, _CPU_S)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -486,7 +486,7 @@ def _place(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 def _faults_of(error: ValidationError, faulty: set[tuple[str, ...]]) -> Iterator[str]:
     by_path = {column.path: column for column in OF_SUBMISSION}
-    for problem in field_problems(error.errors(include_url=False, include_context=False)):
+    for problem in field_problems(error.errors(include_url=False)):
         parts = tuple(problem.pointer.split("/")[1:])
         if any(parts[: len(path)] == path or path[: len(parts)] == parts for path in faulty):
             continue  # it was said already
@@ -506,8 +506,10 @@ def _faults_of(error: ValidationError, faulty: set[tuple[str, ...]]) -> Iterator
 
 
 def _about(column: Column, detail: str) -> str:
-    expected = f"{column.meaning} {column.form.expected}".strip()
-    return f"{column.name}: {detail}. Expected: {expected}"
+    said = f"{column.name}: {detail}."
+    if not column.values:
+        return f"{said} Expected: {column.meaning} {column.form.expected}".strip()
+    return said if column.values[0] in detail else f"{said} Write one of: {', '.join(column.values)}."
 
 
 def _unknown(title: str, name: str, known: Mapping[str, Column]) -> str:

@@ -14,6 +14,7 @@ import re
 import resource
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -37,8 +38,6 @@ Format = Literal["csv", "xlsx"]
 MAX_COLUMNS: Final = 200
 MAX_CHARACTERS: Final = 1_000_000
 """Characters in one row."""
-MAX_SPOOLED: Final = 200 * 1024 * 1024
-"""Bytes of all rows together: a few texts that many cells refer to can make a small file that large."""
 SNIFFED: Final = 4096
 """Bytes of a file's beginning that `format_of` wants to see."""
 
@@ -206,10 +205,11 @@ def spool(path: Path, into: Path, max_rows: int) -> dict[str, Any]:
 
 def main() -> None:
     """Read the file named first into the file named second; see the module's description."""
-    path, into, max_rows, megabytes, seconds = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_AS, (int(megabytes) << 20,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_SPOOLED, MAX_SPOOLED))
+    path, into, max_rows, memory_mb, rows_mb, cpu_s = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory_mb) << 20,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 5))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(rows_mb) << 20,) * 2)
+    warnings.simplefilter("ignore")  # of openpyxl, about what it leaves out
     try:
         answer = spool(Path(path), Path(into), int(max_rows))
     except Unreadable as error:

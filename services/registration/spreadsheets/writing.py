@@ -81,8 +81,9 @@ async def _write_workbook(
 
 
 def _workbook_cell(sheet: Any, cell: Cell) -> Any:
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool) and float(f"{cell:.15g}") == cell:
         return cell
+    # Of a number, a spreadsheet keeps fifteen digits.
     text = harmless(as_text(cell))
     if not text:
         return None
