@@ -27,6 +27,7 @@ from services.registration.domain.visit import Visit
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.note_lookalikes import Found, Looked, note_lookalikes
 from shared.contracts.registration import Submission
+from shared.contracts.vocabulary import STORED
 from shared.storage.driver import Database, Document, watch
 from shared.storage.lease import Lease
 from shared.storage.transactions import Transactions
@@ -41,7 +42,7 @@ PAIRS_EACH: Final = 10
 """Pairs noted for one registration at the most: the most alike ones."""
 AT_ONCE: Final = 20
 """Registrations searched for between two rests, and noted in one transaction."""
-LOADED_AT_ONCE: Final = 200
+LOADED_AT_ONCE: Final = 50
 REST_WHEN_BUSY: Final = 9.0
 """How long to rest after work, as a multiple of it, while the worker has other work: a tenth is ours."""
 REST_WHEN_IDLE: Final = 1.0
@@ -178,8 +179,9 @@ class LookalikeSearch:
         for document in documents:
             id, partnership = document["_id"], document["party"]["partnership"]
             if document["erased_at"] is None and (document["state"] in AMENDABLE or id in visitors):
-                features = features_of(Submission.model_validate(document["submission"]))
+                features = features_of(Submission.model_validate(document["submission"], context=STORED))
                 self._lookalikes.put(id, features)
+                await asyncio.sleep(0)
                 self._partnership_of[id] = partnership
                 digests[id] = f"{EDITION}:{self._least}:{partnership}:{features.digest()}"
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from services.registration.domain.likeness import Features, Likeness, likeness
@@ -13,6 +14,8 @@ _PIECE: Final = 4
 """Letters in a piece of a name: a slip leaves most pieces of a name as they are."""
 _RARE: Final = 300
 """A piece that more organisations have finds none of them."""
+_OWN: Final = 10
+"""A web or mail domain that more organisations have is none of their own."""
 _COMPARED: Final = 40
 """Those with the most, and rarest, pieces in common are compared in full."""
 
@@ -48,10 +51,16 @@ class Lookalikes:
 
     def like(self, id: str, *, least: int, most: int) -> dict[str, Likeness]:
         """Those that score at least `least` beside the one of this id, the `most` most alike of them."""
-        one = self._features[id]
-        found = ((other, likeness(one, self._features[other])) for other in self._candidates(id, one))
+        one = self._telling(id)
+        found = ((other, likeness(one, self._telling(other))) for other in self._candidates(id, one))
         alike = ((other, how) for other, how in found if how.score >= least)
         return dict(heapq.nlargest(most, alike, key=lambda each: (each[1].score, each[0])))
+
+    def _telling(self, id: str) -> Features:
+        """What it wrote, without the domains of those who register others, such as a cluster its members."""
+        features = self._features[id]
+        telling = frozenset(domain for domain in features.domains if len(self._having[f"d{domain}"]) <= _OWN)
+        return features if telling == features.domains else replace(features, domains=telling)
 
     def _candidates(self, id: str, features: Features) -> list[str]:
         in_common: defaultdict[str, float] = defaultdict(float)

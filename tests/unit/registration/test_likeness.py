@@ -12,6 +12,7 @@ from services.registration.domain.likeness import Features, features_of, likenes
 from services.registration.domain.lookalikes import Lookalikes
 from services.registration.domain.names import name_of, words_of
 from shared.contracts.registration import Submission
+from shared.contracts.vocabulary import STORED
 from tests.builders import a_submission
 
 TEXT = st.text(max_size=40) | st.lists(
@@ -26,9 +27,8 @@ def features(name: str = "Tagus Fibre Works", city: str = "Lisbon", **changes: A
     email = changes.pop("email", "office@gmail.com")
     organisation = {"name": name, "kind": "sme", "country": "PT", "city": city, **changes}
     participant = {"email": email, "language": "en"}
-    return features_of(
-        Submission.model_validate(a_submission(organisation=organisation, participant=participant))
-    )
+    written = a_submission(organisation=organisation, participant=participant)
+    return features_of(Submission.model_validate(written, context=STORED))
 
 
 def score(one: Features, other: Features) -> int:
@@ -183,6 +183,19 @@ def test_lookalikes_are_found_without_comparing_all_and_forgotten_when_removed()
     register.remove("never there")
     assert set(register.like("one", least=75, most=10)) == {"three"}
     assert len(register) == 502
+
+
+def test_a_domain_that_many_have_is_none_of_their_own() -> None:
+    """A cluster may register its members under its own mail address."""
+    register = Lookalikes()
+    for n in range(20):
+        register.put(
+            f"member-{n}", features(f"Linen {'ABCDEFGHIJKLMNOPQRST'[n]}", email="desk@cluster.example")
+        )
+    assert all(not how.same_domain for how in register.like("member-0", least=0, most=50).values())
+    for n in range(15):
+        register.remove(f"member-{n}")
+    assert all(how.same_domain for how in register.like("member-15", least=0, most=50).values())
 
 
 def test_an_index_whose_members_all_left_is_empty() -> None:
