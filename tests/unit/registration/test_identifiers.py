@@ -29,12 +29,26 @@ from shared.contracts.vocabulary import OrganisationKind
         ("094259216", "GR", "EL094259216"),
         ("BE697449992", "BE", "BE0697449992"),  # the old nine digits get their zero
         ("ATU12345675", "AT", "ATU12345675"),
-        ("XI980780684", "GB", "XI980780684"),
+        ("XI980780684", "GB", "GB980780684"),  # of Northern Ireland: one number, two prefixes
+        ("GB980780684", "GB", "GB980780684"),
+        ("980780684", "GB", "GB980780684"),
+        ("el094259216", "GR", "EL094259216"),
+        ("EL094259216", "BE", "EL094259216"),
+        ("094259216", "BE", None),  # without a prefix it is Belgium's, which it is not
+        ("FRFR83404833048", "FR", "FR83404833048"),  # the prefix twice
+        ("ELGR094259216", "GR", None),
+        ("PT501964843;PT501964843", "PT", "PT501964843"),  # the number twice
+        ("501964843 / 501964843", "PT", "PT501964843"),
+        ("UA123456789;UA123456789", "UA", "UA123456789"),
+        ("UAUA123456789", "UA", "UA123456789"),
+        ("PT501964843;PT502011378", "PT", None),  # two numbers: which is meant?
+        ("FI;FI", "FI", None),
+        ("UA000000000", "UA", None),
         ("NL858714498B01", "BE", "NL858714498B01"),  # registered for VAT in another country
         ("RS101134702", "RS", "RS101134702"),
         ("UA123456789", "UA", "UA123456789"),  # no public check: taken by its shape
         ("PT501964842", "PT", None),
-        ("FRFR83404833048", "FR", None),
+        ("FRFR83404833049", "FR", None),
         ("DE12345", "DE", None),
         ("n/a", "DE", None),
         ("n/a", "UA", None),
@@ -55,6 +69,11 @@ def test_a_vat_number_is_normalised_and_checked_by_its_country(
         ("DEK1101R.HRB116737", "DEK1101R.HRB116737"),
         (" dek1101r.hrb 116737 ", "DEK1101R.HRB116737"),
         ("FRRCS.404833048_7", "FRRCS.404833048_7"),
+        ("GRGEMI.000263401000", "ELGEMI.000263401000"),
+        ("ELGEMI.000263401000", "ELGEMI.000263401000"),
+        ("NOFOR.923609016", "NOFOR.923609016"),
+        ("RSAPR.07726716", None),  # no register of Serbia is connected
+        ("ZZ1.1", None),
         ("HRB116737", None),
         ("DE", None),
     ],
@@ -71,6 +90,8 @@ def test_an_euid_has_country_register_dot_and_number(written: str, normal: str |
         ("99997853", None),
         ("9999785301", None),
         ("PIC9999785", None),
+        ("000000000", None),
+        ("111 111 111", None),
         ("٩٩٩٩٧٨٥٣٠", None),
     ],
 )
