@@ -70,7 +70,7 @@ def gist(event: CloudEvent) -> str:
         case RegistrationMerged():
             return f"{_party(content.party)}: the same organisation as {content.same_as}, {content.verdict}"
         case RegistrationUnmerged():
-            return f"{_party(content.party)}: not the same organisation as {content.same_as}, {content.verdict}"
+            return f"{_party(content.party)}: another organisation than {content.same_as}, {content.verdict}"
         case RegistrationScreened():
             return f"{_party(content.party)}: {content.verdict}. {content.receipt.sentence}"
         case RegistrationAccepted():
@@ -81,10 +81,10 @@ def gist(event: CloudEvent) -> str:
         case RegistrationInformationAsked():
             return f"{_party(content.party)}: asked “{content.question}”"
         case RegistrationDecisionUndone():
-            return f"{_party(content.party)}: no longer {content.undone}, {content.state} again. {content.reason}"
+            return f"{_party(content.party)}: no longer {content.undone}. {content.reason}"
         case RegistrationInterestAsked():
             again = " again" if content.reminder else ""
-            return f"{_party(content.party)}: asked{again} whether still interested, until {content.answer_by}"
+            return f"{_party(content.party)}: asked{again} if still interested, until {content.answer_by}"
         case RegistrationInterestConfirmed():
             return f"{_party(content.party)}: still interested"
         case RegistrationLapsed():

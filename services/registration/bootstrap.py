@@ -8,7 +8,7 @@ from datetime import timedelta
 from services.registration.cvs.keeping import BUCKET, Cvs
 from services.registration.feed.arrivals import Arrivals
 from services.registration.feed.pages import prepare_feed
-from services.registration.repositories import RegistrationUnitOfWork, make_indexes
+from services.registration.repositories import RegistrationUnitOfWork, list_older, make_indexes
 from services.registration.rules_on_file import rule_sets_in
 from services.registration.settings import RegistrationSettings
 from shared.contracts.envelope import now
@@ -57,6 +57,7 @@ async def bootstrap(
     store = client[database or settings.database]
     await prepare_database(store)
     await make_indexes(store)
+    await list_older(store)
     await prepare_feed(store)
     return Registering(
         settings=settings,

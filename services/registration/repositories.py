@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,7 +13,7 @@ from services.registration.domain.decision import Decision, DecisionKind
 from services.registration.domain.draft import Draft
 from services.registration.domain.duplicate import Duplicate, DuplicateState, Search
 from services.registration.domain.merge import Merge
-from services.registration.domain.registration import CLOSED, OPEN, Registration
+from services.registration.domain.registration import CLOSED, OPEN, Registration, listed
 from services.registration.domain.rule_sets import RuleSets
 from services.registration.domain.spreadsheet_import import UNFINISHED, ImportedRows, SpreadsheetImport
 from services.registration.domain.versions import MAX_NUMBER, SentVersion, version_id
@@ -424,6 +424,17 @@ class RegistrationUnitOfWork(UnitOfWork):
         self.searches = Searches(self)
         self.imports = Imports(self)
         self.imported_rows = RowsOfImports(self)
+
+
+async def list_older(database: Database) -> None:
+    """Let those stored before lists could be sorted be found by them too; safe to call again and at once."""
+    registrations = database[Registration.COLLECTION]
+    without: Document = {"listed": None}
+    told = {"history": {"$slice": 1}, "party.organisation": 1}
+    async for older in registrations.find(without, told):
+        at = datetime.fromisoformat(older["history"][0]["at"])
+        update = {"$set": {"listed": listed(at, older["party"]["organisation"])}}
+        await registrations.update_one({"_id": older["_id"], **without}, update)
 
 
 async def make_indexes(database: Database) -> None:

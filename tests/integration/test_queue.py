@@ -137,6 +137,16 @@ async def test_the_filters_are_worth_comparing(
     assert all(0 < size < 120 for size in sizes[1:])
 
 
+async def test_one_stored_before_lists_were_sorted_is_listed_after_a_restart(
+    root: Registering, everything: MemoryTransactions[RegistrationUnitOfWork]
+) -> None:
+    stored = root.database[Registration.COLLECTION]
+    before = await stored.find({}).sort("_id", 1).to_list(None)
+    await stored.update_many({"party.partnership": "woolclub"}, {"$unset": {"listed": ""}})
+    async with running_root("registration", root.settings, root.database.name):
+        assert await stored.find({}).sort("_id", 1).to_list(None) == before
+
+
 async def test_chunks_hold_everything_once(
     root: Registering, everything: MemoryTransactions[RegistrationUnitOfWork]
 ) -> None:

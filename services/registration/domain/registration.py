@@ -488,7 +488,7 @@ class Registration(Aggregate):
     @property
     def listed(self) -> dict[str, str]:
         """What lists are sorted and searched by: `submitted_at`, and `name` as one would look it up."""
-        return {"submitted_at": _moment(self.submitted_at), "name": folded(self.party.organisation)}
+        return listed(self.submitted_at, self.party.organisation)
 
     @property
     def submitted_at(self) -> datetime:
@@ -693,6 +693,11 @@ def _without_identifiers(receipt: Receipt) -> Receipt:
             "for_staff": receipt.for_staff and blanked(receipt.for_staff),
         }
     )
+
+
+def listed(submitted_at: datetime, organisation: str) -> dict[str, str]:
+    """What a registration is sorted and searched by in lists."""
+    return {"submitted_at": _moment(submitted_at), "name": folded(organisation)}
 
 
 def folded(name: str) -> str:

@@ -126,7 +126,7 @@ class OutlookView(BaseModel):
         )
 
 
-class Preview(BaseModel):
+class DecisionPreview(BaseModel):
     """What would happen to each registration, and the basis on which to decide."""
 
     basis: str
@@ -245,7 +245,7 @@ async def preview(
     proposed: Annotated[Proposed, Body(openapi_examples=_EXAMPLES)],
     caller: Authenticated,
     registering: Root,
-) -> Preview:
+) -> DecisionPreview:
     """See what a decision about up to 1,000 registrations would do, before it is taken.
 
     Nothing is changed. Each registration comes with the state it would have, or the sentence that says
@@ -259,7 +259,7 @@ async def preview(
         )
     )
     decided = sum(outlook.after is not None for outlook in outlooks)
-    return Preview(
+    return DecisionPreview(
         basis=str(basis),
         decided=decided,
         left_out=len(outlooks) - decided,
