@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from shared.aggregate import Aggregate
-from shared.security import CallerRole
 
 
 class Action(StrEnum):
@@ -39,7 +38,8 @@ class AuditEntry(Aggregate):
     at: datetime
     by: str
     """The token's subject."""
-    role: CallerRole
+    role: str
+    """The token's role."""
     partnership: str | None
     """The one the person works for."""
     action: Action
