@@ -24,6 +24,7 @@ from pymongo import AsyncMongoClient
 
 import services.notifications.courier
 import services.registration.feed.builder  # noqa: F401  it has some too
+import services.registration.lookalike_search  # noqa: F401  and it
 import shared.observability  # noqa: F401  it has the others
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports
