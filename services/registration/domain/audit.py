@@ -56,7 +56,7 @@ class AuditEntry(Aggregate):
 
         So does why it was erased.
         """
-        own = self.role is CallerRole.PARTICIPANT
+        own = self.role == "participant"
         if self.action is not Action.ERASE and (self.why or (own and self.by)):
             self.why = ""
             self.by = "" if own else self.by
