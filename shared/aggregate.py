@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from shared.contracts.envelope import Cause, Event
+from shared.contracts.vocabulary import STORED
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Aggregate(BaseModel):
     @classmethod
     def from_document(cls, document: dict[str, object]) -> Self:
         """The aggregate as it was stored."""
-        aggregate = cls.model_validate({**document, "id": document["_id"]})
+        aggregate = cls.model_validate({**document, "id": document["_id"]}, context=STORED)
         aggregate._stored_version = aggregate.version
         return aggregate
 

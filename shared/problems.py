@@ -52,18 +52,40 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return str(error.get("msg", "")).removeprefix("Value error, ")
         case "model_type" | "model_attributes_type" | "dict_type":
             return "is not a JSON object"
-        case "too_short":
+        case "too_short" if error["ctx"]["field_type"] == "List":
             least, given = (error["ctx"][name] for name in ("min_length", "actual_length"))
-            if error["ctx"]["field_type"] != "List":
-                return "is empty"
             return f"needs at least {least} item{'' if least == 1 else 's'}, and has {given}"
-        case "too_long":
+        case "too_long" if error["ctx"]["field_type"] == "List":
             return "can have {max_length} items at the most, and has {actual_length}".format_map(error["ctx"])
-        case "string_too_short":
-            return "is empty" if not error.get("input") else str(error["msg"])
+        case "too_short" | "string_too_short":
+            least = error["ctx"]["min_length"]
+            is_empty = least == 1 or not error.get("input")
+            return "is empty" if is_empty else f"needs {least} characters at least"
+        case "too_long" | "string_too_long":
+            return f"can have {error['ctx']['max_length']} characters at the most"
         case "string_pattern_mismatch" if error["ctx"]["pattern"] in FORMS:
             return f"is not {FORMS[error['ctx']['pattern']]}"
         case "date_type" | "date_parsing" | "date_from_datetime_parsing" | "date_from_datetime_inexact":
             return "is not a valid date; write it as 2027-02-08"
+        case "enum" | "literal_error":
+            return f"must be {error['ctx']['expected']}"
+        case "string_type" | "string_sub_type" | "string_unicode":
+            return "must be text"
+        case "bool_type" | "bool_parsing":
+            return "must be true or false"
+        case "int_type" | "int_parsing" | "int_parsing_size" | "int_from_float":
+            return "must be a whole number"
+        case "float_type" | "float_parsing" | "finite_number":
+            return "must be a number"
+        case "list_type":
+            return "must be a list"
+        case "greater_than_equal":
+            return f"must be {_number(error['ctx']['ge'])} at least"
+        case "less_than_equal":
+            return f"must be {_number(error['ctx']['le'])} at the most"
         case _:
             return str(error.get("msg", "is not valid")).replace("Input", "the value", 1)
+
+
+def _number(bound: object) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

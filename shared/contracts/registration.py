@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from shared.contracts.common import Party, Receipt, Window
 from shared.contracts.envelope import Contract, Event, StrictContract
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import (
+    BlankIsNone,
     Country,
     Day,
     Ecosystem,
@@ -20,13 +21,24 @@ from shared.contracts.vocabulary import (
     Language,
     Line,
     NotTruth,
+    OnceEach,
     OrganisationKind,
     PartnershipId,
+    Postcode,
+    Region,
     RegistrationState,
     Role,
     Text,
     Verdict,
+    Website,
+    is_new,
 )
+
+FIRST_YEAR: Final = 2014
+LAST_YEAR: Final = 2099
+"""Days of other years are slips of the pen; the COSME programme began in 2014."""
+SHORTEST_STAY: Final = 3
+"""Days; three of them must be working days."""
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -51,29 +63,29 @@ class Organisation(StrictContract):
     """Decides whether it may visit, host or both."""
     country: Country
     """Where it is registered, ISO 3166-1 (EL and UK are taken too); of several, the first."""
-    also_registered_in: Annotated[list[Country], Field(max_length=10)] = []
+    also_registered_in: Annotated[list[Country], Field(max_length=10), OnceEach] = []
     """Further countries it is registered in, ISO 3166-1."""
     city: Line
     """Where it works from; the distance to the other side is measured from here."""
-    postcode: Annotated[str, Field(max_length=20)] | None = None
+    postcode: Annotated[Postcode | None, BlankIsNone] = None
     """Postcode of its address."""
-    street: Annotated[str, Field(max_length=300)] | None = None
+    street: Annotated[Line | None, BlankIsNone] = None
     """Street and number of its address."""
-    region: Annotated[str, Field(max_length=10)] | None = None
+    region: Annotated[Region | None, BlankIsNone] = None
     """ISO 3166-2 subdivision without the country, such as BY for Bavaria: decides regional holidays."""
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
     """Degrees north, WGS 84; only together with `lon`."""
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
     """Degrees east, WGS 84; only together with `lat`."""
-    vat: Annotated[str, Field(max_length=30)] | None = None
+    vat: Annotated[Annotated[str, Field(max_length=30)] | None, BlankIsNone] = None
     """VAT number."""
-    euid: Annotated[str, Field(max_length=60)] | None = None
+    euid: Annotated[Annotated[str, Field(max_length=60)] | None, BlankIsNone] = None
     """European Unique Identifier of the business registers."""
-    pic: Annotated[str, Field(max_length=12)] | None = None
+    pic: Annotated[Annotated[str, Field(max_length=12)] | None, BlankIsNone] = None
     """EU participant identification code, nine digits."""
-    website: Annotated[str, Field(max_length=300)] | None = None
+    website: Annotated[Website | None, BlankIsNone] = None
     """Its web address."""
-    memberships: Annotated[list[ClusterMembership], Field(max_length=20)] = []
+    memberships: Annotated[list[ClusterMembership], Field(max_length=20), OnceEach] = []
     """The clusters and networks it belongs to."""
 
     @model_validator(mode="after")
@@ -90,7 +102,7 @@ class Participant(StrictContract):
     """Where mails go; a role address will do."""
     language: Language = "en"
     """The language mails are wanted in, ISO 639-1."""
-    based_in: Country | None = None
+    based_in: Annotated[Country | None, BlankIsNone] = None
     """The country the participant works from; decides when the organisation is registered in several."""
     third_country_national: bool = False
     """Is a national of no participating country."""
@@ -103,24 +115,35 @@ class Participant(StrictContract):
 
 
 class Availability(StrictContract):
-    """Days on which a stay could take place, both ends included."""
+    """Days on which a stay could take place, both ends included: three at least, as a stay needs."""
 
     first_day: Day
     """The first of them."""
     last_day: Day
-    """The last of them; not before the first."""
+    """The last of them."""
 
     @model_validator(mode="after")
-    def _days_in_order(self) -> Self:
-        if self.last_day < self.first_day:
-            raise ValueError(f"last_day {self.last_day} is before first_day {self.first_day}")
+    def _days_of_a_stay(self, info: ValidationInfo) -> Self:
+        first, last = self.first_day, self.last_day
+        if last < first:
+            raise ValueError(f"last_day {last} is before first_day {first}")
+        if is_new(info):
+            if first.year < FIRST_YEAR or last.year > LAST_YEAR:
+                raise ValueError(
+                    f"goes from {first} to {last}, which is outside of the years {FIRST_YEAR} to {LAST_YEAR}"
+                )
+            if (days := (last - first).days + 1) < SHORTEST_STAY:
+                raise ValueError(
+                    f"has {days} day{'' if days == 1 else 's'} from {first} to {last}; give {SHORTEST_STAY} "
+                    "or more, as a stay takes three working days"
+                )
         return self
 
 
 class Preferences(StrictContract):
     """What the organisation would like best; nothing here excludes a match."""
 
-    countries: Annotated[list[Country], Field(max_length=40)] = []
+    countries: Annotated[list[Country], Field(max_length=40), OnceEach] = []
     """Where to go to, or to receive someone from."""
     working_days: Annotated[int, Field(ge=3, le=23), NotTruth] | None = None
     """How long a stay should be."""
@@ -150,29 +173,29 @@ class Submission(StrictContract):
     """Who registers."""
     participant: Participant
     """Who would travel or receive the visitor."""
-    roles: Annotated[list[Role], Field(min_length=1, max_length=2)]
+    roles: Annotated[list[Role], Field(min_length=1, max_length=2), OnceEach]
     """Visitor, host or both."""
     motivation: Text = ""
     """Why, in its own words."""
-    goals: Annotated[list[Goal], Field(min_length=1, max_length=4)]
+    goals: Annotated[list[Goal], Field(min_length=1, max_length=4), OnceEach]
     """What the exchange is for."""
-    ecosystems: Annotated[list[Ecosystem], Field(min_length=1, max_length=14)]
+    ecosystems: Annotated[list[Ecosystem], Field(min_length=1, max_length=14), OnceEach]
     """The industrial ecosystems it works in; without a partnership chosen, one is assigned by these."""
-    offers: Annotated[list[Keyword], Field(max_length=20)] = []
+    offers: Annotated[list[Keyword], Field(max_length=20), OnceEach] = []
     """Topics others can learn from it."""
-    needs: Annotated[list[Keyword], Field(max_length=20)] = []
+    needs: Annotated[list[Keyword], Field(max_length=20), OnceEach] = []
     """Topics it wants to learn about."""
-    languages: Annotated[list[Language], Field(min_length=1, max_length=10)] = ["en"]
+    languages: Annotated[list[Language], Field(min_length=1, max_length=10), OnceEach] = ["en"]
     """Languages it can work in, ISO 639-1."""
-    availability: Annotated[list[Availability], Field(min_length=1, max_length=12)]
+    availability: Annotated[list[Availability], Field(min_length=1, max_length=12), OnceEach]
     """When a stay could take place."""
     preferences: Preferences = Preferences()
     """What it would like best."""
     host_places: Annotated[int, Field(ge=1, le=100), NotTruth] = 1
     """Visitors a host can take at the same time."""
-    partnership: PartnershipId | None = None
+    partnership: Annotated[PartnershipId | None, BlankIsNone] = None
     """The partnership chosen; left out, one is assigned by ecosystem and country."""
-    pre_agreed: Annotated[list[PreAgreedPartner], Field(max_length=20)] = []
+    pre_agreed: Annotated[list[PreAgreedPartner], Field(max_length=20), OnceEach] = []
     """Partners found already."""
 
 

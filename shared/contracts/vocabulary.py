@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
+
+T = TypeVar("T")
 
 
 class Role(StrEnum):
@@ -114,9 +117,11 @@ class GrantState(StrEnum):
 _EU_CODES: Final = {"EL": "GR", "UK": "GB"}
 
 
+_DATA: Final = Path(__file__).parents[1] / "data"
+
+
 def _read_countries() -> dict[str, str]:
-    path = Path(__file__).parents[1] / "data" / "countries.csv"
-    with path.open(encoding="utf-8", newline="") as file:
+    with (_DATA / "countries.csv").open(encoding="utf-8", newline="") as file:
         return {row["code"]: row["name"] for row in csv.DictReader(file)}
 
 
@@ -125,6 +130,15 @@ COUNTRIES: Final = _read_countries()
 
 XK, which the EU uses for Kosovo, is one of them.
 """
+
+
+STORED: Final = object()
+"""Context of validation for what was taken before, by the rules of its time: it is not judged anew."""
+
+
+def is_new(info: ValidationInfo) -> bool:
+    """Whether a value comes in now, and not from where it is stored."""
+    return info.context is not STORED
 
 
 def _iso_code(value: object) -> object:
@@ -140,8 +154,73 @@ def _exists(code: str) -> str:
     return code
 
 
-def _trimmed(value: object) -> object:
-    return " ".join(value.split()) if isinstance(value, str) else value
+#: Come along unseen when one copies: soft hyphens, spaces of no width, marks of the writing direction.
+_UNSEEN: Final = dict.fromkeys(
+    [0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF]
+)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def _seen(value: object, info: ValidationInfo) -> object:
+    return _cleared(value, info) if isinstance(value, str) and not value.isprintable() else value
+
+
+def _cleared(text: str, info: ValidationInfo) -> str:
+    if (found := _CONTROL.search(text)) and is_new(info):
+        raise ValueError(f"holds an unprintable character (U+{ord(found[0]):04X}); type the text anew")
+    return text.translate(_UNSEEN)
+
+
+def _one_line(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    line = " ".join(value.split())
+    if not line.isprintable():
+        line = " ".join(_cleared(line, info).split())
+    if line and not line[0].isalnum() and not any(map(str.isalnum, line)) and is_new(info):
+        raise ValueError("says nothing; write at least a letter or a digit")
+    return line
+
+
+def _language(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    code = value.strip().lower()
+    if code not in LANGUAGES and is_new(info):
+        raise ValueError(
+            f"'{value[:40]}' is not a language code of two letters (ISO 639-1), such as en or el"
+        )
+    return code
+
+
+_REGION: Final = r"^[A-Z0-9]{1,3}$"
+_WEBSITE: Final = r'^(https?://)?([^\s/?#@:."<>\\]+\.)+[^\s/?#@:."<>\\]{2,}(:[0-9]+)?([/?#][^\s"<>\\]*)?$'
+
+
+def _region(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    code = value.strip().upper()
+    if is_new(info) and not re.fullmatch(_REGION, code):
+        raise ValueError(
+            "is not a region code; give the end of its ISO 3166-2 code, such as BY for Bavaria (DE-BY), or "
+            "leave it out"
+        )
+    return code
+
+
+def _website(value: object, info: ValidationInfo) -> object:
+    if is_new(info) and isinstance(value, str) and not re.fullmatch(_WEBSITE, value.strip()):
+        raise ValueError("is not a web address, such as https://www.organisation.example")
+    return value
+
+
+def _none_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _once_each(values: list[T]) -> list[T]:
+    return values if len(values) < 2 else list(dict.fromkeys(values))
 
 
 def _no_number(value: object) -> object:
@@ -167,31 +246,54 @@ NotTruth: Final = BeforeValidator(_no_truth)
 Country = Annotated[str, BeforeValidator(_iso_code), AfterValidator(_exists)]
 """An existing country as ISO 3166-1 alpha-2; EL and UK are taken as GR and GB."""
 
-Line = Annotated[str, BeforeValidator(_trimmed), StringConstraints(min_length=1, max_length=300)]
-"""One line of text, inner white space folded."""
+BlankIsNone: Final = BeforeValidator(_none_if_blank)
+"""Beside what may be left out: a form sends what was not filled in as empty text."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
+OnceEach: Final = AfterValidator(_once_each)
+"""Beside a list: what is named twice counts once."""
+
+Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=300)]
+"""One line of text that says something, inner white space folded."""
+
+Postcode = Annotated[str, BeforeValidator(_one_line), StringConstraints(max_length=20)]
+"""Postcode, as it is written in its country."""
+
+Text = Annotated[str, BeforeValidator(_seen), StringConstraints(strip_whitespace=True, max_length=4000)]
 """Running text of at most 4,000 characters."""
 
 Keyword = Annotated[
-    str, BeforeValidator(_trimmed), StringConstraints(min_length=2, max_length=60, to_lower=True)
+    str, BeforeValidator(_one_line), StringConstraints(min_length=2, max_length=60, to_lower=True)
 ]
 """A topic wanted or offered: 2 to 60 characters, lower case."""
 
-_LANGUAGE: Final = r"^[a-z]{2}$"
+LANGUAGES: Final = frozenset((_DATA / "languages.txt").read_text(encoding="utf-8").split())
+"""The codes of ISO 639-1."""
+
 _EMAIL: Final = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}$"
 )
 _PARTNERSHIP: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
 FORMS: Final = {
-    _LANGUAGE: "a language code of two letters (ISO 639-1), such as en",
     _EMAIL: "a mail address, such as office@organisation.example",
     _PARTNERSHIP: "a partnership's id: lower-case letters, digits and hyphens, such as hempclub",
 }
 """What the patterns of this module ask for, in words."""
 
-Language = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_LANGUAGE)]
+Language = Annotated[
+    str, BeforeValidator(_language), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2}$"})
+]
 """ISO 639-1 code."""
+
+Region = Annotated[
+    str,
+    BeforeValidator(_region),
+    StringConstraints(max_length=10),
+    WithJsonSchema({"type": "string", "pattern": _REGION}),
+]
+"""ISO 3166-2 subdivision without the country."""
+
+Website = Annotated[str, BeforeValidator(_website), StringConstraints(strip_whitespace=True, max_length=300)]
+"""Web address; `https://` may be left out."""
 
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
 """A mail address with a domain; whether it receives is for the mail server to say."""

@@ -124,7 +124,7 @@ def a_random_prospect(rng: random.Random, id: str) -> Prospect:
     first = TODAY + timedelta(days=rng.randrange(-20, 60))
     spans = []
     for _ in range(rng.choice((1, 1, 1, 2, 6))):
-        last = first + timedelta(days=rng.choice((1, 2, 4, 9, 30)))
+        last = first + timedelta(days=rng.choice((2, 3, 4, 9, 30)))
         spans.append((first, last))
         first = last + timedelta(days=rng.randrange(2, 20))
     days = [TODAY + timedelta(days=rng.randrange(60)) for _ in range(rng.choice((0, 0, 0, 1, 3)))]
