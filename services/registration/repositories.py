@@ -155,10 +155,10 @@ class Duplicates(Repository[Duplicate]):
             raise NotFound(f"There is no pair of lookalikes {id}, or none you may see.")
         return pair
 
-    async def of(self, *registration_ids: str) -> list[Duplicate]:
-        """All pairs one of these registrations is in, the most alike first."""
+    async def of(self, *registration_ids: str, limit: int = 0) -> list[Duplicate]:
+        """The pairs one of these registrations is in, the most alike first; all of them without a limit."""
         where = {"registrations": {"$in": list(registration_ids)}}
-        return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE)
+        return await self._uow.query(Duplicate, where, sort=_MOST_ALIKE, limit=limit)
 
     async def open_about(self, registration_ids: Sequence[str]) -> list[Duplicate]:
         """Pairs nobody has decided yet that one of these registrations is in."""

@@ -23,8 +23,8 @@ from pydantic import BaseModel
 from pymongo import AsyncMongoClient
 
 import services.notifications.courier
-import services.registration.feed.builder  # noqa: F401  it has some too
-import services.registration.lookalike_search  # noqa: F401  and it
+import services.registration.feed.builder
+import services.registration.lookalike_search  # noqa: F401  it has one too
 import shared.observability  # noqa: F401  it has the others
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports

@@ -229,7 +229,7 @@ def _place_in_list(after: str) -> tuple[int, str]:
 @router.get(
     "/registrations/{id}/duplicates",
     summary="List what may be the same organisation as a registration",
-    response_description="All its pairs, the most alike first.",
+    response_description="Its pairs, the most alike first; 200 at the most.",
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def of_registration(id: str, caller: Authenticated, registering: Root) -> list[DuplicateView]:
@@ -238,7 +238,7 @@ async def of_registration(id: str, caller: Authenticated, registering: Root) -> 
 
     async def read(uow: RegistrationUnitOfWork) -> list[DuplicateView]:
         await uow.registrations.get_visible_to(caller, id)
-        found = await uow.duplicates.of(id)
+        found = await uow.duplicates.of(id, limit=200)
         registrations = await _sides_of(uow, *found)
         return [DuplicateView.of(pair, registrations) for pair in found]
 

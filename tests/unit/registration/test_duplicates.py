@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.registration.domain.duplicate import DuplicateDecided, DuplicateState, pair_id
+from services.registration.domain.duplicate import DuplicateDecided, DuplicateState, Finding, pair_id
 from services.registration.domain.likeness import features_of, likeness
-from services.registration.domain.merge import MergeUndone
+from services.registration.domain.merge import Merge, MergeUndone, borrowed_by, groups_of
 from services.registration.domain.registration import Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
@@ -25,7 +28,7 @@ from shared.contracts.registration import RegistrationMerged, RegistrationUnmerg
 from shared.contracts.vocabulary import RegistrationState
 from shared.errors import Forbidden, NotFound
 from shared.security import Caller, CallerRole
-from tests.builders import a_submission
+from tests.builders import A_MOMENT, a_submission
 from tests.fakes import MemoryTransactions
 from tests.unit.registration.service import (
     A_PARTICIPANT,
@@ -237,6 +240,47 @@ async def test_a_ring_of_merges_holds_when_one_of_them_is_undone() -> None:
     await undone(store, merges[0].merge.id)
     [shared] = {frozenset(await keys_of(store, id)) for id in ids}
     assert {f"pic:90000000{n}" for n in range(3)} <= shared
+
+
+MEMBERS = [f"r{n}" for n in range(6)]
+PAIRS = [(one, other) for one in MEMBERS for other in MEMBERS if one < other]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(PAIRS), st.booleans()), max_size=8),
+    st.lists(st.booleans(), min_size=len(MEMBERS), max_size=len(MEMBERS)),
+)
+def test_two_registrations_share_a_key_exactly_where_standing_merges_connect_them(
+    found: list[tuple[tuple[str, str], bool]], identified: list[bool]
+) -> None:
+    finding = Finding(by="officer", at=A_MOMENT, reason="")
+    merges = [
+        Merge(
+            id=f"m{n}",
+            registrations=list(pair),
+            duplicate_id=pair_id(*pair),
+            finding=finding,
+            undone=finding if undone else None,
+        )
+        for n, (pair, undone) in enumerate(found)
+    ]
+    keys_of = {
+        id: [f"pic:{id}"] if has else [f"registration:{id}"]
+        for id, has in zip(MEMBERS, identified, strict=True)
+    }
+    groups = groups_of(MEMBERS, merges)
+    assert sorted(id for group, _ in groups for id in group) == MEMBERS
+    group_of = {id: sorted(group) for group, _ in groups for id in group}
+    keys: dict[str, set[str]] = {}
+    for group, binding in groups:
+        for id in group:
+            borrowed = borrowed_by(id, binding, keys_of)
+            assert set(borrowed) == {merge.id for merge in binding}
+            keys[id] = {*keys_of[id], *chain.from_iterable(borrowed.values())}
+    for one, other in PAIRS:
+        assert bool(keys[one] & keys[other]) is (group_of[one] == group_of[other])
+    for (one, other), undone in found:
+        assert undone or group_of[one] == group_of[other]
 
 
 # ── who decides, and how often ───────────────────────────────────────────────────────────────
