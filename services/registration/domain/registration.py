@@ -702,12 +702,13 @@ def listed(submitted_at: datetime, organisation: str) -> dict[str, str]:
 
 def folded(name: str) -> str:
     """A name as lists sort and search it: ASCII letters, lower case, at most 100 characters."""
-    return " ".join(anyascii(name).lower().split())[:100]
+    plain = name if name.isascii() else anyascii(name)
+    return " ".join(plain.lower().split())[:100]
 
 
 def _moment(at: datetime) -> str:
     """With its microseconds also where there are none: as text, moments are then in the order of time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def deciding_country(submission: Submission) -> str:
