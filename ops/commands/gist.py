@@ -27,6 +27,7 @@ from shared.contracts.matching import (
 )
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
+    InterestConfirmation,
     RegistrationAccepted,
     RegistrationAssigned,
     RegistrationDecisionUndone,
@@ -64,6 +65,8 @@ def gist(event: CloudEvent) -> str:
             return f"{organisation.name}, {organisation.city} {organisation.country}"
         case Withdrawal():
             return content.reason
+        case InterestConfirmation():
+            return "still interested"
         case RegistrationAssigned():
             before = f", formerly {content.before}’s" if content.before else ""
             return f"{_party(content.party)}{before}: {content.verdict}. {content.reason}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from services.registration.domain.registration import Origin, id_from_outside
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
+from services.registration.use_cases.confirm_interest import confirm_interest
 from services.registration.use_cases.record_visit import record_visit
 from services.registration.use_cases.release_visit import release_visit
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.matching import MatchApproved, MatchCancelled
-from shared.contracts.registration import Amendment, Submission, Withdrawal
+from shared.contracts.registration import Amendment, InterestConfirmation, Submission, Withdrawal
 from shared.errors import Malformed
 from shared.messaging.handlers import Handlers
 
@@ -31,6 +32,13 @@ async def on_amendment(event: Amendment, uow: RegistrationUnitOfWork, envelope: 
 @handlers.on_enveloped(Withdrawal)
 async def on_withdrawal(event: Withdrawal, uow: RegistrationUnitOfWork, envelope: CloudEvent) -> None:
     await withdraw_registration(uow, _registration_id(envelope), by=_origin(envelope), reason=event.reason)
+
+
+@handlers.on_enveloped(InterestConfirmation)
+async def on_interest_confirmation(
+    event: InterestConfirmation, uow: RegistrationUnitOfWork, envelope: CloudEvent
+) -> None:
+    await confirm_interest(uow, _registration_id(envelope), by=_origin(envelope))
 
 
 @handlers.on(MatchApproved)

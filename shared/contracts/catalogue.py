@@ -16,11 +16,14 @@ from shared.messaging import topics
 Data = dict[str, Any]
 Upcaster = Callable[[Data], Data]
 
+Command = type[registration.Submission | registration.Withdrawal | registration.InterestConfirmation]
+
 #: What outside systems may write to the registration inbox.
-INBOX: Final[dict[str, type[registration.Submission] | type[registration.Withdrawal]]] = {
+INBOX: Final[dict[str, Command]] = {
     EventType.SUBMIT_REGISTRATION: registration.Submission,
     EventType.AMEND_REGISTRATION: registration.Amendment,
     EventType.WITHDRAW_REGISTRATION: registration.Withdrawal,
+    EventType.CONFIRM_INTEREST: registration.InterestConfirmation,
 }
 
 #: What each service publishes, by its wire name.

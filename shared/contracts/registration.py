@@ -214,6 +214,12 @@ class Withdrawal(StrictContract):
     """Why, in its own words."""
 
 
+class InterestConfirmation(StrictContract):
+    """The organisation is still interested; answers the question whether it is, or says so unasked."""
+
+    TYPE: ClassVar[EventType] = EventType.CONFIRM_INTEREST
+
+
 class PreAgreed(Contract):
     """A partner found already, and the days of the stay."""
 

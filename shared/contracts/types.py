@@ -12,6 +12,7 @@ class EventType(StrEnum):
     SUBMIT_REGISTRATION = "cxc.registration.submit.v1"
     AMEND_REGISTRATION = "cxc.registration.amend.v1"
     WITHDRAW_REGISTRATION = "cxc.registration.withdraw.v1"
+    CONFIRM_INTEREST = "cxc.registration.confirm_interest.v1"
 
     # cxc.registration.events
     REGISTRATION_SCREENED = "cxc.registration.screened.v1"

@@ -22,7 +22,12 @@ from services.registration.use_cases.reject_registration import reject_registrat
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.envelope import CloudEvent, Event
-from shared.contracts.registration import RegistrationAccepted, RegistrationScreened, Submission
+from shared.contracts.registration import (
+    RegistrationAccepted,
+    RegistrationInterestConfirmed,
+    RegistrationScreened,
+    Submission,
+)
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import RegistrationState, Verdict
 from shared.errors import Forbidden, Malformed, NotFound
@@ -208,11 +213,22 @@ async def test_amendment_and_withdrawal_by_event_find_the_registration_by_source
     assert registration.history[-1].why == "no time"
 
 
+async def test_an_outside_system_confirms_by_event_that_the_organisation_is_still_interested() -> None:
+    store = transactions()
+    await arrive(store, an_inbox_event(a_submission()))
+    await arrive(store, an_inbox_event({}, type=EventType.CONFIRM_INTEREST))
+    registration = await stored(store, REG_1_ID)
+    assert registration.state is RegistrationState.ACCEPTED
+    assert (registration.history[-1].by, registration.history[-1].why) == ("/sample/crm", "still interested")
+    assert isinstance(published(store.database)[-1], RegistrationInterestConfirmed)
+
+
 @pytest.mark.parametrize(
     ("type", "data"),
     [
         (EventType.AMEND_REGISTRATION, a_submission()),
         (EventType.WITHDRAW_REGISTRATION, {}),
+        (EventType.CONFIRM_INTEREST, {}),
     ],
 )
 async def test_another_source_never_reaches_a_registration_by_the_same_subject(type: str, data: Data) -> None:
@@ -228,6 +244,7 @@ async def test_another_source_never_reaches_a_registration_by_the_same_subject(t
         (EventType.SUBMIT_REGISTRATION, a_submission()),
         (EventType.AMEND_REGISTRATION, a_submission()),
         (EventType.WITHDRAW_REGISTRATION, {}),
+        (EventType.CONFIRM_INTEREST, {}),
     ],
 )
 async def test_an_event_without_subject_is_refused_in_words(type: str, data: Data) -> None:
