@@ -246,7 +246,7 @@ class BatchConsumer(Generic[U]):
 
     async def _handle(self, deliveries: Sequence[Delivery[U]], uow: U) -> _Outcome:
         """One attempt at the batch in an open unit of work."""
-        fresh, duplicates = await self._without_duplicates(deliveries, uow)
+        fresh, copies = await self._without_duplicates(deliveries, uow)
         by_key: dict[str | bytes, list[Delivery[U]]] = {}
         for delivery in fresh:
             by_key.setdefault(delivery.order_key, []).append(delivery)
@@ -266,6 +266,15 @@ class BatchConsumer(Generic[U]):
             for delivery in fresh
             if (why := delivery.aside or verdicts.aside.get(id(delivery)))
         }
+        refused = {
+            delivery.done_mark: verdicts.aside[id(delivery)]
+            for delivery in fresh
+            if id(delivery) in verdicts.aside
+        }
+        for copy in copies:
+            # What is a copy of nothing that took effect ends as what it is a copy of.
+            if copy.done_mark in refused:
+                failed.setdefault(copy.aside_mark, (copy, refused[copy.done_mark]))
         known = await uow.store.load(INBOX_COLLECTION, failed) if failed else {}
         for mark, (delivery, why) in failed.items():
             if mark not in known:
@@ -275,26 +284,37 @@ class BatchConsumer(Generic[U]):
             uow.mark_consumed(delivery.done_mark, delivery.digest, delivery.sender)
         return _Outcome(
             handled=len(handled),
-            duplicates=duplicates + len(known),
+            duplicates=len(deliveries) - len(handled) - len(failed) + len(known),
             set_aside=[why.reason for mark, (_, why) in failed.items() if mark not in known],
         )
 
     async def _without_duplicates(
         self, deliveries: Sequence[Delivery[U]], uow: U
-    ) -> tuple[list[Delivery[U]], int]:
-        marks = {delivery.done_mark for delivery in deliveries if delivery.aside is None}
+    ) -> tuple[list[Delivery[U]], list[Delivery[U]]]:
+        """Those that nothing has become of yet, and copies of them in this batch.
+
+        One that was set aside stays so when it is delivered again, even if by now it could be handled:
+        its sender was told that it was refused.
+        """
+        readable = [delivery for delivery in deliveries if delivery.aside is None]
+        marks = {mark for delivery in readable for mark in (delivery.done_mark, delivery.aside_mark)}
         documents = await uow.store.load(INBOX_COLLECTION, marks) if marks else {}
         seen = {mark: document["digest"] for mark, document in documents.items()}
         fresh: list[Delivery[U]] = []
+        copies: list[Delivery[U]] = []
         for delivery in deliveries:
             if delivery.aside is not None:
                 fresh.append(delivery)
+            elif delivery.aside_mark in documents:
+                continue
             elif delivery.done_mark not in seen:
                 seen[delivery.done_mark] = delivery.digest
                 fresh.append(delivery)
             elif delivery.digest != seen[delivery.done_mark]:
                 fresh.append(_id_reused(delivery))
-        return fresh, len(deliveries) - len(fresh)
+            else:
+                copies.append(delivery)
+        return fresh, copies
 
     async def _handle_in_order(
         self, deliveries: Sequence[Delivery[U]], uow: U, verdicts: _Verdicts[U]

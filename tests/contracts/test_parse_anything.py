@@ -10,27 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.envelope import CloudEvent, NotACloudEvent, parse
-
-ATTRIBUTES = [*CloudEvent.model_fields, "data_base64", "comexampleextension"]
-
-json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-near_events = st.dictionaries(st.sampled_from(ATTRIBUTES), json_values).flatmap(
-    lambda given: st.sampled_from(
-        [given, {"specversion": "1.0", "id": "1", "source": "s", "type": "t", **given}]
-    )
-)
-header_names = (
-    st.sampled_from(
-        ["ce_" + name for name in ATTRIBUTES] + ["CE_SPECVERSION", "content-type", "Content-Type"]
-    )
-    | st.text()
-)
-header_values = st.binary() | st.sampled_from([b"1.0", b"application/json", b"application/json; charset=x"])
-headers = st.lists(st.tuples(header_names, header_values), max_size=8)
+from tests.contracts.anything import headers, json_values, near_events
 
 
 def _read(value: bytes | None, given_headers: list[tuple[str, bytes]]) -> None:

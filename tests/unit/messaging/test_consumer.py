@@ -268,3 +268,23 @@ async def test_an_event_whose_header_names_another_s_business_is_not_even_read(b
 async def test_a_header_cannot_hide_a_message_from_outside(bench: Bench) -> None:
     await bench.consume(a_message(b"unreadable", headers=(("cxc-type", b"cxc.moon.landed.v1"),)))
     assert len(bench.dead) == 1
+
+
+async def test_a_message_that_was_set_aside_stays_so_though_by_now_it_could_be_handled(bench: Bench) -> None:
+    first, again = approved("m1", "h1", 0), approved("m1", "h1", 1)
+    await bench.consume(first, again)
+    [(letter, _)] = bench.dead
+    assert letter.value == again.value
+    bench.database["tallies"].clear()
+    await bench.consume(first, again)
+    assert bench.counted("h1") == []
+    assert len(bench.dead) == 1
+
+
+async def test_a_copy_in_the_same_batch_of_one_that_is_refused_is_refused_too(bench: Bench) -> None:
+    refused = approved("m1", "h1", 0, visitor="Refuse")
+    await bench.consume(refused, refused._replace(offset=1), approved("m2", "h1", 2))
+    assert [headers["cxc-source"] for _, headers in bench.dead] == [f"{MATCHES}/0/0", f"{MATCHES}/0/1"]
+    assert bench.counted("h1") == ["m2"]
+    await bench.consume(refused, refused._replace(offset=1))
+    assert len(bench.dead) == 2
