@@ -46,6 +46,8 @@ LOADED_AT_ONCE: Final = 50
 REST_WHEN_BUSY: Final = 9.0
 """How long to rest after work, as a multiple of it, while the worker has other work: a tenth is ours."""
 REST_WHEN_IDLE: Final = 1.0
+LONGEST_REST_S: Final = 5.0
+"""Less than a lease lasts, so that the worker that has it keeps it."""
 BUSY: Final = 0.2
 """Of one processor; from here on the worker has other work."""
 STAND_BY_S: Final = 2.0
@@ -217,7 +219,8 @@ class Pace:
     async def rest(self) -> None:
         """Leave the processor to others, in proportion to the work just done."""
         began, used = time.perf_counter(), time.process_time()
-        await asyncio.sleep(self._worked_s * (REST_WHEN_BUSY if self._busy else REST_WHEN_IDLE))
+        rest_s = self._worked_s * (REST_WHEN_BUSY if self._busy else REST_WHEN_IDLE)
+        await asyncio.sleep(min(rest_s, LONGEST_REST_S))
         rested_s = time.perf_counter() - began
         if rested_s > 0.01:
             self._busy = time.process_time() - used > BUSY * rested_s
