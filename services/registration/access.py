@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from services.registration.domain.duplicate import Duplicate
 from services.registration.domain.feed import EVERYTHING, scope_of_partnership, scope_of_source
 from services.registration.domain.merge import Merge
@@ -124,6 +126,11 @@ def source_to_ask_about(caller: Caller, source: str | None) -> str:
                 why = "say whose event it is: its CloudEvent's source"
                 raise Malformed(f"Add source=… and {why}.", errors=[{"pointer": "/source", "detail": why}])
             return source
+
+
+def is_staff(by: Sender) -> TypeGuard[Caller]:
+    """Whether a person of a partnership does it, and the audit trail is to say so."""
+    return isinstance(by, Caller) and by.role is CallerRole.STAFF
 
 
 def name_of(by: Sender) -> str:

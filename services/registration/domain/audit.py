@@ -12,6 +12,11 @@ from shared.aggregate import Aggregate
 class Action(StrEnum):
     """What a person can do that others will ask about later."""
 
+    REGISTER = "register"
+    AMEND = "amend"
+    CONFIRM_INTEREST = "confirm_interest"
+    ATTACH_CV = "attach_cv"
+    REMOVE_CV = "remove_cv"
     ACCEPT = "accept"
     REJECT = "reject"
     ASK = "ask"

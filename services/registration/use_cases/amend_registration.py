@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.registration.access import Sender, name_of, registration_to_change
+from services.registration.access import Sender, is_staff, name_of, registration_to_change
+from services.registration.domain.audit import Action
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.assess_submission import assess_submission
@@ -36,6 +37,15 @@ async def amend_registration(
         event_id=by.event_id if isinstance(by, Origin) else None,
     )
     uow.sent_versions.add(before)
+    if is_staff(by):
+        uow.trail.note(
+            by,
+            Action.AMEND,
+            registration_id=id,
+            partnership=registration.party.partnership,
+            before={"sent": before.number, "verdict": before.verdict},
+            after={"sent": before.number + 1, "verdict": registration.verdict},
+        )
     if registration.borrowed:
         await regroup_registrations(uow, [id], by=name_of(by))
     return registration

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.registration.access import registration_to_change
+from services.registration.access import is_staff, registration_to_change
+from services.registration.domain.audit import Action
 from services.registration.domain.registration import Cv
 from services.registration.repositories import RegistrationUnitOfWork
 from shared.errors import NotFound
@@ -15,7 +16,11 @@ async def attach_cv(uow: RegistrationUnitOfWork, id: str, cv: Cv, *, by: Caller)
     Raises `NotFound`, `Forbidden` and `WrongState`.
     """
     registration = await registration_to_change(uow, id, by)
-    return registration.attach_cv(cv, at=uow.now)
+    replaced = registration.attach_cv(cv, at=uow.now)
+    if is_staff(by):
+        partnership = registration.party.partnership
+        uow.trail.note(by, Action.ATTACH_CV, registration_id=id, partnership=partnership)
+    return replaced
 
 
 async def remove_cv(uow: RegistrationUnitOfWork, id: str, *, by: Caller) -> str:
@@ -27,4 +32,7 @@ async def remove_cv(uow: RegistrationUnitOfWork, id: str, *, by: Caller) -> str:
     removed = registration.remove_cv(by=by.subject, at=uow.now)
     if removed is None:
         raise NotFound(f"Registration {id} has no CV.")
+    if is_staff(by):
+        partnership = registration.party.partnership
+        uow.trail.note(by, Action.REMOVE_CV, registration_id=id, partnership=partnership)
     return removed

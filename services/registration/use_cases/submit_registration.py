@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.registration.access import Sender, origin_of
+from services.registration.access import Sender, is_staff, origin_of
+from services.registration.domain.audit import Action
 from services.registration.domain.registration import (
     AlreadyErased,
     AlreadySubmitted,
@@ -34,6 +35,14 @@ async def submit_registration(
         raise _already_submitted(earlier, origin)
     registration = Registration.submit(submission, id=id, origin=origin, assessment=assessment, at=uow.now)
     uow.registrations.add(registration)
+    if is_staff(by):
+        uow.trail.note(
+            by,
+            Action.REGISTER,
+            registration_id=id,
+            partnership=registration.party.partnership,
+            after={"state": registration.state, "verdict": registration.verdict},
+        )
     return registration
 
 

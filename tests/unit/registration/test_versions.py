@@ -8,6 +8,7 @@ from services.registration.domain.registration import Origin, id_from_outside
 from services.registration.domain.versions import Change, SentVersion, changes
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
+from services.registration.use_cases.confirm_interest import confirm_interest
 from services.registration.use_cases.read_versions import read_version, read_versions
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
@@ -18,6 +19,7 @@ from tests.builders import a_submission
 from tests.unit.registration.service import (
     A_PARTICIPANT,
     ANOTHER_PARTICIPANT,
+    HEMPCLUB_STAFF,
     SUPPORT_OFFICE,
     transactions,
 )
@@ -106,3 +108,15 @@ async def test_an_amendment_that_is_refused_leaves_no_version() -> None:
     with pytest.raises(RuleBroken):
         await store.run(lambda uow: amend_registration(uow, id, submission(), by=A_PARTICIPANT))
     assert store.database[SentVersion.COLLECTION] == {}
+
+
+async def test_what_staff_do_for_an_organisation_is_in_the_audit_trail() -> None:
+    store = transactions()
+    for by, actions in ((A_PARTICIPANT, []), (HEMPCLUB_STAFF, ["register", "amend", "confirm_interest"])):
+        id = (await store.run(lambda uow, by=by: submit_registration(uow, submission(), by=by))).id
+        await store.run(
+            lambda uow, id=id, by=by: amend_registration(uow, id, submission(host_places=2), by=by)
+        )
+        await store.run(lambda uow, id=id, by=by: confirm_interest(uow, id, by=by))
+        entries = [entry for entry in store.database["audit"].values() if entry["registration_id"] == id]
+        assert [entry["action"] for entry in entries] == actions
