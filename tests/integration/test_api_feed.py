@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,9 @@ from tests.integration.apis import (
 )
 
 pytestmark = pytest.mark.integration
+
+_OFFSETS = itertools.count()
+"""No message has another's place in its topic."""
 
 
 def a_withdrawal(party: Party) -> CloudEvent:
@@ -136,7 +140,7 @@ async def test_every_event_s_dataschema_is_served_takes_it_and_may_be_kept(regis
 async def sent(api: Api, *events: dict[str, Any]) -> None:
     """Let the worker's consumer handle what the outside system published."""
     consumer = BatchConsumer(handlers, api.root.transactions)
-    await consumer.consume([a_message(event, offset=at) for at, event in enumerate(events)])
+    await consumer.consume([a_message(event, offset=next(_OFFSETS)) for event in events])
 
 
 async def test_a_sender_learns_what_became_of_its_event_by_its_own_id(registration: Api) -> None:
@@ -167,7 +171,7 @@ async def test_a_refusal_is_told_with_its_reasons_and_a_corrected_event_after_it
     await sent(registration, {**wrong, "data": a_submission()})
     assert (await registration.get(path, system)).json()["outcome"] == "taken"
 
-    await sent(registration, {}, {**wrong, "data": a_submission(motivation="Something else.")})
+    await sent(registration, {**wrong, "data": a_submission(motivation="Something else.")})
     reused = (await registration.get(path, system)).json()
     assert reused["outcome"] == "taken"
     assert reused["refusal"]["type"].endswith("/id-reused")

@@ -45,6 +45,10 @@ FETCH_WAIT_MS: Final = 200
 FETCH_BYTES: Final = 4 * 1024 * 1024
 LOOK_AGAIN_S: Final = 30.0
 """How often it looks for new partitions, and for erasures that were not finished."""
+REST: Final = 4.0
+LONGEST_REST_S: Final = 2.0
+"""After a batch it rests four times as long as that took, up to this. Where the lanes, the database and
+Kafka are busy its batches take long, so it gives way to them, and catches up when they are done."""
 STAND_BY_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 10.0
 
@@ -110,6 +114,7 @@ class FeedBuilder:
             return
         if self._writer.erasing:
             self._writer.erasing = await go_on_erasing(self._database)
+        started = time.monotonic()
         if messages:
             await self._writer.write(messages)
             oldest = min(message.timestamp_ms for message in messages)
@@ -117,6 +122,7 @@ class FeedBuilder:
         else:
             FEED_DELAY_SECONDS.set(0)
         FEED_LAG.set(source.lag(self._writer.offsets))
+        await asyncio.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - started)))
 
     async def _look_for_partitions(self, writer: FeedWriter) -> None:
         self._looked_at = time.monotonic()

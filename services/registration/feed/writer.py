@@ -182,7 +182,7 @@ class FeedWriter:
             if count % _TURN == 0:
                 await asyncio.sleep(0)
         erased -= self._erased
-        if gone := self._erased | erased:
+        if gone := (self._erased | erased if erased else self._erased):
             entries = [entry.without(gone) for entry in entries]
         await self._store(entries, offsets, erased)
 
