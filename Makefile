@@ -53,6 +53,7 @@ bench: $(UV)  ## Run the benchmarks, peers included
 	@$(UV) sync --frozen --quiet --all-groups
 	@$(RUN)/python bench/consumer.py
 	@$(RUN)/python bench/pipeline.py
+	@$(RUN)/python bench/spreadsheets.py
 
 clean:  ## Remove what was installed and all data of the embedded servers
 	rm -rf $(VENV) var

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,3 +276,13 @@ def test_every_column_is_explained_in_one_line() -> None:
     for column in COLUMNS:
         assert len(column.explanation) > 8, column.name
         assert "\n" not in column.explanation
+
+
+def test_the_page_about_spreadsheets_lists_these_columns_and_which_are_needed() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "importing.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\*\*)?`(\w+)`(?:\*\*)? \| \S", page, re.MULTILINE)
+    assert [(name, bool(bold)) for bold, name in listed] == [
+        (column.name, column.required) for column in COLUMNS
+    ]
+    for name in READ_ONLY:
+        assert f"`{name}`" in page
