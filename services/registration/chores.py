@@ -15,6 +15,7 @@ import structlog
 from services.registration.bootstrap import Registering
 from services.registration.cvs.keeping import BUCKET
 from services.registration.domain.draft import Draft
+from services.registration.domain.interest import InterestPolicy
 from services.registration.domain.registration import CLOSED, OPEN, Registration
 from services.registration.importer import let_go_of_imports
 from services.registration.repositories import RegistrationUnitOfWork
@@ -112,26 +113,28 @@ def stored(moment: datetime) -> str:
 # ── the chores ───────────────────────────────────────────────────────────────────────────────
 
 
+def silent(policy: InterestPolicy, at: datetime) -> Document:
+    """The open registrations that may be due to be asked, reminded or let go; the index has them together."""
+    not_asked = {"interest.asked_at": None}
+    not_reminded = {
+        "interest.reminded_at": None,
+        "interest.asked_at": {"$lte": stored(at - policy.remind_after)},
+    }
+    reminded = {"interest.reminded_at": {"$lte": stored(at - policy.lapse_after + policy.remind_after)}}
+    return {
+        "state": {"$in": sorted(OPEN)},
+        "interest.since": {"$lte": stored(at - policy.ask_after)},
+        "$or": [not_asked, not_reminded, reminded],
+    }
+
+
 async def _check_interest(round: Round) -> None:
     policy = round.registering.settings.interest
 
-    async def silent(registering: Registering, at: datetime) -> list[str]:
-        not_asked = {"interest.asked_at": None}
-        not_reminded = {
-            "interest.reminded_at": None,
-            "interest.asked_at": {"$lte": stored(at - policy.remind_after)},
-        }
-        reminded = {"interest.reminded_at": {"$lte": stored(at - policy.lapse_after + policy.remind_after)}}
-        return await ids_of(
-            registering.database[Registration.COLLECTION],
-            {
-                "state": {"$in": sorted(OPEN)},
-                "interest.since": {"$lte": stored(at - policy.ask_after)},
-                "$or": [not_asked, not_reminded, reminded],
-            },
-        )
+    async def find(registering: Registering, at: datetime) -> list[str]:
+        return await ids_of(registering.database[Registration.COLLECTION], silent(policy, at))
 
-    await round.for_all(silent, lambda uow, ids: check_interest(uow, ids, policy=policy))
+    await round.for_all(find, lambda uow, ids: check_interest(uow, ids, policy=policy))
 
 
 async def _erase_closed(round: Round) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from services.registration.bootstrap import Registering, bootstrap
-from services.registration.chores import CHORES, Chore, do_chores
+from services.registration.chores import CHORES, Chore, do_chores, silent
 from services.registration.cvs.keeping import BUCKET
 from services.registration.domain.draft import Draft
+from services.registration.domain.registration import Registration
+from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.attach_cv import attach_cv
 from services.registration.use_cases.begin_draft import begin_draft
 from services.registration.use_cases.save_draft import save_draft
@@ -79,6 +82,17 @@ async def registered(registering: Registering, **changes: Any) -> str:
         lambda uow: submit_registration(uow, submission, by=A_PARTICIPANT)
     )
     return made.id
+
+
+async def registered_at_once(registering: Registering, number: int) -> list[str]:
+    """Many, in one transaction."""
+    submission = Submission.model_validate(a_submission())
+
+    async def work(uow: RegistrationUnitOfWork) -> list[str]:
+        made = [await submit_registration(uow, submission, by=A_PARTICIPANT) for _ in range(number)]
+        return [registration.id for registration in made]
+
+    return await registering.transactions.run(work)
 
 
 async def published(registering: Registering) -> list[str]:
@@ -173,6 +187,60 @@ async def test_a_cv_left_by_a_crash_is_removed_after_a_day_and_one_in_use_is_kep
         await until(only_the_used_one)
     assert await root.cvs.read(used) == a_pdf(1)
     assert await root.database[f"{BUCKET}.chunks"].distinct("files_id") == [used.file_id]
+
+
+async def test_those_who_are_due_are_found_by_the_index(root: Registering, clock: Clock) -> None:
+    where = silent(root.settings.interest, clock())
+    plan = await root.database.command(
+        "explain", {"find": Registration.COLLECTION, "filter": where}, verbosity="queryPlanner"
+    )
+    assert "'indexName': 'silent'" in str(plan["queryPlanner"]["winningPlan"])
+
+
+WORKER = """
+import asyncio, sys
+from services.registration.bootstrap import bootstrap
+from services.registration.chores import do_chores
+from tests.integration.apis import settings_of
+
+async def main(mongo_url, database):
+    root = await bootstrap(settings_of("registration", mongo_url), database=database)
+    await do_chores(root, asyncio.Event(), look_every_s=0.1)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_workers_that_are_killed_amid_their_work_leave_nothing_undone_and_nothing_done_twice(
+    root: Registering, mongo_url: str
+) -> None:
+    ids = await registered_at_once(root, 800)  # in 2023, as the clock says: long due
+
+    async def process() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WORKER, mongo_url, root.database.name
+        )
+
+    async def asked() -> list[str]:
+        return [line for line in await published(root) if line.startswith("interest_asked")]
+
+    async def reached(number: int) -> bool:
+        return len(await asked()) >= number
+
+    running = [await process(), await process()]
+    try:
+        for share in (1, 400):
+            await until(lambda share=share: reached(share))  # type: ignore[misc]
+            for one in running:
+                one.kill()
+                await one.wait()
+            running = [await process(), await process()]
+        await until(lambda: reached(len(ids)))
+    finally:
+        for one in running:
+            one.kill()
+            await one.wait()
+    assert Counter(await asked()) == Counter(f"interest_asked.v1 {id}" for id in ids)
 
 
 async def test_the_companion_outlives_a_database_that_goes_away(
