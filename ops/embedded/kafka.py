@@ -129,7 +129,7 @@ class KafkaServer(Child):
         if (self.directory / "data" / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        format_once = ["format", "--ignore-formatted", "-t", cluster, "-c", str(settings)]
+        format_once = ["format", "--ignore-formatted", f"--cluster-id={cluster}", "-c", str(settings)]
         formatted = subprocess.run(
             [*java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *format_once],
             capture_output=True,
