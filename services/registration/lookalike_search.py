@@ -43,6 +43,7 @@ PAIRS_EACH: Final = 10
 AT_ONCE: Final = 20
 """Registrations searched for between two rests, and noted in one transaction."""
 LOADED_AT_ONCE: Final = 50
+IDS_AT_ONCE: Final = 500
 REST_WHEN_BUSY: Final = 9.0
 """How long to rest after work, as a multiple of it, while the worker has other work: a tenth is ours."""
 REST_WHEN_IDLE: Final = 1.0
@@ -130,9 +131,12 @@ class LookalikeSearch:
 
     async def _load(self, stopping: asyncio.Event) -> None:
         """Take in all registrations; those that were searched as they are need no search."""
-        async for document in self._database[Search.COLLECTION].find({}, {"looked_for": 1}):
+        searches = self._database[Search.COLLECTION].find({}, {"looked_for": 1}, batch_size=IDS_AT_ONCE)
+        async for document in searches:
             self._searched[document["_id"]] = document["looked_for"]
-        stored = self._database[Registration.COLLECTION].find({"erased_at": None}, {"_id": 1})
+        stored = self._database[Registration.COLLECTION].find(
+            {"erased_at": None}, {"_id": 1}, batch_size=IDS_AT_ONCE
+        )
         ids = [document["_id"] async for document in stored]
         for start in range(0, len(ids), LOADED_AT_ONCE):
             if stopping.is_set() or not await self._lease.hold():
