@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Counter
 
 from services.registration.bootstrap import Registering
 from services.registration.cvs.keeping import BUCKET
@@ -28,6 +29,8 @@ from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
 
 _log = structlog.get_logger(__name__)
+
+ROUNDS = Counter("cxc_chore_rounds", "Rounds of periodic work, by how they ended", ["chore", "outcome"])
 
 LOOK_EVERY_S: Final = 5.0
 """Less than a lease lasts, so that the worker that has it keeps it."""
@@ -219,12 +222,15 @@ async def do_chores(
                     if not await round.goes_on():
                         break
                     await chore.do_round(round)
+                    ROUNDS.labels(chore.name, "done").inc()
                 except Exception as error:  # noqa: BLE001 - said below
                     if worth_another_try(error):
                         _log.warning("chore_put_off", chore=chore.name, error=repr(error))
+                        ROUNDS.labels(chore.name, "put_off").inc()
                         break
                     # A chore that fails must not end the worker, nor keep the others from being done.
                     _log.error("chore_failed", chore=chore.name, exc_info=error)
+                    ROUNDS.labels(chore.name, "failed").inc()
                 next_round[chore.name] = time.monotonic() + chore.every.total_seconds()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), look_every_s)
