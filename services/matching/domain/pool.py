@@ -339,6 +339,14 @@ class Pool:
             batch = compared * 3
         return [(rank, partner) for rank, _, partner in kept]
 
+    def most_points(self, visitor: Prospect, weights: Weights, on: date) -> Array:
+        """For each host, in the order they were put in, the most hundredths of points a visit can earn.
+
+        -1 where no stay is possible. Meant for a pool of hosts alone, that nobody has left.
+        """
+        points: Array = (self._bounds(visitor, "visitor", weights, on) >> _MS_BITS).astype(np.int16)
+        return points
+
     def _bounds(self, prospect: Prospect, side: Side, weights: Weights, on: date) -> Array:
         """For each row a rank that is at least its exact one, -1 where a stay is impossible."""
         tables = self._tables_of(weights)

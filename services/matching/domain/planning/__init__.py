@@ -1,0 +1,1 @@
+"""The plan for the whole pool: as many exchanges as possible, then the highest total score."""
