@@ -20,6 +20,7 @@ import pytest
 from services.registration.domain.registration import Registration
 from services.registration.domain.spreadsheet_import import ImportedRows, SpreadsheetImport
 from services.registration.importer import BUCKET, Importer, Interrupted, let_go_of_imports
+from services.registration.spreadsheets.columns import Layout, Said
 from services.registration.spreadsheets.reading import open_table
 from services.registration.use_cases import import_rows
 from shared.contracts.envelope import parse
@@ -246,6 +247,32 @@ async def test_a_row_that_cannot_be_stored_holds_up_no_other(
     assert faulty["key"] == "R5"
     assert "an error of ours" in faulty["error"]
     assert sum((await events_of(api)).values()) == 16, "screened and accepted, each once"
+
+
+async def test_an_error_of_ours_ends_one_row_or_one_import_and_the_next_goes_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understand = Layout.understand
+
+    def stumble(layout: Layout, cells: Any) -> Said:
+        if layout.key_of(cells) == "R2":
+            raise RuntimeError("not foreseen")
+        return understand(layout, cells)
+
+    monkeypatch.setattr(Layout, "understand", stumble)
+    taken = await send(api, a_csv(a_row(f"R{number}") for number in range(4)))
+    assert counts(taken) == {"submitted": 3, "faulty": 1}
+    monkeypatch.undo()
+
+    def fail(header: Any) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr("services.registration.importer.Layout", fail)
+    ended = await send(api, a_csv([a_row("R1")]))
+    assert ended["state"] == "refused"
+    assert "an error of ours" in ended["refusal"]
+    monkeypatch.undo()
+    assert counts(await send(api, a_csv([a_row("R2")]))) == {"submitted": 1}
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────

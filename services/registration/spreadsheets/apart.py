@@ -20,7 +20,7 @@ from services.registration.spreadsheets.reading import Format
 
 _log = structlog.get_logger(__name__)
 
-_MEMORY_MB: Final = 1024
+_MEMORY_MB: Final = 256
 _ROWS_MB: Final = 200
 """Of all rows together: a few texts that many cells refer to can make a small file that large."""
 _CPU_S: Final = 120
@@ -57,6 +57,8 @@ async def read_apart(file: Path, into: Path, *, max_rows: int) -> Spool:
         stderr=asyncio.subprocess.PIPE,
         # Neither settings nor secrets: it reads what a stranger wrote.
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"},
+        # What stops the worker must not look like a file that cannot be read.
+        start_new_session=True,
     )
     try:
         out, errors = await child.communicate()

@@ -16,6 +16,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -206,9 +207,12 @@ def spool(path: Path, into: Path, max_rows: int) -> dict[str, Any]:
 def main() -> None:
     """Read the file named first into the file named second; see the module's description."""
     path, into, max_rows, memory_mb, rows_mb, cpu_s = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory_mb) << 20,) * 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory_mb) << 20,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(rows_mb) << 20,) * 2)
+    with suppress(OSError):
+        # Where memory runs out all the same, this process is to end, not the worker.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     warnings.simplefilter("ignore")  # of openpyxl, about what it leaves out
     try:
         answer = spool(Path(path), Path(into), int(max_rows))

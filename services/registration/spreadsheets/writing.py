@@ -40,7 +40,7 @@ async def _write_csv(header: Sequence[str], chunks: AsyncIterator[Iterable[Row]]
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write("\ufeff")  # without it Excel takes the file for Windows-1252
-    writer.writerow(header)
+    writer.writerow([harmless(title) for title in header])
     async for rows in chunks:
         writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
         yield buffer.getvalue().encode()

@@ -94,6 +94,11 @@ def test_a_text_that_is_no_formula_stays_as_it_is(text: str) -> None:
     assert harmless(text) == text
 
 
+def test_the_names_of_columns_are_no_formulas_either() -> None:
+    """An error report has the sender's own; `=key` is a way to write `key`."""
+    assert written("csv", ["=key"], []).decode("utf-8-sig") == "'=key\r\n"
+
+
 # ── there and back ───────────────────────────────────────────────────────────────────────────
 
 
