@@ -73,9 +73,9 @@ class Organisation(StrictContract):
     """Street and number of its address."""
     region: Annotated[Region | None, BlankIsNone] = None
     """ISO 3166-2 subdivision without the country, such as BY for Bavaria: decides regional holidays."""
-    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    lat: Annotated[Annotated[float, Field(ge=-90, le=90)] | None, BlankIsNone] = None
     """Degrees north, WGS 84; only together with `lon`."""
-    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    lon: Annotated[Annotated[float, Field(ge=-180, le=180)] | None, BlankIsNone] = None
     """Degrees east, WGS 84; only together with `lat`."""
     vat: Annotated[Annotated[str, Field(max_length=30)] | None, BlankIsNone] = None
     """VAT number."""
@@ -106,7 +106,7 @@ class Participant(StrictContract):
     """The country the participant works from; decides when the organisation is registered in several."""
     third_country_national: bool = False
     """Is a national of no participating country."""
-    residence_days: Annotated[int, Field(ge=0, le=36500), NotTruth] | None = None
+    residence_days: Annotated[Annotated[int, Field(ge=0, le=36500), NotTruth] | None, BlankIsNone] = None
     """Days of residence in a participating country, asked of third-country nationals."""
     residence_permit: bool | None = None
     """Has a residence permit of a participating country; asked of third-country nationals."""
@@ -145,7 +145,7 @@ class Preferences(StrictContract):
 
     countries: Annotated[list[Country], Field(max_length=40), OnceEach] = []
     """Where to go to, or to receive someone from."""
-    working_days: Annotated[int, Field(ge=3, le=23), NotTruth] | None = None
+    working_days: Annotated[Annotated[int, Field(ge=3, le=23), NotTruth] | None, BlankIsNone] = None
     """How long a stay should be."""
 
 

@@ -155,7 +155,10 @@ MEANT: list[tuple[dict[str, Any], str, Any]] = [
         for field in ("postcode", "street", "region", "vat", "euid", "pic", "website")
         for blank in ("", "  ", None)
     ),
+    (organisation(lat="", lon=" "), "organisation.lat", None),
     (participant(based_in=""), "participant.based_in", None),
+    (participant(residence_days=""), "participant.residence_days", None),
+    (a_submission(preferences={"working_days": ""}), "preferences.working_days", None),
     (participant(language=" EN "), "participant.language", "en"),
     (a_submission(partnership=""), "partnership", None),
     (a_submission(roles=["host", "host"]), "roles", ["host"]),
