@@ -53,7 +53,8 @@ _IDENTIFIERS: Final = {"vat": "VAT number", "euid": "EUID", "pic": "PIC"}
 class Likeness(BaseModel):
     """From 0 to 100, how likely two registrations are of one organisation, and what speaks for and against.
 
-    name, city, street: how alike they are, 0 to 100; None where one side does not say.
+    name, city, street: how alike they are, 0 to 100; 50 where one side does not say, None where neither
+    does. same_postcode, same_domain: None unless both say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,7 +73,7 @@ class Likeness(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """An organisation in the form it is compared in."""
+    """An organisation in the form it is compared in; `reordered`: its words in the order of the alphabet."""
 
     written: str
     name: tuple[str, ...]
@@ -84,7 +85,6 @@ class Features:
     country: str
     domains: frozenset[str]
     identifiers: frozenset[str]
-
 
     def digest(self) -> str:
         """Changes with whatever is compared."""

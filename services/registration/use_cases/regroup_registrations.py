@@ -33,13 +33,13 @@ async def regroup_registrations(
     changed, each screened anew with its event. A registration that was erased stays as it is, and so
     does what others have of it: what it visited is used.
     """
-    members, standing = await _group_of(uow, ids, merges)
+    members, known = await _group_of(uow, ids, merges)
     keys_of = {
         id: visit_keys(id, identify(registration.submission.organisation).keys)
         for id, registration in members.items()
     }
     changes: list[tuple[Registration, dict[str, list[str]]]] = []
-    for group, binding in groups_of(members, standing):
+    for group, binding in groups_of(members, known):
         for id in sorted(group):
             registration = members[id]
             lent = borrowed_by(id, binding, keys_of)
@@ -58,7 +58,7 @@ async def regroup_registrations(
         lost = before - {*keys_of[registration.id], *chain.from_iterable(lent.values())}
         for visit in await uow.visits.get_all(sorted(lost)):
             visit.leave(registration.id)
-    ends = {merge.id: merge.registrations for merge in standing}
+    ends = {merge.id: merge.registrations for merge in known}
     regrouped = [Regrouped(one, one.state, one.party.identifiers) for one, _ in changes]
     for registration, lent in changes:
         await _lend(uow, registration, lent, ends, by)

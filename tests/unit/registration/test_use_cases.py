@@ -331,11 +331,11 @@ async def test_two_approvals_of_one_visitor_in_the_same_batch_are_both_remembere
     assert (await submit(store)).verdict is Verdict.INELIGIBLE
 
 
-async def test_a_visitor_without_identifiers_leaves_the_register_alone() -> None:
+async def test_the_visit_of_a_visitor_without_identifiers_is_known_by_its_registration() -> None:
     store = transactions()
-    approved: Event = an_approved_match(visitor=a_host_party(identifiers=[]))
+    approved: Event = an_approved_match(visitor=a_host_party("r-1", identifiers=[]))
     await arrive(store, an_envelope(approved, service="matching", subject="m-1"))
-    assert store.database["visits"] == {}
+    assert list(store.database["visits"]) == ["registration:r-1"]
 
 
 # ── who may do what ──────────────────────────────────────────────────────────────────────────
