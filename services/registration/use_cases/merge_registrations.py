@@ -74,15 +74,13 @@ async def merge_pair(uow: RegistrationUnitOfWork, duplicate: Duplicate, finding:
 
 
 async def _warnings(uow: RegistrationUnitOfWork, pair: list[Registration]) -> list[str]:
-    used = []
-    for registration in pair:
-        visits = await uow.visits.get_all(visit_keys(registration.id, registration.party.identifiers))
-        used.append(any(visit.is_used_by(registration.id) for visit in visits))
-    if all(used):
+    keys = {key for one in pair for key in visit_keys(one.id, one.party.identifiers)}
+    approved = {use.match_id for visit in await uow.visits.get_all(sorted(keys)) for use in visit.uses}
+    if len(approved) > 1:
         return [
-            "Both have an approved visit already, which is one too many; nothing is undone by the merge. "
-            "Decide with the other partnership which of the two is cancelled."
+            f"This organisation has {len(approved)} approved visits then, and one is allowed. The merge undoes "
+            "nothing: decide with the other partnership which of them is cancelled."
         ]
-    if any(used):
+    if approved:
         return ["One of the two has an approved visit; the other can no longer visit."]
     return []

@@ -164,7 +164,7 @@ async def test_where_both_have_visited_the_merge_says_so_and_undoes_nothing() ->
     await visited(store, other, "match-2")
     found = await merged(store, one, other)
     [warning] = found.warnings
-    assert warning.startswith("Both have an approved visit already")
+    assert warning.startswith("This organisation has 2 approved visits then, and one is allowed.")
     assert len(store.database["visits"]) == 2
 
 
