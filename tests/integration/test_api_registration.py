@@ -236,7 +236,7 @@ BAD: list[tuple[str, Any, list[str], str]] = [
         ["/goals"],
         "is missing",
     ),
-    ("a wrong type", a_submission(roles="visitor"), ["/roles"], "valid list"),
+    ("a wrong type", a_submission(roles="visitor"), ["/roles"], "must be a list"),
     ("an unknown field", a_submission(colour="green"), ["/colour"], "not a field of this"),
     ("an unknown field inside", organisation(vta="PT1"), ["/organisation/vta"], "not a field of this"),
     ("no such country", organisation(country="ZZ"), ["/organisation/country"], "'ZZ' is not a country"),
