@@ -78,8 +78,8 @@ async def _warnings(uow: RegistrationUnitOfWork, pair: list[Registration]) -> li
     approved = {use.match_id for visit in await uow.visits.get_all(sorted(keys)) for use in visit.uses}
     if len(approved) > 1:
         return [
-            f"This organisation has {len(approved)} approved visits then, and one is allowed. The merge undoes "
-            "nothing: decide with the other partnership which of them is cancelled."
+            f"This organisation has {len(approved)} approved visits then, and one is allowed. The merge "
+            "undoes nothing: decide with the other partnership which of them is cancelled."
         ]
     if approved:
         return ["One of the two has an approved visit; the other can no longer visit."]

@@ -18,6 +18,7 @@ from services.registration.domain.likeness import Features, features_of, likenes
 from services.registration.domain.lookalikes import Lookalikes
 from services.registration.settings import RegistrationSettings
 from shared.contracts.registration import Submission
+from shared.contracts.vocabulary import STORED
 from tests.builders import a_submission
 
 LEAST = RegistrationSettings.model_fields["lookalike_score"].default
@@ -38,19 +39,15 @@ def features(row: Row, side: str = "") -> Features:
     written = {
         field: row.get(f"{field}{side}") or None for field in ("name", "street", "postcode", "city", "vat")
     }
-    return features_of(
-        Submission.model_validate(
-            a_submission(
-                organisation={
-                    "kind": "sme",
-                    **written,
-                    "city": written["city"] or "?",
-                    "country": row[f"country{side}"],
-                },
-                participant={"email": "office@gmail.com", "language": "en"},
-            )
-        )
-    )
+    organisation = {
+        "kind": "sme",
+        **written,
+        "city": written["city"] or "?",
+        "country": row[f"country{side}"],
+    }
+    participant = {"email": "office@gmail.com", "language": "en"}
+    registration = a_submission(organisation=organisation, participant=participant)
+    return features_of(Submission.model_validate(registration, context=STORED))
 
 
 def test_true_pairs_are_found_among_real_organisations_and_hardly_any_others(
