@@ -189,6 +189,22 @@ async def test_a_cv_left_by_a_crash_is_removed_after_a_day_and_one_in_use_is_kep
     assert await root.database[f"{BUCKET}.chunks"].distinct("files_id") == [used.file_id]
 
 
+async def test_a_registration_that_cannot_be_read_keeps_no_other_from_being_asked(
+    root: Registering, clock: Clock
+) -> None:
+    ids = [await registered(root) for _ in range(5)]
+    broken = {"_id": ids[2]}
+    await root.database[Registration.COLLECTION].update_one(broken, {"$set": {"submission": "torn"}})
+    clock.move(days=181)
+    async with worker(root):
+
+        async def others_asked() -> bool:
+            asked = {line for line in await published(root) if line.startswith("interest_asked")}
+            return asked == {f"interest_asked.v1 {id}" for id in ids if id != ids[2]}
+
+        await until(others_asked)
+
+
 async def test_those_who_are_due_are_found_by_the_index(root: Registering, clock: Clock) -> None:
     where = silent(root.settings.interest, clock())
     plan = await root.database.command(
