@@ -14,7 +14,8 @@ from services.funding.domain.places import Gazetteer, PlaceNotResolved, country_
 from services.funding.domain.rates import RateNotOnFile, Rates, written
 from services.funding.domain.scheme import LumpSumTerms, NoRulesOnFile, Scheme, SchemeRules
 from services.funding.domain.stay import Stay
-from services.funding.domain.working_days import Day, NoCalendar, calendar, explain_days
+from services.funding.domain.working_days import Day, explain_days
+from shared.calendar import NoCalendar, calendar
 from shared.contracts.common import Receipt, RuleOutcome
 from shared.contracts.envelope import Contract
 from shared.errors import RuleBroken

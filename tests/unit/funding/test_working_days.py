@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 from services.funding.domain.stay import AcceptedDay
-from services.funding.domain.working_days import NoCalendar, calendar, explain_days
+from services.funding.domain.working_days import explain_days
+from shared.calendar import NoCalendar, calendar
 from tests.unit.funding.builders import POLICIES
 
 
