@@ -315,7 +315,7 @@ def _key(cell: Cell) -> str:
 
 KEY: Final = Column(
     "key",
-    (),
+    ("key",),
     True,
     "Your own name for this row; the same key later means the same registration.",
     Form("", _key, str),
@@ -424,36 +424,34 @@ class Layout:
 
     def understand(self, cells: Sequence[Cell]) -> Said:
         """What the row says."""
-        key, faults = "", list(self._stray(cells))
-        values: dict[str, Any] = {}
-        read: dict[str, Any] = {}
+        faults = list(self._stray(cells))
         faulty: set[tuple[str, ...]] = set()
+        read: dict[str, Any] = {}
         for index, column in self._columns.items():
             cell = cells[index] if index < len(cells) else None
             if is_empty(cell):
                 continue
             try:
-                value = read[column.name] = column.form.read(cell)
+                read[column.name] = column.form.read(cell)
             except ValueError as error:
                 faults.append(_about(column, str(error)))
                 faulty.add(column.path)
-                continue
-            if column is KEY:
-                key = value
-            elif column not in (FROM, TO):
-                _place(values, column.path, value)
+        key = read.pop(KEY.name, "")
         if KEY.path not in faulty:
             faults.extend(_about(KEY, why) for why in _wrong_with(key))
-        if FROM.name in read or TO.name in read:
-            if "availability" in values or not read.keys() >= {FROM.name, TO.name}:
-                if FROM.path not in faulty:
-                    faults.append(
-                        "available_from: give it together with available_to and without availability, or "
-                        "give availability alone"
-                    )
-                    faulty.add(FROM.path)
-            else:
-                values["availability"] = [{"first_day": read[FROM.name], "last_day": read[TO.name]}]
+        first, last = read.pop(FROM.name, None), read.pop(TO.name, None)
+        if first and last and "availability" not in read:
+            read["availability"] = [{"first_day": first, "last_day": last}]
+        elif (first or last) and FROM.path not in faulty:
+            faults.append(
+                "available_from: give it together with available_to and without availability, or give "
+                "availability alone"
+            )
+            faulty.add(FROM.path)
+        values: dict[str, Any] = {}
+        for column in OF_SUBMISSION:
+            if column.name in read:
+                _place(values, column.path, read[column.name])
         try:
             submission = Submission.model_validate(values)
         except ValidationError as error:
