@@ -19,11 +19,16 @@ from shared.contracts.matching import (
     FitsFound,
     MatchApproved,
     MatchCancelled,
+    MatchCountered,
     MatchDeclined,
     MatchEndorsed,
     MatchEvent,
+    MatchExpired,
     MatchProposed,
     MatchRefused,
+    MatchReminded,
+    MatchSuggested,
+    MatchWithdrawn,
 )
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
@@ -136,6 +141,17 @@ def _how_it_went(event: MatchEvent) -> str:
             return f", refused by {event.refused_by}: {event.reason}"
         case MatchCancelled():
             return f", cancelled: {event.reason}"
+        case MatchSuggested():
+            return f", suggested by plan {event.plan_id}, {event.score:g} points"
+        case MatchCountered():
+            former = f"{event.former_stay.first_day} to {event.former_stay.last_day}"
+            return f", these days by the {event.countered_by} instead of {former}: {event.reason}"
+        case MatchWithdrawn():
+            return f", withdrawn by the {event.withdrawn_by}: {event.reason}"
+        case MatchReminded():
+            return f", still {event.state}, reminded to answer by {event.answer_by}"
+        case MatchExpired():
+            return f", expired without a word of the {' and the '.join(event.unanswered_by)}"
         case _:
             return ""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.case import Case
+from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
 from services.matching.domain.match import Match, match_id
 from services.matching.domain.pool import Pool, PoolView, keys_of_visit
@@ -151,11 +152,13 @@ class MatchingUnitOfWork(UnitOfWork):
         partnerships: Partnerships,
         weights: WeightHistory,
         pool: Pool,
+        answers: AnswerPolicy | None = None,
         clock: Clock = now,
     ) -> None:
         super().__init__(store, service="matching", clock=clock)
         self.today = self.now.date()
         self.partnerships = partnerships
+        self.answers = answers or AnswerPolicy()
         self.weights = weights.on(self.today)
         self.pool = PoolView(pool, self.weights, self.today)
         self.candidates = Candidates(self)
@@ -185,6 +188,10 @@ class MatchingUnitOfWork(UnitOfWork):
                 # Only an approved match holds claims.
                 rivals.append(Case(match, visitor, host, claims=[]))
         return rivals
+
+        """What the partnership is called; its id where it is configured no longer."""
+        partnership = self.partnerships.get(id) if id else None
+        return partnership.name if partnership else id or ""
 
     def prospect(self, candidate: Candidate) -> Prospect:
         """What a member of the pool is compared by; raises `NotInPool`."""

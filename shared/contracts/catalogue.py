@@ -54,6 +54,11 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         matching.MatchDeclined,
         matching.MatchRefused,
         matching.MatchCancelled,
+        matching.MatchSuggested,
+        matching.MatchCountered,
+        matching.MatchWithdrawn,
+        matching.MatchReminded,
+        matching.MatchExpired,
     ),
     "funding": (
         funding.GrantReserved,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -9,8 +10,11 @@ from pydantic import Field
 from shared.contracts.common import Party, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.types import EventType
+from shared.contracts.vocabulary import MatchState
 
 Side = Literal["visitor", "host"]
+
+"""Host organisation, host's partnership, visiting organisation, visitor's partnership."""
 
 
 class Reason(Contract):
@@ -72,6 +76,8 @@ class MatchProposed(MatchEvent):
 
     proposed_by: Side
     """Who asked; the other side answers."""
+    answer_by: date | None = None
+    """The last day for the answer; without one the proposal expires after it."""
 
 
 class MatchAgreed(MatchEvent):
@@ -131,3 +137,66 @@ class MatchCancelled(MatchEvent):
     """In plain words."""
     was_approved: bool
     """Both partnerships had approved it, so its lump sum ends too."""
+
+
+class MatchSuggested(MatchEvent):
+    """The programme's plan suggested a match; both organisations are asked, in any order."""
+
+    TYPE = EventType.MATCH_SUGGESTED
+
+    plan_id: str
+    """The plan it is part of."""
+    score: float
+    """How well the two fit, from 0 to 100."""
+    reasons: list[Reason] = Field(default_factory=list)
+    """Strongest first."""
+    answer_by: date
+    """The last day for an answer; if neither side takes it up, it expires after it."""
+
+
+class MatchCountered(MatchEvent):
+    """Who was asked answered with other days, which are the stay now; the other side answers."""
+
+    TYPE = EventType.MATCH_COUNTERED
+
+    countered_by: Side
+    """Who named other days."""
+    former_stay: Window
+    """The days that were proposed before."""
+    reason: str = ""
+    """In its own words; may be empty."""
+    answer_by: date
+    """The last day for the answer; without one the proposal expires after it."""
+
+
+class MatchWithdrawn(MatchEvent):
+    """Who proposed took the proposal back before there was an answer."""
+
+    TYPE = EventType.MATCH_WITHDRAWN
+
+    withdrawn_by: Side
+    """Who took it back."""
+    reason: str = ""
+    """In its own words; may be empty."""
+
+
+class MatchReminded(MatchEvent):
+    """A word is still open: of an organisation that was asked, or of a partnership that has to decide."""
+
+    TYPE = EventType.MATCH_REMINDED
+
+    state: MatchState
+    """`proposed` where organisations are asked, `agreed` where partnerships decide."""
+    awaits: list[str]
+    """Whose word is open: registrations or partnerships."""
+    answer_by: date
+    """The last day for it; a proposal expires after it, a match both agreed to does not."""
+
+
+class MatchExpired(MatchEvent):
+    """Nobody answered the proposal in time; the two may try again."""
+
+    TYPE = EventType.MATCH_EXPIRED
+
+    unanswered_by: list[Side]
+    """Who was asked and did not answer."""

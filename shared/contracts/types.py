@@ -40,6 +40,11 @@ class EventType(StrEnum):
     MATCH_DECLINED = "cxc.match.declined.v1"
     MATCH_REFUSED = "cxc.match.refused.v1"
     MATCH_CANCELLED = "cxc.match.cancelled.v1"
+    MATCH_SUGGESTED = "cxc.match.suggested.v1"
+    MATCH_COUNTERED = "cxc.match.countered.v1"
+    MATCH_WITHDRAWN = "cxc.match.withdrawn.v1"
+    MATCH_REMINDED = "cxc.match.reminded.v1"
+    MATCH_EXPIRED = "cxc.match.expired.v1"
 
     # cxc.funding.events
     GRANT_RESERVED = "cxc.grant.reserved.v1"

@@ -101,6 +101,8 @@ class MatchState(StrEnum):
     DECLINED = "declined"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 class GrantState(StrEnum):

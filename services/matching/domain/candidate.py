@@ -29,6 +29,8 @@ class Engagement(BaseModel):
     approved: bool = False
     partner: str = ""
     """The other one's registration."""
+    suggested: bool = False
+    """The programme suggested it, and neither side has taken it up: no proposal of anybody's yet."""
 
 
 REASONS_TOLD: Final = 3
@@ -89,7 +91,8 @@ class Candidate(Aggregate):
     @property
     def engaged_since(self) -> list[Engagement]:
         """What rests on its last acceptance: matches it was not engaged in, or not approved in, before."""
-        return [engagement for engagement in self.engagements if engagement not in self.brought]
+        before = {(engagement.match_id, engagement.approved) for engagement in self.brought}
+        return [e for e in self.engagements if (e.match_id, e.approved) not in before]
 
     def erase(self, party: Party, *, version: int) -> None:
         """The registration's personal data are gone; `party` is what is left of it.
@@ -136,7 +139,7 @@ class Candidate(Aggregate):
 
     def require_room_for_proposal(self) -> None:
         """Raises `TooManyOpenProposals` when this visitor has five matches nobody has decided yet."""
-        still_open = len(self.open_visits)
+        still_open = sum(e.side == "visitor" and not e.approved and not e.suggested for e in self.engagements)
         if still_open >= MOST_OPEN_PROPOSALS:
             raise TooManyOpenProposals(
                 f"The visitor has {still_open} open proposals; {MOST_OPEN_PROPOSALS} are the most. "
@@ -161,22 +164,31 @@ class Candidate(Aggregate):
         """The registrations it has a match with that has not ended."""
         return {e.partner for e in self.engagements}
 
-    def engage(self, match_id: str, side: Side, stay: Window, *, partner: str) -> None:
+    def engage(
+        self, match_id: str, side: Side, stay: Window, *, partner: str, suggested: bool = False
+    ) -> None:
         """Take part in a match."""
-        engagement = Engagement(match_id=match_id, side=side, stay=stay, partner=partner)
+        engagement = Engagement(match_id=match_id, side=side, stay=stay, partner=partner, suggested=suggested)
         self.engagements = [*self.engagements, engagement]
         self._touch()
 
+    def go_on(self, match_id: str, stay: Window) -> None:
+        """The match is somebody's proposal for these days: one suggested was taken up, or others named."""
+        self._change(match_id, suggested=False, stay=stay)
+
     def confirm(self, match_id: str) -> None:
         """The match is approved: it is no open proposal any more, and a host's place is taken."""
-        self.engagements = [
-            e.model_copy(update={"approved": True}) if e.match_id == match_id else e for e in self.engagements
-        ]
-        self._touch()
+        self._change(match_id, approved=True)
 
     def release(self, match_id: str) -> None:
         """The match has ended."""
         self.engagements = [e for e in self.engagements if e.match_id != match_id]
+        self._touch()
+
+    def _change(self, match_id: str, **changes: object) -> None:
+        self.engagements = [
+            e.model_copy(update=changes) if e.match_id == match_id else e for e in self.engagements
+        ]
         self._touch()
 
     @property

@@ -12,12 +12,14 @@ from typing import Self
 
 from services.matching.domain import fit as fits
 from services.matching.domain.candidate import Candidate
+from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.errors import PartnersDoNotFit
 from services.matching.domain.fit import Prospect
 from services.matching.domain.match import SCHEME, Match
 from services.matching.domain.stay import require_sensible, span_of
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import Weights
+from services.matching.domain.working_days import working_days_at
 from shared.contracts.common import Window
 from shared.contracts.matching import Side
 from shared.contracts.vocabulary import MatchState
@@ -45,6 +47,7 @@ class Case:
         by: Side,
         at: datetime,
         weights: Weights,
+        answers: AnswerPolicy,
         pre_agreed: bool = False,
     ) -> Self:
         """One side asks the other; raises the `RuleBroken` that forbids it, and makes nothing then.
@@ -56,18 +59,14 @@ class Case:
         (visiting, visitor_facts), (hosting, host_facts) = visitor, host
         broken: RuleBroken | None = None
         try:
-            require_sensible(stay)
-            for claim in claims:
-                claim.require_free_for(match_id)
-            if failed := fits.pairing_constraints(visitor_facts, host_facts, visit_used=False):
-                raise PartnersDoNotFit(" ".join(failed))
+            _require_possible(match_id, visitor_facts, host_facts, claims, stay)
             visiting.require_room_for_proposal()
             hosting.require_place(stay)
         except RuleBroken as rule:
             if not pre_agreed:
                 raise
             broken = rule
-        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay))
+        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
         match = Match.propose(
             match_id,
             visitor=visitor_facts.party,
@@ -75,6 +74,7 @@ class Case:
             stay=stay,
             by=by,
             at=at,
+            deadline=answers.asked(at.date(), stay.first_day),
             score=fits.score(reasons),
             reasons=reasons,
             weights=weights.rule_set,
@@ -87,13 +87,79 @@ class Case:
             case.refuse(SCHEME, broken.detail)
         return case
 
-    def accept(self, side: Side) -> None:
-        """The asked side says yes; the host must have a place on every day."""
+    @classmethod
+    def suggest(
+        cls,
+        match_id: str,
+        *,
+        visitor: tuple[Candidate, Prospect],
+        host: tuple[Candidate, Prospect],
+        claims: list[VisitClaim],
+        stay: Window,
+        plan_id: str,
+        at: datetime,
+        weights: Weights,
+        answers: AnswerPolicy,
+    ) -> Self:
+        """The programme asks both sides; raises the `RuleBroken` that forbids it, and makes nothing then.
+
+        It is none of the visitor's open proposals, however many it has, until a side takes it up.
+        """
+        (visiting, visitor_facts), (hosting, host_facts) = visitor, host
+        _require_possible(match_id, visitor_facts, host_facts, claims, stay)
+        hosting.require_place(stay)
+        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
+        match = Match.suggest(
+            match_id,
+            visitor=visitor_facts.party,
+            host=host_facts.party,
+            stay=stay,
+            plan_id=plan_id,
+            at=at,
+            deadline=answers.asked(at.date(), stay.first_day),
+            score=fits.score(reasons),
+            reasons=reasons,
+            weights=weights.rule_set,
+        )
+        visiting.engage(match_id, "visitor", stay, partner=hosting.id, suggested=True)
+        hosting.engage(match_id, "host", stay, partner=visiting.id, suggested=True)
+        return cls(match, visiting, hosting, claims)
+
+    def accept(self, side: Side, answers: AnswerPolicy, on: date) -> None:
+        """A side that was asked says yes; the host must have a place on every day."""
         self.match.require_says(side, "accepted")
-        self.visitor.require_in_pool()
-        self.host.require_place(self.match.stay)
+        self._require_room(self.match.stay)
         self._refresh()
-        self.match.accept(side)
+        takes_up = self.match.proposed_by is None
+        self.match.accept(side, answers.asked(on, self.match.stay.first_day))
+        if takes_up:
+            self._go_on()
+
+    def counter(self, side: Side, stay: Window, reason: str, answers: AnswerPolicy, on: date) -> None:
+        """A side that was asked names other days, to which what a proposal's days must be applies."""
+        self.match.require_says(side, "answered with other days")
+        require_sensible(stay, working_days_at(self.match.host.place))
+        self._require_room(stay)
+        for claim in self.claims:
+            claim.require_free_for(self.match.id)
+        self._refresh()
+        self.match.counter(side, stay, reason, answers.asked(on, stay.first_day))
+        self._go_on()
+
+    def withdraw(self, side: Side, reason: str) -> None:
+        """Who proposed takes it back."""
+        self.match.withdraw(side, reason)
+        self._release()
+
+    def come_due(self, answers: AnswerPolicy, today: date) -> None:
+        """Remind of the open word, or let the proposal expire, if that is due now."""
+        match = self.match
+        match match.due(today):
+            case "remind":
+                match.remind(answers.reminded(today, match.stay.first_day, match.answer_by))
+            case "expire":
+                match.expire()
+                self._release()
 
     def decline(self, side: Side, reason: str) -> None:
         """The asked side says no."""
@@ -144,10 +210,20 @@ class Case:
     def end_for_leaver(self, side: Side, reason: str, today: date) -> None:
         """One side left the pool for good: end the match, unless the approved stay has begun."""
         match = self.match
-        if match.state is MatchState.PROPOSED and side == match.asked:
+        if match.state is MatchState.PROPOSED and side in match.asked:
             self.decline(side, reason)
         elif match.is_living and not (match.state is MatchState.APPROVED and match.stay.first_day <= today):
             self.cancel(reason)
+
+    def _require_room(self, stay: Window) -> None:
+        self.visitor.require_in_pool()
+        if self.match.proposed_by is None:
+            self.visitor.require_room_for_proposal()
+        self.host.require_place(stay)
+
+    def _go_on(self) -> None:
+        self.visitor.go_on(self.match.id, self.match.stay)
+        self.host.go_on(self.match.id, self.match.stay)
 
     def _refresh(self) -> None:
         visitor, _ = self.visitor.require_in_pool()
@@ -157,3 +233,13 @@ class Case:
     def _release(self) -> None:
         self.visitor.release(self.match.id)
         self.host.release(self.match.id)
+
+
+def _require_possible(
+    match_id: str, visitor: Prospect, host: Prospect, claims: Sequence[VisitClaim], stay: Window
+) -> None:
+    require_sensible(stay, host.working)
+    for claim in claims:
+        claim.require_free_for(match_id)
+    if failed := fits.pairing_constraints(visitor, host, visit_used=False):
+        raise PartnersDoNotFit(" ".join(failed))

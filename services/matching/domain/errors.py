@@ -40,6 +40,13 @@ class StayOutOfBounds(RuleBroken):
     title = "The stay is too short or too long"
 
 
+class SameStay(RuleBroken):
+    """A counter-proposal names the days that are proposed already."""
+
+    code = "same-stay"
+    title = "The days are the same"
+
+
 class HostFull(RuleBroken):
     """The host has no free place in these days."""
 

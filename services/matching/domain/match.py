@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import ClassVar, Final, Self
+from datetime import date, datetime
+from typing import Any, ClassVar, Final, Literal, Self
 from uuid import UUID, uuid5
 
-from services.matching.domain.errors import AlreadyApproved, MatchStateForbids
+from services.matching.domain.deadline import Deadline
+from services.matching.domain.errors import AlreadyApproved, MatchStateForbids, SameStay
 from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED, Party, Window
 from shared.contracts.matching import (
     MatchAgreed,
     MatchApproved,
     MatchCancelled,
+    MatchCountered,
     MatchDeclined,
     MatchEndorsed,
+    MatchExpired,
     MatchProposed,
     MatchRefused,
+    MatchReminded,
+    MatchSuggested,
+    MatchWithdrawn,
     Reason,
     Side,
 )
@@ -29,12 +35,19 @@ SCHEME: Final = "scheme"
 OPEN: Final = frozenset({MatchState.PROPOSED, MatchState.AGREED})
 LIVING: Final = OPEN | {MatchState.APPROVED}
 
+Due = Literal["remind", "expire"]
+
 _NAMESPACE: Final = UUID("7a1c3f0e-52a5-5d0b-8f0e-6d1f4c9a2b11")
 
 
 def match_id(visitor_id: str, host_id: str, attempt: int = 1) -> str:
     """The id of the pair's match; a pair whose match ended may try again under the next number."""
     return str(uuid5(_NAMESPACE, f"{visitor_id}|{host_id}|{attempt}"))
+
+
+def other_side(side: Side) -> Side:
+    """The visitor's is the host, the host's the visitor."""
+    return "host" if side == "visitor" else "visitor"
 
 
 class Match(Aggregate):
@@ -46,10 +59,17 @@ class Match(Aggregate):
     host: Party
     stay: Window
     state: MatchState
-    proposed_by: Side
+    proposed_by: Side | None
+    """None while neither side has taken up what the programme suggested."""
     proposed_at: datetime
     pre_agreed: bool = False
     """The two had found each other before they registered."""
+    plan_id: str | None = None
+    """The plan of the programme that suggested it."""
+    answer_by: date | None = None
+    """The last day for the word that is open; None in what was stored before there was one."""
+    remind_on: date | None = None
+    """When to remind of it; None once that is done, or where there is no time for it."""
     approvals: list[str] = []
     """Partnerships that approved, in the order they did."""
     score: float
@@ -68,6 +88,7 @@ class Match(Aggregate):
         stay: Window,
         by: Side,
         at: datetime,
+        deadline: Deadline,
         score: float,
         reasons: list[Reason],
         weights: str,
@@ -87,8 +108,48 @@ class Match(Aggregate):
             reasons=reasons,
             weights=weights,
         )
+        match._await(deadline)
+        match._record(MatchProposed(**match._facts(), proposed_by=by, answer_by=match.answer_by))
+        return match
+
+    @classmethod
+    def suggest(
+        cls,
+        id: str,
+        *,
+        visitor: Party,
+        host: Party,
+        stay: Window,
+        plan_id: str,
+        at: datetime,
+        deadline: Deadline,
+        score: float,
+        reasons: list[Reason],
+        weights: str,
+    ) -> Self:
+        """The programme asks both sides; whoever says yes first is its proposer from then on."""
+        match = cls(
+            id=id,
+            visitor=visitor,
+            host=host,
+            stay=stay,
+            state=MatchState.PROPOSED,
+            proposed_by=None,
+            proposed_at=at,
+            plan_id=plan_id,
+            score=score,
+            reasons=reasons,
+            weights=weights,
+        )
+        match._await(deadline)
         match._record(
-            MatchProposed(match_id=id, visitor=visitor, host=host, stay=stay, proposed_by=by),
+            MatchSuggested(
+                **match._facts(),
+                plan_id=plan_id,
+                score=score,
+                reasons=reasons,
+                answer_by=deadline.answer_by,
+            )
         )
         return match
 
@@ -103,9 +164,10 @@ class Match(Aggregate):
         return "visitor" if self.visitor.registration_id == registration_id else "host"
 
     @property
-    def asked(self) -> Side:
-        """The side that did not propose, and answers."""
-        return "host" if self.proposed_by == "visitor" else "visitor"
+    def asked(self) -> list[Side]:
+        """Who answers: the side that did not propose, or both where the programme suggested the match."""
+        sides: list[Side] = ["visitor", "host"]
+        return [side for side in sides if side != self.proposed_by]
 
     @property
     def partnerships(self) -> list[str]:
@@ -116,9 +178,9 @@ class Match(Aggregate):
 
     @property
     def awaits(self) -> list[str]:
-        """Whose word is open: the registration that was asked, or the partnerships still to decide."""
+        """Whose word is open: the registrations that were asked, or the partnerships still to decide."""
         if self.state is MatchState.PROPOSED:
-            return [self.party(self.asked).registration_id]
+            return [self.party(side).registration_id for side in self.asked]
         if self.state is MatchState.AGREED:
             return [p for p in self.partnerships if p not in self.approvals]
         return []
@@ -131,10 +193,11 @@ class Match(Aggregate):
     def require_says(self, side: Side, action: str) -> None:
         """Raises `MatchStateForbids` unless it is proposed, `Forbidden` unless this side was asked."""
         self._require(action, MatchState.PROPOSED)
-        if side != self.asked:
+        if side not in self.asked:
+            proposer, other = self.party(side), self.party(other_side(side))
             raise Forbidden(
-                f"{self.party(side).organisation} proposed this match; {self.party(self.asked).organisation} "
-                f"answers. To take the proposal back, cancel it."
+                f"{proposer.organisation} proposed this match; {other.organisation} answers. "
+                "To take the proposal back, withdraw it."
             )
 
     def require_awaits(self, partnership: str, action: str = "approved") -> None:
@@ -151,11 +214,48 @@ class Match(Aggregate):
 
     # ── transitions ──────────────────────────────────────────────────────────────────────────
 
-    def accept(self, side: Side) -> None:
-        """The side that was asked says yes."""
+    def accept(self, side: Side, deadline: Deadline) -> None:
+        """A side that was asked says yes; the first of two proposes with that what was suggested.
+
+        `deadline` is for the word that is open then.
+        """
         self.require_says(side, "accepted")
-        self.state = MatchState.AGREED
-        self._record(MatchAgreed(**self._facts()))
+        self._await(deadline)
+        if self.proposed_by is None:
+            self.proposed_by = side
+            self._record(MatchProposed(**self._facts(), proposed_by=side, answer_by=self.answer_by))
+        else:
+            self.state = MatchState.AGREED
+            self._record(MatchAgreed(**self._facts()))
+
+    def counter(self, side: Side, stay: Window, reason: str, deadline: Deadline) -> None:
+        """A side that was asked says: yes, on other days; now the other side answers."""
+        self.require_says(side, "answered with other days")
+        if stay == self.stay:
+            raise SameStay("These are the days of the proposal. To agree to them, accept it.")
+        former, self.stay = self.stay, stay
+        self.proposed_by = side
+        self._await(deadline)
+        self._record(
+            MatchCountered(
+                **self._facts(),
+                countered_by=side,
+                former_stay=former,
+                reason=reason,
+                answer_by=deadline.answer_by,
+            )
+        )
+
+    def withdraw(self, side: Side, reason: str) -> None:
+        """Who proposed takes it back before there is an answer."""
+        self._require("withdrawn", MatchState.PROPOSED)
+        if side != self.proposed_by:
+            raise Forbidden(
+                f"{self.party(side).organisation} did not propose this match; it declines what it was asked."
+            )
+        self.state = MatchState.WITHDRAWN
+        self.ended_because = reason or None
+        self._record(MatchWithdrawn(**self._facts(), withdrawn_by=side, reason=reason))
 
     def decline(self, side: Side, reason: str = "") -> None:
         """The side that was asked says no."""
@@ -192,6 +292,31 @@ class Match(Aggregate):
         self.ended_because = reason
         self._record(MatchCancelled(**self._facts(), reason=reason, was_approved=was_approved))
 
+    def due(self, today: date) -> Due | None:
+        """What time has made due; nothing expires whose reminder was due and is not out."""
+        if self.state not in OPEN:
+            return None
+        if self.answer_by is None or (self.remind_on is not None and today >= self.remind_on):
+            return "remind"
+        over = self.state is MatchState.PROPOSED and today > self.answer_by
+        return "expire" if over else None
+
+    def remind(self, deadline: Deadline) -> None:
+        """Those whose word is open hear once more of it."""
+        self._require("reminded of", *OPEN)
+        self._await(deadline)
+        self._record(
+            MatchReminded(**self._facts(), state=self.state, awaits=self.awaits, answer_by=deadline.answer_by)
+        )
+
+    def expire(self) -> None:
+        """Nobody answered the proposal in time."""
+        self._require("expired", MatchState.PROPOSED)
+        unanswered = self.asked
+        self.state = MatchState.EXPIRED
+        self.ended_because = f"Nobody answered by {self.answer_by}."
+        self._record(MatchExpired(**self._facts(), unanswered_by=unanswered))
+
     def erase(self, registration_id: str) -> None:
         """Let go of one side's personal data; who met whom by its id, when and how well they fit stays.
 
@@ -215,11 +340,14 @@ class Match(Aggregate):
         self.visitor = visitor
         self.host = host
 
+    def _await(self, deadline: Deadline) -> None:
+        self.answer_by, self.remind_on = deadline
+
     def _require(self, action: str, *states: MatchState) -> None:
         if self.state not in states:
             raise MatchStateForbids(
                 f"The match is {self.state}; only one that is {' or '.join(sorted(states))} can be {action}."
             )
 
-    def _facts(self) -> dict[str, object]:
+    def _facts(self) -> dict[str, Any]:
         return {"match_id": self.id, "visitor": self.visitor, "host": self.host, "stay": self.stay}

@@ -38,7 +38,7 @@ class MatchView(BaseModel):
     visitor: PartnerView
     host: PartnerView
     stay: Window
-    proposed_by: Side
+    proposed_by: Side | None
     proposed_at: datetime
     pre_agreed: bool
     approvals: list[str]

@@ -6,7 +6,7 @@ import asyncio
 
 from services.matching.domain.case import Case
 from services.matching.domain.introduction import introduction
-from services.matching.domain.match import match_id
+from services.matching.domain.match import match_id, other_side
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.approve_automatically import approve_automatically
 from shared.contracts.vocabulary import MatchState
@@ -56,11 +56,12 @@ async def introduce_partners(uow: MatchingUnitOfWork, joined_id: str, partner_id
         by=agreed.proposed_by,
         at=uow.now,
         weights=uow.weights,
+        answers=uow.answers,
         pre_agreed=True,
     )
     uow.matches.add(case.match)
     if agreed.mutual and case.match.state is MatchState.PROPOSED:
-        case.accept(case.match.asked)
+        case.accept(other_side(agreed.proposed_by), uow.answers, uow.today)
         approve_automatically(uow, case, rivals[agreed.visitor.id])
 
 

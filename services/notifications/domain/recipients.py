@@ -10,7 +10,16 @@ from services.notifications.domain.rules import Audience, Channel, Rule
 from shared.contracts.common import Party
 from shared.contracts.envelope import Event
 from shared.contracts.funding import GrantEvent
-from shared.contracts.matching import FitsFound, MatchDeclined, MatchEndorsed, MatchEvent, MatchProposed
+from shared.contracts.matching import (
+    FitsFound,
+    MatchCountered,
+    MatchDeclined,
+    MatchEndorsed,
+    MatchEvent,
+    MatchProposed,
+    MatchReminded,
+    MatchWithdrawn,
+)
 
 Role = Literal["participant", "visitor", "host", "staff"]
 
@@ -136,6 +145,12 @@ def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> It
         case Audience.OTHER_STAFF:
             spoken = event.endorsed_by if isinstance(event, MatchEndorsed) else None
             yield from _staff([id for id in partnerships(event) if id != spoken], desks)
+        case Audience.AWAITED:
+            for role, party in parties(event).items():
+                if party.registration_id in _awaited(event):
+                    yield from _organisation(event, role, desks)
+        case Audience.AWAITED_STAFF:
+            yield from _staff([id for id in partnerships(event) if id in _awaited(event)], desks)
         case Audience.OTHER_SIDE:
             yield from _organisation(event, _other_side(event), desks)
         case Audience.PARTICIPANT:
@@ -152,9 +167,17 @@ def _other_side(event: Event) -> Role:
             acted = event.proposed_by
         case MatchDeclined():
             acted = event.declined_by
+        case MatchCountered():
+            acted = event.countered_by
+        case MatchWithdrawn():
+            acted = event.withdrawn_by
         case _:
             raise ValueError(f"{type(event).__name__} has no side that acted")
     return "host" if acted == "visitor" else "visitor"
+
+
+def _awaited(event: Event) -> list[str]:
+    return event.awaits if isinstance(event, MatchReminded) else []
 
 
 def _organisation(event: Event, role: Role, desks: Mapping[str, Desk]) -> Iterator[Recipient]:

@@ -32,6 +32,10 @@ class Audience(StrEnum):
     VISITOR_STAFF = "visitor_staff"
     OTHER_STAFF = "other_staff"
     """Staff of the partnership whose word is still open."""
+    AWAITED = "awaited"
+    """Of the organisations of a match, those whose word is open."""
+    AWAITED_STAFF = "awaited_staff"
+    """Staff of the partnerships whose word is open."""
 
 
 AUTO_ACCEPT = "auto_accept"

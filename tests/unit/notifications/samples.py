@@ -25,10 +25,15 @@ from shared.contracts.matching import (
     MatchAgreed,
     MatchApproved,
     MatchCancelled,
+    MatchCountered,
     MatchDeclined,
     MatchEndorsed,
+    MatchExpired,
     MatchProposed,
     MatchRefused,
+    MatchReminded,
+    MatchSuggested,
+    MatchWithdrawn,
     Reason,
 )
 from shared.contracts.registration import (
@@ -64,6 +69,8 @@ WORDS = Words(DESKS, PUBLIC_URL)
 
 VISITOR = a_party("r-visitor", owner="tagus-fibre")
 HOST = a_host_party("r-host", owner="navigli-textile", partnership="sampletex")
+
+ANSWER_BY = date(2023, 2, 1)
 
 _MATCH: dict[str, Any] = {"match_id": "m-1", "visitor": VISITOR, "host": HOST, "stay": a_stay()}
 _GRANT: dict[str, Any] = {**_MATCH, "grant_id": "g-1", "partnership": "hempclub"}
@@ -178,6 +185,25 @@ def a_match(model: Any, **changes: Any) -> Any:
     return model(**{**_MATCH, **changes})
 
 
+def a_suggestion(**changes: Any) -> Any:
+    """The match, as a plan suggests it to both."""
+    reason = Reason(component="topics", points=40, sentence="It offers the hemp fibre you look for.")
+    fields = {"plan_id": "p-1", "score": 87.5, "reasons": [reason], "answer_by": ANSWER_BY, **changes}
+    return a_match(MatchSuggested, **fields)
+
+
+def a_counter_proposal(by: Any = "host", **changes: Any) -> Any:
+    """The match on other days than were proposed."""
+    former = Window(first_day=date(2023, 2, 20), last_day=date(2023, 2, 22))
+    fields = {"countered_by": by, "former_stay": former, "answer_by": ANSWER_BY, **changes}
+    return a_match(MatchCountered, **fields)
+
+
+def a_reminder(*awaits: str, state: Any = "proposed") -> Any:
+    """The match, in which these have not said a word."""
+    return a_match(MatchReminded, state=state, awaits=list(awaits), answer_by=ANSWER_BY)
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -215,6 +241,20 @@ def every_event() -> list[Event]:
         *(some_fits(number, side=side) for number in (0, 1, 7) for side in ("visitor", "host")),
         a_match(MatchProposed, proposed_by="visitor"),
         a_match(MatchProposed, proposed_by="host"),
+        a_match(MatchProposed, proposed_by="host", answer_by=ANSWER_BY),
+        a_suggestion(),
+        a_suggestion(reasons=[]),
+        a_counter_proposal("visitor", reason="We travel that week."),
+        a_counter_proposal("host"),
+        a_reminder("r-host"),
+        a_reminder("r-visitor", "r-host"),
+        a_reminder("hempclub", "sampletex", state="agreed"),
+        *(
+            a_match(MatchExpired, unanswered_by=sides)
+            for sides in (["visitor"], ["host"], ["visitor", "host"])
+        ),
+        a_match(MatchWithdrawn, withdrawn_by="visitor", reason="No time."),
+        a_match(MatchWithdrawn, withdrawn_by="host"),
         a_match(MatchAgreed),
         a_match(MatchEndorsed, endorsed_by="hempclub"),
         a_match(MatchApproved),
