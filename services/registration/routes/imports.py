@@ -182,7 +182,7 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 
 def _file_of(form: FormData) -> UploadFile:
     if unknown := form.keys() - {"file", "dry_run"}:
-        raise _wrong(sorted(unknown)[0], "is not a field of this; check the spelling or leave it out")
+        raise _wrong(min(unknown)[:60], "is not a field of this; check the spelling or leave it out")
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise _wrong(
@@ -199,7 +199,7 @@ def _dry_run_of(form: FormData) -> bool:
 
 
 def _wrong(field: str, why: str) -> Malformed:
-    pointer = f"/{field}" if field else ""
+    pointer = "/" + field.replace("~", "~0").replace("/", "~1") if field else ""
     return Malformed(f"{pointer}: {why}" if field else why, errors=[{"pointer": pointer, "detail": why}])
 
 

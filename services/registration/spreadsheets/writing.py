@@ -8,6 +8,7 @@ import io
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from openpyxl import Workbook
@@ -62,19 +63,26 @@ async def _write_workbook(
     header: Sequence[str], chunks: AsyncIterator[Iterable[Row]]
 ) -> AsyncIterator[bytes]:
     workbook = Workbook(write_only=True)
-    sheet = workbook.create_sheet("registrations")
+    sheet: Any = workbook.create_sheet("registrations")
     sheet.freeze_panes = "A2"
 
     def append(rows: Iterable[Row]) -> None:
         for row in rows:
             sheet.append([_workbook_cell(sheet, cell) for cell in row])
 
-    append([header])
-    async for rows in chunks:
-        await asyncio.to_thread(append, list(rows))
     # The archive is finished before its first byte is sent, so it goes by way of the disk.
     with tempfile.TemporaryFile() as file:
-        await asyncio.to_thread(workbook.save, file)
+        try:
+            append([header])
+            async for rows in chunks:
+                await asyncio.to_thread(append, list(rows))
+            await asyncio.to_thread(workbook.save, file)
+        except BaseException:
+            # Its rows would stay on the disk until the process ends.
+            with suppress(Exception):
+                sheet.close()
+                sheet._writer.cleanup()
+            raise
         file.seek(0)
         while part := file.read(_SENT_AT_ONCE):
             yield part

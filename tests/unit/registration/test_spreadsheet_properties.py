@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
+from openpyxl.worksheet._writer import ALL_TEMP_FILES
 from pydantic import ValidationError
 
 from services.registration.spreadsheets.cells import Unreadable, harmless, unguarded
@@ -189,6 +190,18 @@ def test_any_submission_comes_back_from_a_spreadsheet_as_it_was(
     header, [cells] = read(written(format, header, [["R1", *row_of(submission).values()]]))
     said = Layout(header).understand(cells)
     assert said.submission == submission, said.faults
+
+
+async def test_a_workbook_nobody_waited_for_leaves_nothing_on_the_disk() -> None:
+    async def gone() -> AsyncIterator[list[Row]]:
+        yield [["R1"]]
+        raise ConnectionError
+
+    before = list(ALL_TEMP_FILES)
+    with pytest.raises(ConnectionError):
+        async for _ in write("xlsx", ["key"], gone()):
+            pass
+    assert before == ALL_TEMP_FILES
 
 
 # ── anything at all ──────────────────────────────────────────────────────────────────────────
