@@ -12,9 +12,12 @@ from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.erase_grants import erase_grants
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
+from services.funding.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.common import ERASED
 from shared.contracts.matching import MatchApproved
 from shared.contracts.vocabulary import GrantState
+from shared.errors import NotFound
+from shared.security import Caller, CallerRole
 from tests.builders import a_cancelled_match
 from tests.fakes import MemoryTransactions
 from tests.unit.funding.builders import a_match, a_partnership, transactions
@@ -134,3 +137,62 @@ async def test_an_erasure_that_comes_again_changes_nothing() -> None:
     before = str(funding.database.collections)
     await erase(funding, "visitor-m1")
     assert str(funding.database.collections) == before
+
+
+# ── what is held ─────────────────────────────────────────────────────────────────────────────
+
+
+def asking(role: CallerRole, **claims: str) -> Caller:
+    return Caller("somebody", role, **claims)
+
+
+STAFF = asking(CallerRole.STAFF, partnership="hempclub")
+
+
+async def held_grant(funding: Funding, registration_id: str, by: Caller) -> dict[str, Any]:
+    [kind] = await funding.read(lambda uow: tell_what_is_held(uow, registration_id, by=by))
+    [grant] = kind.documents
+    return grant
+
+
+async def test_each_side_is_told_its_own_and_of_the_other_what_is_no_secret() -> None:
+    funding = transactions()
+    match = a_match("m1")
+    await approve(funding, match)
+    visitor = await held_grant(
+        funding, "visitor-m1", asking(CallerRole.PARTICIPANT, organisation="visitor-m1")
+    )
+    assert visitor["visitor"]["email"] == match.visitor.email
+    assert visitor["lump_sum"]["amount"] == "900.00"
+    assert visitor["host"] == {
+        "registration_id": "host-m1",
+        "kind": "tech_centre",
+        "country": "IT",
+        "partnership": "hempclub",
+        "roles": ["host"],
+    }
+    host = await held_grant(funding, "host-m1", asking(CallerRole.SUPPORT_OFFICE))
+    assert "email" not in host["visitor"]
+    assert "lump_sum" not in host
+    assert (await held_grant(funding, "host-m1", STAFF))["host"]["email"] == match.host.email
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        asking(CallerRole.PARTICIPANT, organisation="host-m1"),
+        asking(CallerRole.STAFF, partnership="woolclub"),
+        asking(CallerRole.AUDITOR),
+        asking(CallerRole.EXTERNAL),
+    ],
+)
+async def test_nobody_else_is_told_whether_there_is_a_grant(caller: Caller) -> None:
+    funding = transactions()
+    await approve(funding, a_match("m1"))
+    with pytest.raises(NotFound, match="nothing you may see"):
+        await held_grant(funding, "visitor-m1", caller)
+
+
+async def test_nothing_is_held_on_whoever_has_no_grant() -> None:
+    with pytest.raises(NotFound):
+        await held_grant(transactions(), "somebody", STAFF)

@@ -14,11 +14,14 @@ from services.matching.domain.visit_claim import VisitClaim
 from services.matching.use_cases.approve_match import approve_match
 from services.matching.use_cases.cancel_match import cancel_match
 from services.matching.use_cases.propose_match import propose_match
+from services.matching.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.registration import RegistrationErased, RegistrationWithdrawn
 from shared.contracts.vocabulary import MatchState
+from shared.errors import NotFound
 from shared.partnerships import Partnerships
+from shared.security import Caller, CallerRole
 from tests.builders import a_host_party, a_party, an_envelope
 from tests.unit.matching.builders import (
     Service,
@@ -187,3 +190,47 @@ async def test_a_match_that_is_open_cannot_be_approved_with_one_who_is_gone(serv
 
 def test_the_stay_of_these_tests_is_over_by_then() -> None:
     assert a_window().last_day < date(2023, 3, 16)
+
+
+# ── what is held ─────────────────────────────────────────────────────────────────────────────
+
+
+async def told(service: Service, registration_id: str, by: Caller) -> dict[str, list[dict[str, Any]]]:
+    kinds = await service.transactions.read(lambda uow: tell_what_is_held(uow, registration_id, by=by))
+    assert all(kind.what and kind.kept for kind in kinds)
+    return {kind.name: kind.documents for kind in kinds}
+
+
+async def test_each_side_is_told_its_own_and_of_the_other_what_is_no_secret(service: Service) -> None:
+    match = await approved_by_both(service)
+    visitor = await told(service, "v", participant_of("v"))
+    assert visitor["profile"][0]["profile"]["motivation"] == MOTIVATION
+    assert visitor["visit"] == [{"id": "pic:v", "match_id": match.id, "version": 1}]
+    [matched] = visitor["matches"]
+    assert matched["visitor"]["email"] == VISITOR.email
+    assert "email" not in matched["host"]
+    assert HOST.organisation not in str(visitor)
+
+    host = await told(service, "h", staff_of("vop"))
+    assert host["visit"] == []
+    assert not [word for word in ("Tagus", "tagus-fibre", "pic:v") if word in str(host)]
+
+
+async def test_after_the_erasure_staff_are_told_what_is_left_and_the_organisation_is_a_stranger(
+    service: Service,
+) -> None:
+    await approved_by_both(service)
+    await service.consume(gone(RegistrationWithdrawn, VISITOR), erased())
+    left = await told(service, "v", staff_of("vop"))
+    assert [one["state"] for one in left["matches"]] == ["cancelled"]
+    assert not [word for word in GIVEN_AWAY if word in str(left)]
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [participant_of("h"), staff_of("hop"), Caller("a", CallerRole.AUDITOR), Caller("e", CallerRole.EXTERNAL)],
+)
+async def test_nobody_else_is_told_whether_anything_is_held(service: Service, caller: Caller) -> None:
+    await approved_by_both(service)
+    with pytest.raises(NotFound, match="nothing you may see"):
+        await told(service, "v", caller)

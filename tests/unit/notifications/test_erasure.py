@@ -13,8 +13,11 @@ from services.notifications.domain.rules import Channel
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
+from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.envelope import CloudEvent, Event
 from shared.contracts.matching import FitsFound, MatchApproved, MatchCancelled
+from shared.errors import NotFound
+from shared.security import Caller, CallerRole
 from tests.builders import an_envelope
 from tests.fakes import MemoryTransactions
 from tests.unit.notifications import samples
@@ -149,3 +152,50 @@ async def test_both_sides_of_a_match_can_be_erased_one_after_the_other(notifying
 def test_the_fits_of_these_tests_name_the_visitor() -> None:
     fits = next(event for event in everything_told() if isinstance(event, FitsFound))
     assert fits.fits[0].partner == VISITOR
+
+
+# ── what is held ─────────────────────────────────────────────────────────────────────────────
+
+
+async def told_to(notifying: Notifying, registration_id: str, by: Caller) -> dict[str, list[dict[str, Any]]]:
+    kinds = await notifying.read(lambda uow: tell_what_is_held(uow, registration_id, by=by))
+    return {kind.name: kind.documents for kind in kinds}
+
+
+def of(organisation: str) -> Caller:
+    return Caller("somebody", CallerRole.PARTICIPANT, organisation=organisation)
+
+
+async def test_an_organisation_is_told_what_it_was_told_and_that_others_were(notifying: Notifying) -> None:
+    await tell(notifying, *everything_told())
+    held = await told_to(notifying, "r-visitor", of(VISITOR.owner))
+    own, others = held["messages"], held["messages to others"]
+    assert {one["recipient_registration"] for one in own} == {"r-visitor"}
+    assert any(one["address"] == VISITOR.email for one in own)
+    assert {one["recipient"] for one in others} == {"host", "staff"}
+    assert not {"text", "subject", "address", "recipient_key"} & others[0].keys()
+    assert len(own) + len(others) == len(stored(notifying))
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        of(HOST.owner),
+        Caller("s", CallerRole.STAFF, partnership="sampletex"),
+        Caller("a", CallerRole.AUDITOR),
+        Caller("e", CallerRole.EXTERNAL),
+    ],
+)
+async def test_nobody_else_is_told_whether_it_was_told_anything(notifying: Notifying, caller: Caller) -> None:
+    await tell(notifying, *everything_told())
+    with pytest.raises(NotFound, match="nothing you may see"):
+        await told_to(notifying, "r-visitor", caller)
+
+
+async def test_its_staff_and_the_support_office_are_told(notifying: Notifying) -> None:
+    await tell(notifying, *everything_told())
+    for caller in (
+        Caller("s", CallerRole.STAFF, partnership="hempclub"),
+        Caller("o", CallerRole.SUPPORT_OFFICE),
+    ):
+        assert (await told_to(notifying, "r-visitor", caller))["messages"]
