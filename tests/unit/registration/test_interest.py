@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -95,6 +95,7 @@ async def look(store: MemoryTransactions[RegistrationUnitOfWork], id: str) -> Re
     return await store.read(lambda uow: uow.registrations.get(id))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-400, 400), min_size=1, max_size=30))
 async def test_whatever_the_clock_does_nobody_is_let_go_unasked_unreminded_or_before_the_day_named(
     jumps: list[int],
