@@ -28,6 +28,17 @@ class Reason(Contract):
     """What it means, in plain words."""
 
 
+class Drawback(Contract):
+    """What counts against a fit."""
+
+    component: str
+    """What was compared, as in the reasons."""
+    misses: float
+    """The points the component could have earned and did not."""
+    sentence: str
+    """What it means, in plain words."""
+
+
 class Fit(Contract):
     """A possible partner, and why."""
 
@@ -37,6 +48,8 @@ class Fit(Contract):
     """From 0 to 100: the sum of the reasons' points."""
     reasons: list[Reason]
     """Strongest first."""
+    against: list[Drawback] = Field(default_factory=list)
+    """What counts against it, the heaviest first; in events left out."""
     window: Window
     """The days both could do."""
 

@@ -109,7 +109,7 @@ class Candidate(Aggregate):
     def found(self, side: Side, fits: list[Fit], considered: int) -> None:
         """Record the best partners for one of its roles, each with its strongest reasons."""
         assert self.party is not None
-        told = [fit.model_copy(update={"reasons": fit.reasons[:REASONS_TOLD]}) for fit in fits]
+        told = [fit.model_copy(update={"reasons": fit.reasons[:REASONS_TOLD], "against": []}) for fit in fits]
         self._record(FitsFound(party=self.party, side=side, fits=told, considered=considered))
 
     def require_in_pool(self) -> tuple[Party, Profile]:

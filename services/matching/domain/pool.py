@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from services.matching.domain import fit as fits
 from services.matching.domain.fit import Prospect
-from services.matching.domain.stay import SHORTEST_WEEKDAYS, Span, shortest_span
+from services.matching.domain.stay import SHORTEST_STAY, Span
+from services.matching.domain.texts import BITS
 from services.matching.domain.weights import Weights
+from services.matching.domain.working_days import FIRST_DAY, LAST_DAY, WorkingDays
 from shared.contracts.matching import Fit, Side
 from shared.contracts.vocabulary import Ecosystem, Goal
 
@@ -31,6 +33,9 @@ _SPANS: Final = 4
 
 _WORDS: Final = 4
 """64-bit words of a topic mask."""
+
+_TEXT_WORDS: Final = BITS // 64
+"""64-bit words of a text's signature."""
 
 _FIRST_BATCH: Final = 16
 _MS_BITS: Final = 42
@@ -62,10 +67,22 @@ class _Columns:
     needs: Array
     need_count: Array
     offers: Array
+    wants: Array
+    has_wants: Array
+    gives: Array
+    has_gives: Array
     first: Array
+    """First days of its availabilities, counted from `FIRST_DAY`."""
     last: Array
+    """The days after their last ones, counted likewise."""
+    working_before: Array
+    """Working days in its own country before the first days."""
+    working_until: Array
+    """Working days in its own country until the last days."""
+    calendar: Array
     wished_days: Array
     point: Array
+    since_day: Array
     patience: Array
 
     @classmethod
@@ -86,10 +103,18 @@ class _Columns:
             needs=np.zeros((_WORDS, n), np.uint64),
             need_count=np.zeros(n, np.uint8),
             offers=np.zeros((_WORDS, n), np.uint64),
+            wants=np.zeros((_TEXT_WORDS, n), np.uint64),
+            has_wants=np.zeros(n, np.bool_),
+            gives=np.zeros((_TEXT_WORDS, n), np.uint64),
+            has_gives=np.zeros(n, np.bool_),
             first=np.zeros((_SPANS, n), np.int32),
             last=np.zeros((_SPANS, n), np.int32),
+            working_before=np.zeros((_SPANS, n), np.int32),
+            working_until=np.zeros((_SPANS, n), np.int32),
+            calendar=np.zeros(n, np.int16),
             wished_days=np.zeros(n, np.uint8),
             point=np.full((3, n), np.nan),
+            since_day=np.zeros(n, np.int32),
             patience=np.zeros(n, np.int64),
         )
 
@@ -152,15 +177,20 @@ class _Tables:
             [[fits.topic_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], np.int64
         )
         """By the shared and the visitor's count, both counted no further than is enough."""
+        self.texts = np.array([fits.text_points(weights, bits) for bits in range(BITS + 1)], np.int64)
+        """By the bits two signatures differ in."""
+        self.waiting = np.array(
+            [fits.waiting_points(weights, days) for days in range(weights.waiting_enough + 1)], np.int64
+        )
+        """By the days one side has waited."""
         self.languages = fits.language_points(weights, True)
         self.no_wish = fits.country_points(weights, None)
         self.wish_met = fits.country_points(weights, True)
         self.length = fits.length_points(weights, True)
         self.distance = fits.distance_points(weights, True)
+        self.lump_sum = fits.lump_sum_points(weights, True)
         # A little towards too near, so that rounding can only make the bound too high.
         self.far_cosine = fits.cosine_of_distance(weights.full_lump_sum_km) + 1e-9
-        self.days_for = np.array([shortest_span(days) for days in range(256)], np.int32)
-        """Calendar days that can hold so many weekdays."""
 
 
 class Pool:
@@ -174,6 +204,7 @@ class Pool:
         self._spans_used = 1
         self._languages = _Numbers()
         self._countries = _Numbers()
+        self._calendars: dict[WorkingDays, int] = {}
         self._tables: dict[str, _Tables] = {}
         self._claimed: set[str] = set()
         self._rows_of_key: dict[str, set[int]] = {}
@@ -273,13 +304,22 @@ class Pool:
         columns.needs[:, row] = _topic_words(prospect.needs)
         columns.need_count[row] = min(len(prospect.needs), 255)
         columns.offers[:, row] = _topic_words(prospect.offers)
+        columns.wants[:, row] = _words(prospect.wants or 0, _TEXT_WORDS)
+        columns.has_wants[row] = prospect.wants is not None
+        columns.gives[:, row] = _words(prospect.gives or 0, _TEXT_WORDS)
+        columns.has_gives[row] = prospect.gives is not None
         spans = _few(prospect.spans)
         self._spans_used = max(self._spans_used, len(spans))
         # An unused place holds a span that ends before it begins, and meets nothing.
-        unused = [(1, 0)] * (_SPANS - len(spans))
-        columns.first[:, row], columns.last[:, row] = zip(*spans, *unused, strict=True)
+        unused = [(_DAYS, 0)] * (_SPANS - len(spans))
+        first, last = np.array([*spans, *unused], np.int32).T
+        columns.first[:, row], columns.last[:, row] = first, last
+        columns.working_before[:, row] = prospect.working.before[first]
+        columns.working_until[:, row] = prospect.working.before[last]
+        columns.calendar[row] = self._calendars.setdefault(prospect.working, len(self._calendars))
         columns.wished_days[row] = prospect.wished_days
         columns.point[:, row] = prospect.point or (np.nan, np.nan, np.nan)
+        columns.since_day[row] = prospect.since_day
         columns.patience[row] = _patience(prospect)
 
     # ── asking it ────────────────────────────────────────────────────────────────────────────
@@ -358,8 +398,8 @@ class Pool:
         possible &= (c.served[:n] & np.uint16(prospect.served)) != 0
         if not visiting:
             possible &= ~c.visit_used[:n]
-        longest = self._longest_overlap(prospect, n, on.toordinal())
-        possible &= longest >= SHORTEST_WEEKDAYS
+        longest = self._most_working_days(prospect, n, on.toordinal(), visiting)
+        possible &= longest >= SHORTEST_STAY
 
         shared = np.bitwise_count(c.ecosystems[:n] & np.uint16(prospect.ecosystems))
         own = prospect.ecosystems.bit_count()
@@ -373,6 +413,8 @@ class Pool:
             points += tables.goals.ravel().take(shared * np.uint8(len(Goal) + 1) + c.goal_count[:n])
 
         points += self._topic_points(prospect, n, tables, visiting)
+        if weights.texts.points:
+            self._add_text_points(points, prospect, n, tables, visiting)
 
         points += ((c.languages[:n] & np.uint64(self._languages.mask(prospect.languages))) != 0) * np.int64(
             tables.languages
@@ -393,14 +435,22 @@ class Pool:
         wanted = np.maximum(c.wished_days[:n], np.uint8(prospect.wished_days))
         if not prospect.wished_days:
             wanted[wanted == 0] = weights.usual_working_days
-        points += (longest >= tables.days_for.take(wanted)) * np.int64(tables.length)
+        points += (longest >= wanted) * np.int64(tables.length)
+
+        if weights.waiting.points:
+            today = on.toordinal()
+            waited = np.clip(today - c.since_day[:n], 0, weights.waiting_enough)
+            points += tables.waiting.take(waited)
+            points += fits.waiting_points(weights, today - prospect.since_day)
 
         if prospect.point is not None:
             x, y, z = prospect.point
             cosine = c.point[0, :n] * x
             cosine += c.point[1, :n] * y
             cosine += c.point[2, :n] * z
-            points += (cosine <= tables.far_cosine) * np.int64(tables.distance)
+            far = cosine <= tables.far_cosine
+            points += far * np.int64(tables.distance)
+            points += (far & (longest >= weights.full_lump_sum_days)) * np.int64(tables.lump_sum)
 
         points <<= _MS_BITS
         points += c.patience[:n]
@@ -408,15 +458,43 @@ class Pool:
         bounds: Array = points
         return bounds
 
-    def _longest_overlap(self, prospect: Prospect, n: int, today: int) -> Array:
-        longest = np.zeros(n, np.int32)
-        for begins, ends in _few(prospect.spans):
-            begins = max(begins, today)
+    def _most_working_days(self, prospect: Prospect, n: int, today: int, visiting: bool) -> Array:
+        """In the longest time both are available, at whichever of them is the host."""
+        c = self._columns
+        own = prospect.working.before
+        most = np.zeros(n, np.int32)
+        for first, last in _few(((max(a, today), b) for a, b in prospect.spans)):
+            if first >= last:
+                continue
+            if visiting:
+                before, until = (
+                    np.array([working.before[day] for working in self._calendars]).take(c.calendar[:n])
+                    for day in (first, last)
+                )
             for slot in range(self._spans_used):
-                overlap = np.minimum(self._columns.last[slot, :n], ends)
-                overlap -= np.maximum(self._columns.first[slot, :n], begins)
-                np.maximum(longest, overlap + 1, out=longest)
-        return longest
+                # The number of working days never falls from one day to the next, so that the one
+                # at the later of two days is the larger of the two.
+                if visiting:
+                    common = np.minimum(c.working_until[slot, :n], until)
+                    common -= np.maximum(c.working_before[slot, :n], before)
+                else:
+                    common = own.take(np.minimum(c.last[slot, :n], last))
+                    common -= own.take(np.maximum(c.first[slot, :n], first))
+                np.maximum(most, common, out=most)
+        return most
+
+    def _add_text_points(
+        self, points: Array, prospect: Prospect, n: int, tables: _Tables, visiting: bool
+    ) -> None:
+        c = self._columns
+        signature = prospect.wants if visiting else prospect.gives
+        if signature is None:
+            return
+        theirs, has = (c.gives, c.has_gives) if visiting else (c.wants, c.has_wants)
+        differing = np.zeros(n, np.uint16)
+        for word, bits in enumerate(_words(signature, _TEXT_WORDS)):
+            differing += np.bitwise_count(theirs[word, :n] ^ np.uint64(bits))
+        points += tables.texts.take(differing) * has[:n]
 
     def _topic_points(self, prospect: Prospect, n: int, tables: _Tables, visiting: bool) -> Array:
         asked = prospect.needs if visiting else prospect.offers
@@ -539,7 +617,7 @@ def _exact_rank(
     days = fits.common_stretch(visitor, host, on)
     if days is None:
         return None
-    return rank(sum(fits.points(visitor, host, weights, days).values()), partner)
+    return rank(sum(fits.points(visitor, host, weights, days, on).values()), partner)
 
 
 def _highest(bounds: Array, upto: int) -> list[int]:
@@ -553,12 +631,19 @@ def _highest(bounds: Array, upto: int) -> list[int]:
     return ordered
 
 
-def _few(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    if len(spans) <= _SPANS:
-        return spans
-    ordered = sorted(spans)
+_DAYS: Final = LAST_DAY + 1 - FIRST_DAY
+
+
+def _few(spans: Iterable[Span]) -> list[Span]:
+    """The spans from `FIRST_DAY` on, each with the day after its last; those beyond a few in one."""
+    ordered = sorted(
+        (min(max(first, FIRST_DAY) - FIRST_DAY, _DAYS), max(min(last, LAST_DAY) + 1 - FIRST_DAY, 0))
+        for first, last in spans
+    )
+    if len(ordered) <= _SPANS:
+        return ordered
     kept, rest = ordered[: _SPANS - 1], ordered[_SPANS - 1 :]
-    return (*kept, (rest[0][0], max(last for _, last in rest)))
+    return [*kept, (rest[0][0], max(last for _, last in rest))]
 
 
 _BITS: Final[dict[str, int]] = {}
@@ -577,7 +662,11 @@ def _topic_words(topics: Iterable[str]) -> list[int]:
     mask = 0
     for topic in topics:
         mask |= 1 << _topic_bit(topic)
-    return [(mask >> (64 * word)) & 0xFFFFFFFFFFFFFFFF for word in range(_WORDS)]
+    return _words(mask, _WORDS)
+
+
+def _words(mask: int, count: int) -> list[int]:
+    return [(mask >> (64 * word)) & 0xFFFFFFFFFFFFFFFF for word in range(count)]
 
 
 def _collisions(topics: Iterable[str]) -> dict[int, int]:

@@ -1,8 +1,4 @@
-"""How long a stay may be, counted in weekdays.
-
-Weekdays are Monday to Friday. Public holidays and regions are funding's matter, which counts the
-working days the lump sum is paid for; here the question is only whether two calendars can meet.
-"""
+"""How long a stay may be, counted in working days at the host."""
 
 from __future__ import annotations
 
@@ -12,11 +8,13 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
+from services.matching.domain import words
 from services.matching.domain.errors import HostFull, StayOutOfBounds
+from services.matching.domain.working_days import WorkingDays
 from shared.contracts.common import Window
 
-SHORTEST_WEEKDAYS: Final = 3
-"""The scheme's shortest stay (CXC FAQ, "Duration")."""
+SHORTEST_STAY: Final = 3
+"""Working days at the host (CXC FAQ, "Duration")."""
 
 Span = tuple[int, int]
 """First and last day as proleptic ordinals, both included."""
@@ -27,27 +25,6 @@ def span_of(window: Window) -> Span:
     return window.first_day.toordinal(), window.last_day.toordinal()
 
 
-def weekdays(first: int, last: int) -> int:
-    """Mondays to Fridays from one ordinal to another, both included; 0 when they are reversed."""
-    if last < first:
-        return 0
-    return _weekdays_before(last + 1) - _weekdays_before(first)
-
-
-def _weekdays_before(day: int) -> int:
-    # Ordinal 1 is a Monday.
-    weeks, rest = divmod(day - 1, 7)
-    return weeks * 5 + min(rest, 5)
-
-
-def shortest_span(weekday_count: int) -> int:
-    """The fewest calendar days that can hold so many weekdays."""
-    if weekday_count < 1:
-        return 0
-    weeks, rest = divmod(weekday_count - 1, 5)
-    return weeks * 7 + rest + 1
-
-
 def latest_last_day(first_day: date) -> date:
     """The last day a stay of one month can have: one month on, minus one day."""
     year, month = divmod(first_day.year * 12 + first_day.month, 12)
@@ -55,14 +32,15 @@ def latest_last_day(first_day: date) -> date:
     return date(year, month + 1, min(first_day.day, last_of_month)) - timedelta(days=1)
 
 
-def require_sensible(stay: Window) -> None:
-    """Raises `StayOutOfBounds` unless the stay has three weekdays and ends within a month."""
+def require_sensible(stay: Window, at_host: WorkingDays) -> None:
+    """Raises `StayOutOfBounds` unless the stay has three working days and ends within a month."""
     if stay.last_day < stay.first_day:
         raise StayOutOfBounds(f"The stay ends on {stay.last_day}, before it begins on {stay.first_day}.")
-    count = weekdays(*span_of(stay))
-    if count < SHORTEST_WEEKDAYS:
+    count = at_host.count(*span_of(stay))
+    if count < SHORTEST_STAY:
         raise StayOutOfBounds(
-            f"From {stay.first_day} to {stay.last_day} there are {count} weekdays; a stay has at least three."
+            f"From {stay.first_day} to {stay.last_day} there {words.are(count, 'working day')} in "
+            f"{words.country(at_host.country)}; a stay has at least three, public holidays not counted."
         )
     if stay.last_day > (latest := latest_last_day(stay.first_day)):
         raise StayOutOfBounds(

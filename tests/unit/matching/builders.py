@@ -43,6 +43,7 @@ from tests.fakes import MemoryTransactions
 HISTORY = weights_in()
 TODAY = A_MOMENT.date()
 WEIGHTS = HISTORY.on(TODAY)
+LATEST = HISTORY.on(date.max)
 SPRING = (date(2023, 2, 6), date(2023, 3, 31))
 STAY = (date(2023, 2, 14), date(2023, 2, 16))
 
@@ -117,6 +118,7 @@ def _prospect(
 _COUNTRIES = ["IT", "PT", "ES", "FR", "DE", "AT", "CZ", "PL", "RO", "GR", "SE", "FI"]
 _LANGUAGES = ["en", "fr", "de", "it", "es", "pt", "pl", "cs"]
 _TOPICS = [f"topic {number}" for number in range(60)]
+_WORDS = ["hemp", "spinning", "fibre", "yarn", "mill", "field", "cloth", "dye", "loom", "wool", "seed", "oil"]
 
 
 def a_random_prospect(rng: random.Random, id: str) -> Prospect:
@@ -137,11 +139,13 @@ def a_random_prospect(rng: random.Random, id: str) -> Prospect:
         place=Place(
             country=rng.choice(_COUNTRIES),
             city="Sample",
+            region=rng.choice((None, "BY", "ZZ")),
             lat=rng.uniform(44, 47) if located else None,
             lon=rng.uniform(8, 14) if located else None,
         ),
         served=rng.sample(list(Ecosystem), rng.choice((1, 3, 14))),
-        since=A_MOMENT - timedelta(minutes=rng.randrange(4)),
+        since=A_MOMENT - timedelta(days=rng.choice((0, 0, 5, 200)), minutes=rng.randrange(4)),
+        motivation=" ".join(rng.sample(_WORDS, rng.choice((0, 3, 6)))),
         goals=rng.sample(list(Goal), rng.randrange(1, 5)),
         ecosystems=rng.sample(list(Ecosystem), rng.randrange(1, 5)),
         needs=rng.sample(_TOPICS, rng.choice((0, 1, 2, 5, 20))),

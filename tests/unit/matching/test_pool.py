@@ -9,12 +9,26 @@ import pytest
 from services.matching.domain import fit as fits
 from services.matching.domain.fit import Prospect
 from services.matching.domain.pool import Pool, PoolView, rank
+from services.matching.domain.weights import Weights
 from shared.contracts.matching import Fit, Side
-from tests.unit.matching.builders import TODAY, WEIGHTS, a_host, a_moment, a_random_prospect, a_visitor
+from tests.unit.matching.builders import (
+    LATEST,
+    TODAY,
+    WEIGHTS,
+    a_host,
+    a_moment,
+    a_random_prospect,
+    a_visitor,
+)
 
 
 def compared_with_everybody(
-    prospect: Prospect, everybody: list[Prospect], side: Side, claimed: set[str], limit: int
+    prospect: Prospect,
+    everybody: list[Prospect],
+    side: Side,
+    claimed: set[str],
+    limit: int,
+    weights: Weights,
 ) -> list[Fit]:
     """The slow way: every constraint and every score of every pair."""
     found: list[tuple[int, str, Fit]] = []
@@ -23,19 +37,20 @@ def compared_with_everybody(
         used = not claimed.isdisjoint(visitor.party.identifiers or [f"registration:{visitor.id}"])
         if partner.id == prospect.id or fits.constraints(visitor, host, TODAY, visit_used=used):
             continue
-        fit = fits.fit(visitor, host, WEIGHTS, TODAY, for_side=side)
+        fit = fits.fit(visitor, host, weights, TODAY, for_side=side)
         assert fit is not None
         found.append((-rank(round(fit.score * 100), partner), partner.id, fit))
     return [fit for _, _, fit in sorted(found, key=lambda entry: entry[:2])[:limit]]
 
 
+@pytest.mark.parametrize("weights", [WEIGHTS, LATEST], ids=lambda weights: weights.rule_set)
 @pytest.mark.parametrize("seed", range(12))
-def test_the_index_gives_what_comparing_everybody_gives(seed: int) -> None:
+def test_the_index_gives_what_comparing_everybody_gives(seed: int, weights: Weights) -> None:
     rng = random.Random(seed)
     everybody = [a_random_prospect(rng, f"r{number:04}") for number in range(rng.choice((3, 40, 400)))]
     claimed = {f"pic:{rng.randrange(150)}" for _ in range(20)} | {"registration:r0001"}
     shared = Pool()
-    view = PoolView(shared, WEIGHTS, TODAY)
+    view = PoolView(shared, weights, TODAY)
     here = rng.sample(everybody, len(everybody) // 10)
     # Some are known only to this unit of work, some are known to all as they were before.
     for prospect in everybody:
@@ -60,9 +75,32 @@ def test_the_index_gives_what_comparing_everybody_gives(seed: int) -> None:
             if role not in prospect.party.roles:
                 continue
             answer = view.best(prospect, side, limit=5)
-            assert answer.fits == compared_with_everybody(prospect, everybody, side, claimed, 5)
+            assert answer.fits == compared_with_everybody(prospect, everybody, side, claimed, 5, weights)
             others = [p for p in everybody if ("host" if side == "visitor" else "visitor") in p.party.roles]
             assert answer.considered == len(others) - (prospect in others)
+
+
+@pytest.mark.parametrize("weights", [WEIGHTS, LATEST], ids=lambda weights: weights.rule_set)
+@pytest.mark.parametrize("seed", range(6))
+def test_no_host_has_more_points_than_the_index_allows_it(seed: int, weights: Weights) -> None:
+    rng = random.Random(seed)
+    pool = Pool()
+    everybody = [a_random_prospect(rng, f"r{number:03}") for number in range(150)]
+    hosts = [prospect for prospect in everybody if prospect.hosts]
+    for host in hosts:
+        pool.put(host)
+    equal = total = 0
+    for visitor in (prospect for prospect in everybody if prospect.visits):
+        for host, most in zip(hosts, pool.most_points(visitor, weights, TODAY).tolist(), strict=True):
+            if fits.constraints(visitor, host, TODAY):
+                continue
+            days = fits.common_stretch(visitor, host, TODAY)
+            assert days is not None
+            exact = sum(fits.points(visitor, host, weights, days, TODAY).values())
+            assert most >= exact
+            total += 1
+            equal += most == exact
+    assert equal > 0.75 * total
 
 
 def test_more_words_than_bits_are_still_told_apart() -> None:

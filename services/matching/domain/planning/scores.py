@@ -66,4 +66,4 @@ class PoolScores:
         days = fits.common_stretch(visiting, hosting, problem.on)
         if days is None:
             return IMPOSSIBLE
-        return sum(fits.points(visiting, hosting, problem.weights, days).values())
+        return sum(fits.points(visiting, hosting, problem.weights, days, problem.on).values())
