@@ -9,6 +9,7 @@ from typing import Annotated, Final, NamedTuple
 import orjson
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from services.registration.domain.feed import GAP, FeedGap
 from shared.contracts.catalogue import contracts
@@ -54,6 +55,7 @@ class _Schema(NamedTuple):
 
 @cache
 def _schemas() -> dict[str, _Schema]:
+    models: dict[str, type[BaseModel]] = {**contracts(), GAP: FeedGap}
     written = {
         str(name): orjson.dumps(
             {
@@ -62,7 +64,7 @@ def _schemas() -> dict[str, _Schema]:
                 **model.model_json_schema(),
             }
         )
-        for name, model in {**contracts(), GAP: FeedGap}.items()
+        for name, model in models.items()
     }
     return {
         name: _Schema(content, f'"{blake2b(content, digest_size=8).hexdigest()}"')
