@@ -16,14 +16,12 @@ from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import structlog
 from pydantic import BaseModel
-from pymongo.errors import PyMongoError
 
 from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
 from shared.storage.driver import Database
-from shared.storage.store import ConcurrentChange
-from shared.storage.transactions import Transactions
+from shared.storage.transactions import Transactions, worth_another_try
 from shared.storage.unit_of_work import Repository
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +29,7 @@ _log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=BaseModel)
 
 LOOK_AGAIN_EVERY_S: Final = 2.0
+_AT_ONCE: Final = 100
 SETTLED_AFTER: Final = timedelta(minutes=2)
 """No transaction lives that long: what it could have stored unseen is there by then."""
 
@@ -41,6 +40,8 @@ class Erasure(Aggregate):
     COLLECTION: ClassVar[str] = "erasures"
 
     at: datetime
+    looked: bool = False
+    """What ran at the same moment has been looked for, at first."""
     settled: bool = False
     """Nothing that ran at the same moment can have missed it any more."""
 
@@ -51,9 +52,10 @@ class Erasure(Aggregate):
         erasure._touch()
         return erasure
 
-    def settle(self) -> None:
-        """It need not be looked at again."""
-        self.settled = True
+    def look_again(self, at: datetime) -> None:
+        """What ran at the same moment was looked for; the second time, after a while, is the last."""
+        self.looked = True
+        self.settled = at - self.at >= SETTLED_AFTER
         self._touch()
 
 
@@ -141,27 +143,36 @@ async def keep_erased(
     """Erase once more what was erased a moment ago, until nothing can have been stored unseen.
 
     A transaction that began before an erasure was committed does not see it, and what it stores is
-    not seen by the erasure: two that run at the same moment write different documents. Runs beside
-    the lanes for as long as the worker; `erase` may be called for the same registration again.
+    not seen by the erasure: two that run at the same moment write different documents. So each is
+    looked at twice: at once, when most of that is there, and when all of it is. Runs beside the lanes
+    for as long as the worker; `erase` may be called for the same registration again.
     """
     while not stopping.is_set():
         try:
             await _look_again(root, erase)
-        except (PyMongoError, ConcurrentChange) as error:
+        except Exception as error:
+            if not worth_another_try(error):
+                raise
             _log.warning("erasures_not_looked_at", error=repr(error)[:300])
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), LOOK_AGAIN_EVERY_S)
 
 
 async def _look_again(root: _Root, erase: Callable[[Any, str], Awaitable[None]]) -> None:
-    unsettled = root.database[Erasure.COLLECTION].find({"settled": False}, {"_id": 1})
-    for document in await unsettled.to_list(None):
-        id = document["_id"]
+    long_ago = (now() - SETTLED_AFTER).isoformat(timespec="seconds").removesuffix("+00:00")
+    due = {"settled": False, "$or": [{"looked": False}, {"at": {"$lt": long_ago}}]}
+    found = await root.database[Erasure.COLLECTION].find(due, {"_id": 1}).limit(_AT_ONCE).to_list(None)
+    for document in found:
 
-        async def again(uow: Any, id: str = id) -> None:
+        async def again(uow: Any, id: str = document["_id"]) -> None:
             await erase(uow, id)
-            erasure = await uow.find(Erasure, id)
-            if erasure is not None and now() - erasure.at > SETTLED_AFTER:
-                erasure.settle()
+            if (erasure := await uow.find(Erasure, id)) is not None:
+                erasure.look_again(uow.now)
 
-        await root.transactions.run(again)
+        try:
+            await root.transactions.run(again)
+        except Exception as error:
+            if worth_another_try(error):
+                raise
+            # One that fails must not keep the others from being looked at.
+            _log.error("erasure_failed", registration=document["_id"], exc_info=error)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.common import ERASED
 from shared.contracts.examples import golden_examples
 from shared.contracts.matching import Fit, FitsFound, MatchCancelled
-from shared.erasure import without_data_of
-from tests.builders import a_cancelled_match, a_host_party, a_party, a_stay, an_approved_match
+from shared.erasure import SETTLED_AFTER, Erasure, without_data_of, without_words
+from tests.builders import A_MOMENT, a_cancelled_match, a_host_party, a_party, a_stay, an_approved_match
 
 VISITOR = a_party("v")
 HOST = a_host_party("h")
@@ -56,3 +58,16 @@ def test_every_event_there_is_can_be_told_without_any_of_its_parties() -> None:
             if party := example["data"].get(key):
                 assert party["organisation"] == ERASED or party["organisation"] not in told, name
         model.model_validate_json(told)
+
+
+def test_an_erasure_is_looked_at_twice_and_settled_when_no_transaction_can_still_live() -> None:
+    erasure = Erasure.of("v", A_MOMENT)
+    erasure.look_again(A_MOMENT + timedelta(seconds=2))
+    assert (erasure.looked, erasure.settled) == (True, False)
+    erasure.look_again(A_MOMENT + SETTLED_AFTER)
+    assert erasure.settled
+
+
+def test_a_name_is_blanked_where_it_stands_by_itself_and_not_inside_of_words() -> None:
+    assert without_words("AB knows ABacus; AB.", ["AB"]) == f"{ERASED} knows ABacus; {ERASED}."
+    assert without_words("nothing", []) == "nothing"
