@@ -28,6 +28,7 @@ class Matching:
     transactions: Transactions[MatchingUnitOfWork]
     partnerships: Partnerships
     pool: Pool
+    clock: Clock
     feeding: asyncio.Task[None]
 
     async def close(self) -> None:
@@ -66,10 +67,16 @@ async def bootstrap(
             client,
             store,
             lambda open_store: MatchingUnitOfWork(
-                open_store, partnerships=partnerships, weights=weights, pool=pool, clock=clock
+                open_store,
+                partnerships=partnerships,
+                weights=weights,
+                pool=pool,
+                answers=settings.answers,
+                clock=clock,
             ),
         ),
         partnerships=partnerships,
         pool=pool,
+        clock=clock,
         feeding=feeding,
     )

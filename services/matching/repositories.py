@@ -214,5 +214,7 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([(f"{side}.partnership", 1), ("_id", 1)])
         await matches.create_index([(f"{side}.owner", 1), ("_id", 1)])
         await matches.create_index([(f"{side}.registration_id", 1), ("_id", 1)])
+    for day in ("remind_on", "answer_by"):
+        await matches.create_index([("state", 1), (day, 1)])
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.matching.bootstrap import bootstrap
+from services.matching.chores import do_chores
 from services.matching.handlers import handlers
 from services.matching.settings import MatchingSettings
 from shared.messaging import topics
@@ -15,4 +16,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events("registration")],
+    companions=[do_chores],
 )

@@ -23,9 +23,9 @@ from pydantic import BaseModel
 from pymongo import AsyncMongoClient
 
 import services.notifications.courier
-import services.registration.chores
 import services.registration.feed.builder
 import services.registration.lookalike_search  # noqa: F401  it has one too
+import shared.chores
 import shared.observability  # noqa: F401  it has the others
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports

@@ -1,4 +1,4 @@
-"""Propose, answer, approve, cancel; list and read."""
+"""Propose, answer, take back, approve, cancel; list and read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from services.matching.routes.shown import PartnerView
 from services.matching.use_cases.accept_match import accept_match
 from services.matching.use_cases.approve_match import approve_match
 from services.matching.use_cases.cancel_match import cancel_match
+from services.matching.use_cases.counter_match import counter_match
 from services.matching.use_cases.decline_match import decline_match
 from services.matching.use_cases.propose_match import propose_match
 from services.matching.use_cases.refuse_match import refuse_match
+from services.matching.use_cases.withdraw_match import withdraw_match
 from shared.contracts.common import Window
 from shared.contracts.matching import Reason, Side
 from shared.contracts.vocabulary import MatchState, PartnershipId
@@ -39,12 +41,19 @@ class MatchView(BaseModel):
     host: PartnerView
     stay: Window
     proposed_by: Side | None
+    """Who asked; absent while neither side has taken up what the programme suggested."""
     proposed_at: datetime
     pre_agreed: bool
+    plan_id: str | None
+    """The plan of the programme that suggested it."""
     approvals: list[str]
     """Partnerships that approved so far."""
     awaits: list[str]
-    """Whose word is open: the registration of the organisation that was asked, or partnerships."""
+    """Whose word is open: registrations of the organisations that were asked, or partnerships."""
+    answer_by: date | None
+    """The last day for that word; a proposal expires after it, a match both agreed to does not."""
+    reminder_on: date | None
+    """When those are reminded; absent once that is done, or where there is no time for it."""
     score: float
     reasons: list[Reason]
     weights: str
@@ -64,8 +73,11 @@ class MatchView(BaseModel):
             proposed_by=match.proposed_by,
             proposed_at=match.proposed_at,
             pre_agreed=match.pre_agreed,
+            plan_id=match.plan_id,
             approvals=match.approvals,
             awaits=match.awaits,
+            answer_by=match.answer_by if match.awaits else None,
+            reminder_on=match.remind_on if match.awaits else None,
             score=match.score,
             reasons=match.reasons,
             weights=match.weights,
@@ -91,6 +103,14 @@ class Proposal(_Sent):
     host_registration_id: Annotated[str, Field(min_length=1, max_length=200)]
     first_day: date
     last_day: date
+
+
+class OtherDays(_Sent):
+    """The days the stay should have instead, both included, and why, which the other side reads."""
+
+    first_day: date
+    last_day: date
+    reason: Annotated[str, Field(max_length=1000)] = ""
 
 
 class Remark(_Sent):
@@ -121,7 +141,10 @@ async def _step(
 async def propose(
     proposal: Proposal, caller: Authenticated, matching: Root, request: Request, response: Response
 ) -> MatchView:
-    """Ask the other organisation; for a participant of either. At most five open ones a visitor."""
+    """Ask the other organisation; for a participant of either. At most five open ones a visitor.
+
+    What is not answered by `answer_by` expires; who was asked is reminded before.
+    """
     stay = Window(first_day=proposal.first_day, last_day=proposal.last_day)
     match = await _step(
         matching,
@@ -174,12 +197,55 @@ async def read(id: str, caller: Authenticated, matching: Root) -> MatchView:
 @router.post(
     "/matches/{id}/accept",
     summary="Accept a proposal",
-    response_description="The match, agreed.",
+    response_description="The match, agreed; or, if the programme suggested it, proposed by this side.",
     responses=problem_responses(401, 403, 404, 409),
 )
 async def accept(id: str, caller: Authenticated, matching: Root, request: Request) -> MatchView:
-    """Say yes for the organisation that was asked; the partnerships decide next."""
+    """Say yes for an organisation that was asked; the partnerships decide next.
+
+    Of what the programme suggested, both organisations are asked: with the first yes it is that
+    side's proposal, with the other's it is agreed.
+    """
     return await _step(matching, request, lambda uow: accept_match(uow, id, by=caller))
+
+
+@router.post(
+    "/matches/{id}/counter",
+    summary="Propose other days",
+    response_description="The match with the new days, waiting for the other side.",
+    responses=problem_responses(401, 403, 404, 409, 422),
+)
+async def counter(
+    id: str, days: OtherDays, caller: Authenticated, matching: Root, request: Request
+) -> MatchView:
+    """Say yes to the partner and no to the days, for the organisation that was asked.
+
+    The match stays proposed, with these days; now the other organisation answers, and may name others
+    in its turn. The rules for the days are those of a proposal.
+    """
+    stay = Window(first_day=days.first_day, last_day=days.last_day)
+    return await _step(
+        matching, request, lambda uow: counter_match(uow, id, stay, by=caller, reason=days.reason)
+    )
+
+
+@router.post(
+    "/matches/{id}/withdraw",
+    summary="Withdraw a proposal",
+    response_description="The match, withdrawn.",
+    responses=problem_responses(401, 403, 404, 409, 422),
+)
+async def withdraw(
+    id: str,
+    caller: Authenticated,
+    matching: Root,
+    request: Request,
+    remark: Annotated[Remark, Body(default_factory=Remark)],
+) -> MatchView:
+    """Take the proposal back before it is answered; for the organisation that made it."""
+    return await _step(
+        matching, request, lambda uow: withdraw_match(uow, id, by=caller, reason=remark.reason)
+    )
 
 
 @router.post(

@@ -142,3 +142,41 @@ async def test_an_unknown_match_is_not_found(api: Client) -> None:
     for path in ("/matches/none", "/visitors/none/suggestions"):
         assert (await api.get(path)).status_code == 404
     assert (await api.post("/matches/none/approve")).status_code == 404
+
+
+async def test_the_days_are_countered_and_a_proposal_is_withdrawn(api: Client) -> None:
+    proposed = await api.post("/matches", json=PROPOSAL)
+    address, body = proposed.headers["location"], proposed.json()
+    assert (body["awaits"], body["answer_by"], body["reminder_on"]) == (["host"], "2023-01-30", "2023-01-26")
+    other_days = {"first_day": "2023-02-20", "last_day": "2023-02-23", "reason": "We travel."}
+
+    own = await api.post(f"{address}/counter", json=other_days)
+    assert (own.status_code, own.json()["title"]) == (403, "Not allowed")
+    api.caller = participant_of("host")
+    same = await api.post(f"{address}/counter", json={k: PROPOSAL[k] for k in ("first_day", "last_day")})
+    assert same.json()["type"].endswith("/same-stay")
+    countered = (await api.post(f"{address}/counter", json=other_days)).json()
+    assert (countered["state"], countered["awaits"], countered["proposed_by"]) == (
+        "proposed",
+        ["visitor"],
+        "host",
+    )
+    assert countered["stay"] == {"first_day": "2023-02-20", "last_day": "2023-02-23"}
+
+    withdrawn = (await api.post(f"{address}/withdraw", json={"reason": "No time."})).json()
+    assert (withdrawn["state"], withdrawn["ended_because"]) == ("withdrawn", "No time.")
+    assert (withdrawn["awaits"], withdrawn["answer_by"]) == ([], None)
+    api.caller = participant_of("visitor")
+    late = await api.post(f"{address}/accept")
+    assert late.status_code == 409
+    assert late.json()["detail"] == "The match is withdrawn; only one that is proposed can be accepted."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"first_day": "2023-02-20"}, {"first_day": "soon", "last_day": "2023-02-23"}, {**PROPOSAL}],
+)
+async def test_malformed_days_are_told_where(api: Client, body: Any) -> None:
+    address = (await api.post("/matches", json=PROPOSAL)).headers["location"]
+    answer = await api.post(f"{address}/counter", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

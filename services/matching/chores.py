@@ -1,0 +1,44 @@
+"""What the matching service has to do because nothing happened, and how often it looks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from services.matching.bootstrap import Matching
+from services.matching.domain.match import OPEN, Match
+from services.matching.use_cases.chase_answers import chase_answers
+from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of
+from shared.contracts.vocabulary import MatchState
+from shared.storage.driver import Document
+
+
+def overdue(today: date) -> Document:
+    """The open matches that may be due to be reminded of, or to expire."""
+    to_remind = {"state": {"$in": sorted(OPEN)}, "remind_on": {"$lte": str(today)}}
+    over = {"state": MatchState.PROPOSED, "answer_by": {"$lt": str(today)}}
+    without_a_day = {"state": {"$in": sorted(OPEN)}, "answer_by": None}
+    return {"$or": [to_remind, over, without_a_day]}
+
+
+async def _chase_answers(round: Round[Matching]) -> None:
+    async def find(matching: Matching, at: datetime) -> list[str]:
+        return await ids_of(matching.database[Match.COLLECTION], overdue(at.date()))
+
+    await round.for_all(find, chase_answers)
+
+
+CHORES: Final[list[Chore[Matching]]] = [Chore("answers", timedelta(minutes=1), _chase_answers)]
+
+
+async def do_chores(
+    matching: Matching,
+    stopping: asyncio.Event,
+    *,
+    chores: Sequence[Chore[Matching]] = CHORES,
+    look_every_s: float = LOOK_EVERY_S,
+) -> None:
+    """The worker's companion: do each chore when its time has come."""
+    await go_round(matching, stopping, chores, look_every_s=look_every_s)
