@@ -31,6 +31,8 @@ from shared.security import Caller
 from shared.storage.store import OUTBOX
 from tests.builders import a_submission
 from tests.fakes import MemoryTransactions
+from tests.unit.registration.client import Client
+from tests.unit.registration.pdfs import a_pdf
 from tests.unit.registration.service import (
     A_PARTICIPANT,
     A_PORTAL,
@@ -290,3 +292,23 @@ async def test_nobody_else_is_told_whether_anything_is_held(caller: Caller) -> N
     registration = await submitted(store)
     with pytest.raises(NotFound, match="or nothing you may see"):
         await store.read(lambda uow: tell_what_is_held(uow, registration.id, by=caller))
+
+
+# ── over HTTP ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_it_is_erased_over_http_with_its_cv_once_and_with_a_reason(api: Client) -> None:
+    id = (await api.post("/registrations", json=GIVEN)).json()["id"]
+    (await api.put(f"/registrations/{id}/cv", content=a_pdf())).raise_for_status()
+    assert (await api.post(f"/registrations/{id}/erase", json={"reason": " "})).status_code == 422
+    assert (await api.get(f"/registrations/{id}/cv")).status_code == 200
+
+    erased = await api.post(f"/registrations/{id}/erase", json={"reason": "We close down."})
+    assert erased.status_code == 200
+    assert erased.json()["party"]["organisation"] == "(erased)"
+    assert [word for word in GIVEN_AWAY if word in erased.text] == []
+    assert not api.files.stored
+
+    api.caller = WOOLCLUB_STAFF
+    again = await api.post(f"/registrations/{id}/erase", json={"reason": "Again."})
+    assert (again.status_code, again.json()["type"].rpartition("/")[2]) == (409, "erased")
