@@ -49,6 +49,8 @@ app.add_typer(topics, name="topics")
 app.add_typer(dead_letters, name="dead-letters")
 privacy = typer.Typer(help="What is held about an organisation: gather it, erase it.", no_args_is_help=True)
 app.add_typer(privacy, name="privacy")
+commitment = typer.Typer(help="The Commitment to Quality of a match, as a file.", no_args_is_help=True)
+app.add_typer(commitment, name="commitment")
 app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
 
@@ -444,6 +446,35 @@ def privacy_erase(
     from ops.commands.privacy import erase
 
     erase(state, id, reason=reason, given=api or [], token=token)
+
+
+@commitment.command("verify")
+def commitment_verify(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="The PDF, or the JSON that is attached to it; - is stdin."),
+    ],
+    record: Annotated[
+        bool, typer.Option("--record", help="Compare with the record of the platform running here, too.")
+    ] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Compare with the record of this matching API, too."),
+    ] = None,
+    token: GivenToken = None,
+    as_json: Json = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Say what holds of a Commitment to Quality and what does not; needs no platform.
+
+    Looks at the content's SHA-256, the chain of signatures, whether all four have signed, and whether the
+    pages show exactly that. Exit code 0 when all of it holds, else 1. Whoever writes a whole new document
+    can make one that holds: only the record tells it from the one that was signed.
+    """
+    from ops.commands.commitment import verify
+
+    if not verify(file, state=state, record=record, api=api, token=token, as_json=as_json):
+        raise typer.Exit(1)
 
 
 def _names(services: list[Service] | None) -> list[str]:

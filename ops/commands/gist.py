@@ -16,6 +16,10 @@ from shared.contracts.funding import (
     GrantReserved,
 )
 from shared.contracts.matching import (
+    CommitmentCompleted,
+    CommitmentDrawnUp,
+    CommitmentSigned,
+    CommitmentVoided,
     FitsFound,
     MatchApproved,
     MatchCancelled,
@@ -152,6 +156,16 @@ def _how_it_went(event: MatchEvent) -> str:
             return f", still {event.state}, reminded to answer by {event.answer_by}"
         case MatchExpired():
             return f", expired without a word of the {' and the '.join(event.unanswered_by)}"
+        case CommitmentDrawnUp():
+            return ", commitment drawn up"
+        case CommitmentSigned():
+            missing = f"missing: {', '.join(event.missing)}" if event.missing else "none is missing"
+            return f", signed as {event.signed_as} for {event.signed_for}, {missing}"
+        case CommitmentVoided():
+            voided = f"signatures of {', '.join(event.voided)} void" if event.voided else "unsigned"
+            return f", commitment {'void' if event.final else 'changed'}, {voided}: {event.reason}"
+        case CommitmentCompleted():
+            return f", commitment signed by all four, SHA-256 {event.document_sha256[:12]}…"
         case _:
             return ""
 

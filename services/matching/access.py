@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from services.matching.domain.commitment import Commitment
 from services.matching.domain.match import Match
-from shared.contracts.matching import Side
+from services.matching.domain.words import listed
+from shared.contracts.matching import Side, SigningRole
 from shared.errors import Forbidden
-from shared.security import Caller
+from shared.security import Caller, CallerRole
 
 
 def side_of(caller: Caller, match: Match) -> Side:
@@ -28,3 +30,41 @@ def require_party_to(caller: Caller, match: Match) -> None:
     """Raises `Forbidden` unless the caller is one of the two organisations or staff of their partnerships."""
     if not caller.is_staff_of(*match.partnerships):
         side_of(caller, match)
+
+
+def signs_as(caller: Caller, commitment: Commitment) -> list[SigningRole]:
+    """The roles in which the caller signs now; two for a partnership that manages both sides."""
+    match caller.role:
+        case CallerRole.PARTICIPANT:
+            mine: tuple[SigningRole, ...] = ("HO", "VO")
+            return [role for role in mine if commitment.signer(role) == caller.organisation]
+        case CallerRole.STAFF:
+            ours: tuple[SigningRole, ...] = ("HOP", "VOP")
+            return [role for role in ours if commitment.signer(role) == caller.partnership]
+        case _:
+            return []
+
+
+def require_signs(caller: Caller, commitment: Commitment) -> list[SigningRole]:
+    """The roles in which the caller signs; raises `Forbidden` with the reason for anyone else."""
+    if roles := signs_as(caller, commitment):
+        return roles
+    content = commitment.content
+    match caller.role:
+        case CallerRole.PARTICIPANT:
+            parties = listed([content.visitor.organisation, content.host.organisation])
+            raise Forbidden(
+                "Your organisation is not, or no longer, one of the two of this exchange. "
+                f"{parties} sign for themselves."
+            )
+        case CallerRole.STAFF:
+            parties = listed(dict.fromkeys([content.visitor.partnership, content.host.partnership]))
+            raise Forbidden(
+                f"Your partnership, {caller.partnership}, has neither side of this exchange, or no longer. "
+                f"Staff of {parties} sign."
+            )
+        case _:
+            raise Forbidden(
+                "The support office and auditors read commitments; the two organisations and their "
+                "partnerships write and sign them."
+            )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from services.matching.access import signs_as
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.case import Case
+from services.matching.domain.commitment import Commitment, commitment_id
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
 from services.matching.domain.match import Match, match_id
@@ -16,7 +18,7 @@ from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import Ecosystem, MatchState
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
 from shared.storage.driver import Database, Document
@@ -117,6 +119,27 @@ class Matches(Repository[Match]):
         )
 
 
+class Commitments(Repository[Commitment]):
+    """The Commitments to Quality of all matches that were ever approved."""
+
+    model = Commitment
+
+    async def of(self, *match_ids: str) -> list[Commitment]:
+        """Those of these matches, in their order; a match that was never approved has none."""
+        return await self.get_all(commitment_id(id) for id in match_ids)
+
+    async def get_visible_to(self, caller: Caller, match_id: str) -> Commitment:
+        """The match's commitment; raises `NotFound` also when the caller may not see it."""
+        commitments, match = await asyncio.gather(self.of(match_id), self._uow.find(Match, match_id))
+        if match is not None and (_sees(caller, match) or any(signs_as(caller, c) for c in commitments)):
+            for commitment in commitments:
+                return commitment
+            raise NotFound(
+                f"Match {match_id} has no commitment: it is drawn up with the last approval of a match."
+            )
+        raise NotFound(f"There is no match {match_id}, or none you may see.")
+
+
 def _either(field: str, wanted: str | None) -> Document:
     return {"$or": [{f"visitor.{field}": wanted}, {f"host.{field}": wanted}]}
 
@@ -164,19 +187,20 @@ class MatchingUnitOfWork(UnitOfWork):
         self.candidates = Candidates(self)
         self.claims = VisitClaims(self)
         self.matches = Matches(self)
+        self.commitments = Commitments(self)
 
     async def case_of(self, match: Match) -> Case:
-        """The match with both candidates and the visitor's claims, ready for a step."""
-        visitor, host = await asyncio.gather(
+        """The match with both candidates, the visitor's claims and the commitment, ready for a step."""
+        approved = match.state is MatchState.APPROVED
+        visitor, host, commitments = await asyncio.gather(
             self.candidates.get(match.visitor.registration_id),
             self.candidates.get(match.host.registration_id),
         )
         # An approved match holds the claims it was approved with, whatever the registration says now.
-        approved = match.state is MatchState.APPROVED
         if approved and match.visitor.organisation == ERASED:
-            return Case(match, visitor, host, await self.claims.used_by(match.id))
+            return Case(match, visitor, host, await self.claims.used_by(match.id), commitment)
         party = match.visitor if approved or visitor.party is None else visitor.party
-        return Case(match, visitor, host, await self.claims.of(party))
+        return Case(match, visitor, host, await self.claims.of(party), commitment)
 
     async def rivals_of(self, match_id: str, visitor: Candidate) -> list[Case]:
         """The visitor's other open matches, to be ended; does not wait once all of them are loaded."""
@@ -218,3 +242,6 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([("state", 1), (day, 1)])
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
+            self.commitments.of(*([match.id] if approved else [])),
+        commitment = next(iter(commitments), None)
+    def partnership_name(self, id: str | None) -> str:

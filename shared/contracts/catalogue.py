@@ -59,6 +59,10 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         matching.MatchWithdrawn,
         matching.MatchReminded,
         matching.MatchExpired,
+        matching.CommitmentDrawnUp,
+        matching.CommitmentSigned,
+        matching.CommitmentVoided,
+        matching.CommitmentCompleted,
     ),
     "funding": (
         funding.GrantReserved,

@@ -1,4 +1,4 @@
-"""Matching's contracts: best fits and the life of a match."""
+"""Matching's contracts: best fits, the life of a match, and the Commitment to Quality it is signed on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.contracts.vocabulary import MatchState
 
 Side = Literal["visitor", "host"]
 
+SigningRole = Literal["HO", "HOP", "VO", "VOP"]
 """Host organisation, host's partnership, visiting organisation, visitor's partnership."""
 
 
@@ -150,6 +151,74 @@ class MatchCancelled(MatchEvent):
     """In plain words."""
     was_approved: bool
     """Both partnerships had approved it, so its lump sum ends too."""
+
+
+class CommitmentEvent(MatchEvent):
+    """What every event of a Commitment to Quality carries: the paper an approved match is signed on."""
+
+    commitment_id: str
+    """The id of the commitment; a match has one."""
+    missing: list[SigningRole] = Field(default_factory=list)
+    """Whose signature is missing: HO host organisation, HOP its partnership, VO visiting organisation,
+    VOP its partnership."""
+
+
+class CommitmentDrawnUp(CommitmentEvent):
+    """A match was approved, and a draft of its commitment awaits goals, agenda and four signatures."""
+
+    TYPE = EventType.COMMITMENT_DRAWN_UP
+
+
+class SignatureGiven(Contract):
+    """Who signed, and when."""
+
+    role: SigningRole
+    """In which role."""
+    signed_for: str
+    """The organisation or partnership, as the document names it."""
+    at: datetime
+    """When, in UTC."""
+
+
+class CommitmentSigned(CommitmentEvent):
+    """One of the four signed; the last signature is told by `cxc.commitment.completed.v1` as well."""
+
+    TYPE = EventType.COMMITMENT_SIGNED
+
+    signed_as: SigningRole
+    """The role in which it was signed."""
+    signed_for: str
+    """The organisation or partnership it was signed for, as the document names it."""
+    signed_at: datetime
+    """When, in UTC."""
+    document_sha256: str
+    """The document that was signed: the SHA-256 of its content, in hexadecimal."""
+
+
+class CommitmentVoided(CommitmentEvent):
+    """Signatures do not hold any more: the content was changed, or the match has ended."""
+
+    TYPE = EventType.COMMITMENT_VOIDED
+
+    reason: str
+    """In plain words."""
+    voided: list[SigningRole]
+    """Whose signatures they were; empty where nobody had signed."""
+    was_complete: bool
+    """All four had signed: what rests on that is open again."""
+    final: bool
+    """There is nothing to sign any more; else it is to be signed anew."""
+
+
+class CommitmentCompleted(CommitmentEvent):
+    """All four have signed the same document."""
+
+    TYPE = EventType.COMMITMENT_COMPLETED
+
+    document_sha256: str
+    """The document they signed: the SHA-256 of its content, in hexadecimal."""
+    signatures: list[SignatureGiven]
+    """In the order they were given."""
 
 
 class MatchSuggested(MatchEvent):

@@ -12,6 +12,7 @@ from typing import Self
 
 from services.matching.domain import fit as fits
 from services.matching.domain.candidate import Candidate
+from services.matching.domain.commitment import Commitment
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.errors import PartnersDoNotFit
 from services.matching.domain.fit import Prospect
@@ -28,12 +29,13 @@ from shared.errors import RuleBroken
 
 @dataclass
 class Case:
-    """A match, its visitor and host, and the claims on the visitor's one visit."""
+    """A match, its visitor and host, the claims on the visitor's one visit, and the commitment, if any."""
 
     match: Match
     visitor: Candidate
     host: Candidate
     claims: list[VisitClaim]
+    commitment: Commitment | None = None
 
     @classmethod
     def propose(
@@ -205,6 +207,8 @@ class Case:
         self.match.cancel(reason)
         for claim in self.claims:
             claim.give_back(self.match.id)
+        if self.commitment is not None:
+            self.commitment.void(reason)
         self._release()
 
     def end_for_leaver(self, side: Side, reason: str, today: date) -> None:

@@ -73,3 +73,38 @@ class AlreadyApproved(RuleBroken):
 
     code = "already-approved"
     title = "Approved already"
+
+
+class CommitmentChanged(RuleBroken):
+    """The commitment is not what the caller saw any more."""
+
+    code = "commitment-changed"
+    title = "The commitment was changed"
+
+
+class CommitmentVoid(RuleBroken):
+    """The exchange has ended, and its commitment with it."""
+
+    code = "commitment-void"
+    title = "The commitment is void"
+
+
+class CommitmentKept(RuleBroken):
+    """All four have signed and the stay is over: the commitment is a record."""
+
+    code = "commitment-kept"
+    title = "The commitment can no longer be changed"
+
+
+class CommitmentNotReady(RuleBroken):
+    """The commitment does not say yet what there is to sign."""
+
+    code = "commitment-not-ready"
+    title = "The commitment is not ready to be signed"
+
+
+class AlreadySigned(RuleBroken):
+    """Whoever the caller signs for has signed this content."""
+
+    code = "already-signed"
+    title = "Signed already"

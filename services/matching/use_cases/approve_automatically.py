@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from services.matching.domain.case import Case
 from services.matching.repositories import MatchingUnitOfWork
+from services.matching.use_cases.draw_up_commitment import draw_up_commitment
 from shared.contracts.vocabulary import MatchState
 
 
@@ -22,3 +23,4 @@ def approve_automatically(uow: MatchingUnitOfWork, case: Case, rivals: Sequence[
     if match.state is MatchState.APPROVED:
         uow.pool.claim(claim.id for claim in case.claims)
         uow.pool.put(uow.prospect(case.host))
+        draw_up_commitment(uow, case)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from services.matching.access import partnership_of
 from services.matching.domain.match import Match
 from services.matching.repositories import MatchingUnitOfWork
+from services.matching.use_cases.draw_up_commitment import draw_up_commitment
+from shared.contracts.vocabulary import MatchState
 from shared.security import Caller
 
 
@@ -19,4 +21,6 @@ async def approve_match(uow: MatchingUnitOfWork, match_id: str, *, by: Caller) -
     partnership = partnership_of(by, match)
     case = await uow.case_of(match)
     case.approve(partnership, await uow.rivals_of(match_id, case.visitor))
+    if match.state is MatchState.APPROVED:
+        draw_up_commitment(uow, case)
     return match

@@ -11,7 +11,8 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     """Let go of the data; whoever was never heard of is remembered, so that older news brings none in.
 
     It has left the pool before, unless that event was set aside: what is still open ends now. A claim
-    on its one visit stays while a match uses it, and goes where none does.
+    on its one visit stays while a match uses it, and goes where none does. A commitment that all four
+    have signed stays as it was signed.
     """
     candidate = await uow.candidates.named(party.registration_id)
     if not candidate.is_news(version):
@@ -22,10 +23,13 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     matches = await uow.matches.naming(candidate.id)
     parties = [match.visitor for match in matches if match.visitor.registration_id == candidate.id]
     claims = await uow.claims.unused_by([*parties, *([candidate.party] if candidate.party else [])])
+    commitments = await uow.commitments.of(*(match.id for match in matches))
 
     uow.pool.remove(candidate.id)
     for claim in claims:
         uow.claims.remove(claim)
     for match in matches:
         match.erase(candidate.id)
+    for commitment in commitments:
+        commitment.erase(candidate.id)
     candidate.erase(party, version=version)

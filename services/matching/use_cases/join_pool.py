@@ -6,6 +6,7 @@ from typing import Final
 
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.introduce_partners import introduce_partners
+from services.matching.use_cases.renew_commitments import renew_commitments
 from shared.contracts.common import Party
 from shared.contracts.matching import Side
 from shared.contracts.registration import Profile
@@ -31,6 +32,7 @@ async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, 
         best = uow.pool.best(prospect, side, limit=BEST_FITS, without=candidate.partners)
         candidate.found(side, *best)
 
+    await renew_commitments(uow, candidate)
     named = [partner.registration_id for partner in profile.pre_agreed]
     for partner_id in dict.fromkeys([*named, *candidate.named_by]):
         await introduce_partners(uow, candidate.id, partner_id)

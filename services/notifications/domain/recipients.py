@@ -11,6 +11,8 @@ from shared.contracts.common import Party
 from shared.contracts.envelope import Event
 from shared.contracts.funding import GrantEvent
 from shared.contracts.matching import (
+    CommitmentEvent,
+    CommitmentVoided,
     FitsFound,
     MatchCountered,
     MatchDeclined,
@@ -19,6 +21,7 @@ from shared.contracts.matching import (
     MatchProposed,
     MatchReminded,
     MatchWithdrawn,
+    SigningRole,
 )
 
 Role = Literal["participant", "visitor", "host", "staff"]
@@ -177,7 +180,26 @@ def _other_side(event: Event) -> Role:
 
 
 def _awaited(event: Event) -> list[str]:
-    return event.awaits if isinstance(event, MatchReminded) else []
+    match event:
+        case MatchReminded():
+            return event.awaits
+        case CommitmentVoided():
+            return _signers(event, event.voided)
+        case CommitmentEvent():
+            return _signers(event, event.missing)
+        case _:
+            return []
+
+
+def _signers(event: CommitmentEvent, roles: Sequence[SigningRole]) -> list[str]:
+    visitors, hosts = event.visitor.partnership, event.host.partnership
+    signers: dict[SigningRole, str | None] = {
+        "HO": event.host.registration_id,
+        "HOP": hosts or visitors,
+        "VO": event.visitor.registration_id,
+        "VOP": visitors or hosts,
+    }
+    return [signer for role in roles if (signer := signers[role])]
 
 
 def _organisation(event: Event, role: Role, desks: Mapping[str, Desk]) -> Iterator[Recipient]:

@@ -33,9 +33,9 @@ class Audience(StrEnum):
     OTHER_STAFF = "other_staff"
     """Staff of the partnership whose word is still open."""
     AWAITED = "awaited"
-    """Of the organisations of a match, those whose word is open."""
+    """Of the organisations of a match, those whose word or signature is open."""
     AWAITED_STAFF = "awaited_staff"
-    """Staff of the partnerships whose word is open."""
+    """Staff of the partnerships whose word or signature is open."""
 
 
 AUTO_ACCEPT = "auto_accept"
@@ -88,7 +88,7 @@ class RuleTable(BaseModel):
 
     version: str
     links: dict[str, Link]
-    """By the second part of the event type: registration, fits, match, grant."""
+    """By the second part of the event type: registration, fits, match, commitment, grant."""
     events: dict[str, list[Rule]]
     nobody: dict[str, str]
 

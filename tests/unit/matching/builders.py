@@ -17,6 +17,7 @@ from services.matching.weights_on_file import weights_in
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.envelope import CloudEvent, Event
+from shared.contracts.matching import CommitmentEvent, MatchEvent
 from shared.contracts.registration import (
     Availability,
     PreAgreed,
@@ -240,7 +241,11 @@ class Service:
 
     def names(self) -> list[str]:
         """The names of the events about matches, in order."""
-        return [name for event in self.published() if (name := type(event).__name__) != "FitsFound"]
+        return [
+            type(event).__name__
+            for event in self.published()
+            if isinstance(event, MatchEvent) and not isinstance(event, CommitmentEvent)
+        ]
 
 
 def accepted(party: Party, profile: Profile, sequence: int = 2) -> CloudEvent:

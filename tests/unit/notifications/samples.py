@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,10 @@ from shared.contracts.funding import (
     GrantReserved,
 )
 from shared.contracts.matching import (
+    CommitmentCompleted,
+    CommitmentDrawnUp,
+    CommitmentSigned,
+    CommitmentVoided,
     Fit,
     FitsFound,
     MatchAgreed,
@@ -35,6 +39,7 @@ from shared.contracts.matching import (
     MatchSuggested,
     MatchWithdrawn,
     Reason,
+    SigningRole,
 )
 from shared.contracts.registration import (
     Availability,
@@ -185,6 +190,34 @@ def a_match(model: Any, **changes: Any) -> Any:
     return model(**{**_MATCH, **changes})
 
 
+def a_commitment(model: Any, **changes: Any) -> Any:
+    """An event of the match's commitment, signed by the visitor so far."""
+    at, sha256 = datetime(2023, 1, 25, 9, 12, 7, tzinfo=UTC), "5a" * 32
+    roles: list[SigningRole] = ["HO", "HOP", "VO", "VOP"]
+    of_model: dict[Any, dict[str, Any]] = {
+        CommitmentDrawnUp: {"missing": roles},
+        CommitmentSigned: {
+            "missing": ["HO", "HOP", "VOP"],
+            "signed_as": "VO",
+            "signed_for": VISITOR.organisation,
+            "signed_at": at,
+            "document_sha256": sha256,
+        },
+        CommitmentVoided: {
+            "missing": roles,
+            "reason": f"{HOST.organisation} changed the content.",
+            "voided": ["VO"],
+            "was_complete": False,
+            "final": False,
+        },
+        CommitmentCompleted: {
+            "document_sha256": sha256,
+            "signatures": [{"role": role, "signed_for": "SampleTex", "at": at} for role in roles],
+        },
+    }
+    return a_match(model, **{"commitment_id": "c-1", **of_model[model], **changes})
+
+
 def a_suggestion(**changes: Any) -> Any:
     """The match, as a plan suggests it to both."""
     reason = Reason(component="topics", points=40, sentence="It offers the hemp fibre you look for.")
@@ -242,6 +275,12 @@ def every_event() -> list[Event]:
         a_match(MatchProposed, proposed_by="visitor"),
         a_match(MatchProposed, proposed_by="host"),
         a_match(MatchProposed, proposed_by="host", answer_by=ANSWER_BY),
+        a_commitment(CommitmentDrawnUp),
+        a_commitment(CommitmentSigned),
+        a_commitment(CommitmentSigned, missing=[]),
+        a_commitment(CommitmentVoided),
+        a_commitment(CommitmentVoided, final=True, missing=[]),
+        a_commitment(CommitmentCompleted),
         a_suggestion(),
         a_suggestion(reasons=[]),
         a_counter_proposal("visitor", reason="We travel that week."),

@@ -14,6 +14,10 @@ from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import Event
 from shared.contracts.funding import GrantAwaitingBudget, GrantCancelled, GrantNeedsReview, GrantRefused
 from shared.contracts.matching import (
+    CommitmentCompleted,
+    CommitmentDrawnUp,
+    CommitmentSigned,
+    CommitmentVoided,
     MatchAgreed,
     MatchApproved,
     MatchCancelled,
@@ -113,6 +117,14 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
         {V, H},
         {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX},
     ),
+    (samples.a_commitment(CommitmentDrawnUp), set(), {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_commitment(CommitmentSigned), {H, VS, HS, HS2}, {H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_commitment(CommitmentSigned, missing=["VOP"]), {VS}, {VS_INBOX}),
+    (samples.a_commitment(CommitmentSigned, missing=[]), set(), set()),
+    (samples.a_commitment(CommitmentVoided), {V}, {V_INBOX}),
+    (samples.a_commitment(CommitmentVoided, voided=["HO", "HOP"]), {H, HS, HS2}, {H_INBOX, HS_INBOX}),
+    (samples.a_commitment(CommitmentVoided, final=True), set(), set()),
+    (samples.a_commitment(CommitmentCompleted), {V, H}, {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
     (samples.a_reserved_grant(), {V}, {V_INBOX, VS_INBOX}),
 ]
 
