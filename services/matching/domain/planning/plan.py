@@ -70,6 +70,19 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What a visit and a place are worth to the plan, in hundredths; an exchange is worth `exchange` itself.
+
+    A place's price is what the plan would gain by one more there; a visitor's, what it would lose
+    without that visitor. Those not named are worth nothing.
+    """
+
+    exchange: int
+    visitors: dict[str, int]
+    places: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A plan for the whole pool, with its proof."""
 
@@ -82,6 +95,8 @@ class Plan:
     proof: Proof
     keep: int
     """Hundredths of points a kept proposal counted beyond its score."""
+    prices: Prices | None = None
+    """What the optimum rests on; None where limits bind, which have no such simple proof."""
 
     @property
     def score(self) -> int:

@@ -1,0 +1,322 @@
+"""The plan within caps and budgets: no flow any more, so that it is bounded and searched.
+
+What a pair takes of each limit gets a price. For any prices the best flow, with what the limits are
+worth, bounds what any plan within the limits can reach; the search lowers that bound by cutting planes.
+The flows it meets on its way are repaired until they keep within the limits, and the best of them is
+improved by a solver of integer programs. A pool with few possible pairs goes to that solver whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from ortools.linear_solver import pywraplp
+from ortools.sat.python import cp_model
+
+from services.matching.domain.planning.flow import best_flow, least_prices
+from services.matching.domain.planning.limits import Limit
+from services.matching.domain.planning.optimum import Optimum, Pairs, Pool
+from services.matching.domain.planning.scores import IMPOSSIBLE
+
+Array = NDArray[Any]
+Step = Callable[[str, float, int], None]
+
+_FEW: Final = 4_000
+"""Possible pairs that are solved whole."""
+
+_IMPROVED: Final = 15_000
+"""Pairs among which a plan for many is improved."""
+
+_EFFORT: Final = 30.0
+"""The solver's own measure of work, about seconds; unlike those the same on every machine."""
+
+_FINE: Final = 16
+"""Prices are fractions; weights are made so many times as fine before they are rounded."""
+
+_ADDED: Final = 10
+_CUTS: Final = 25
+_CLOSE: Final = 1e-5
+_ROUNDS: Final = 3
+_ONE: Final = 1_000
+"""What an exchange weighs where they are only counted."""
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A choice of pairs within the limits, and what no other can exceed."""
+
+    pairs: Pairs
+    used: Array
+    most: int
+    """No choice within the limits has more pairs."""
+    best_value: int
+    """No choice of as many pairs is worth more."""
+
+
+def keeps_within(pairs: Pairs, used: Array, limits: Sequence[Limit]) -> bool:
+    """Whether the choice takes no more of any limit than there is."""
+    return all(
+        int(limit.taken(pairs.visitors[used], pairs.hosts[used]).sum()) <= limit.at_most for limit in limits
+    )
+
+
+def limited(pool: Pool, limits: Sequence[Limit], first: Optimum, step: Step) -> Limited:
+    """As many pairs as possible within the limits, then the highest value, with proven bounds.
+
+    `first` is the optimum without the limits.
+    """
+    few = _all_pairs(pool)
+    if few is not None:
+        used, most, best_value = _solved(pool, few, limits, np.zeros(len(few), np.bool_))
+        return Limited(few, used, most, best_value)
+    search = _Search(pool, limits, first.pairs.only(first.pairs.exact), step)
+    most = min(int(first.used.sum()), search.bound_count())
+    best_value = search.bound_value(most)
+    search.improve()
+    if (count := int(search.best.sum())) < most:
+        # Fewer than the bound: what those can be worth is a question of its own.
+        best_value = search.bound_value(count)
+    return Limited(search.pairs, search.best, most, best_value)
+
+
+def _all_pairs(pool: Pool) -> Pairs | None:
+    """All possible pairs with exact scores, None when they are many."""
+    visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    total = 0
+    for start, block in pool.table.blocks():
+        rows, columns = np.nonzero(block != IMPOSSIBLE)
+        total += len(rows)
+        if total > _FEW:
+            return None
+        visitors.append(rows + start)
+        hosts.append(columns)
+    none = np.zeros(0, np.int64)
+    pairs = Pairs(none, none, none, none.astype(np.bool_)).with_more(
+        pool, np.concatenate(visitors), np.concatenate(hosts)
+    )
+    pairs.make_exact(pool, np.arange(len(pairs)))
+    return pairs.possible()
+
+
+def _solved(pool: Pool, pairs: Pairs, limits: Sequence[Limit], hint: Array) -> tuple[Array, int, int]:
+    """The best choice among these pairs the solver finds, and its bounds on count and value."""
+    model = cp_model.CpModel()
+    chosen = [model.new_bool_var("") for _ in range(len(pairs))]
+    for places, owners in ((None, pool.groups[pairs.visitors]), (pool.places, pairs.hosts)):
+        order = np.argsort(owners, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
+            if len(members):
+                most = 1 if places is None else int(places[owners[members[0]]])
+                model.add(cp_model.LinearExpr.sum([chosen[k] for k in members]) <= most)
+    for limit in limits:
+        taken = limit.taken(pairs.visitors, pairs.hosts)
+        some = np.flatnonzero(taken)
+        model.add(_sum([chosen[k] for k in some], taken[some]) <= limit.at_most)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    solver.parameters.max_deterministic_time = _EFFORT
+    count = cp_model.LinearExpr.sum(chosen)
+    used = hint
+    bounds: list[int] = []
+    for objective in (count, _sum(chosen, pairs.scores)):
+        model.clear_hints()  # type: ignore[no-untyped-call]
+        for variable, value in zip(chosen, used.tolist(), strict=True):
+            model.add_hint(variable, value)
+        model.maximize(objective)
+        status = solver.solve(model)
+        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            used = np.array([solver.boolean_value(variable) for variable in chosen], np.bool_)
+        bounds.append(int(np.floor(solver.best_objective_bound + 1e-6)))
+        model.add(count == int(used.sum()))
+    return used, bounds[0], bounds[1]
+
+
+def _sum(variables: list[cp_model.IntVar], weights: Array) -> cp_model.LinearExprT:
+    return cp_model.LinearExpr.weighted_sum(variables, weights.tolist())
+
+
+class _Row(Protocol):
+    """At most so much in all, of what each pair takes."""
+
+    @property
+    def at_most(self) -> int: ...
+
+    def taken(self, visitors: Array, hosts: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class _AtLeast:
+    """So many pairs or more."""
+
+    count: int
+
+    @property
+    def at_most(self) -> int:
+        return -self.count
+
+    def taken(self, visitors: Array, hosts: Array) -> Array:
+        return np.full(np.broadcast_shapes(visitors.shape, hosts.shape), -1, np.int64)
+
+
+class _Search:
+    """Bounds and choices for a pool with many possible pairs."""
+
+    def __init__(self, pool: Pool, limits: Sequence[Limit], pairs: Pairs, step: Step) -> None:
+        self.pairs = pairs
+        self.best = np.zeros(len(pairs), np.bool_)
+        """The best choice within the limits so far."""
+        self._pool = pool
+        self._limits = limits
+        self._step = step
+        self._slack = np.zeros(len(pairs), np.int64)
+        """How far each pair is from being part of what the last prices call best; 0 or less."""
+
+    def bound_count(self) -> int:
+        """No choice within the limits has more pairs."""
+        return self._bound(self._limits, lambda scores: np.full(scores.shape, _ONE, np.int64)) // _ONE
+
+    def bound_value(self, count: int) -> int:
+        """No choice of so many pairs within the limits is worth more."""
+        rows: list[_Row] = [*self._limits, _AtLeast(count)]
+        return self._bound(rows, lambda scores: scores * np.int64(_FINE)) // _FINE
+
+    def improve(self) -> None:
+        """Look among the most promising pairs for a better choice."""
+        promising = self.best.copy()
+        promising[np.argsort(-self._slack, kind="stable")[:_IMPROVED]] = True
+        self._step("improving", 0.9, int(self.best.sum()))
+        used, _, _ = _solved(self._pool, self.pairs.only(promising), self._limits, self.best[promising])
+        found = np.zeros(len(self.pairs), np.bool_)
+        found[np.flatnonzero(promising)[used]] = True
+        self._offer(found)
+
+    def _bound(self, rows: Sequence[_Row], worth: Callable[[Array], Array]) -> int:
+        """The lowest bound found on the sum of what the pairs of a choice are worth."""
+        lowest: int | None = None
+        prices = np.zeros(len(rows))
+        for _ in range(_ROUNDS):
+            prices = self._cut(rows, worth, prices)
+            bound, visitors, hosts = self._over_all_pairs(rows, worth, prices)
+            lowest = bound if lowest is None else min(lowest, bound)
+            if not len(visitors):
+                break
+            self._add(visitors, hosts)
+        assert lowest is not None
+        return lowest
+
+    def _cut(self, rows: Sequence[_Row], worth: Callable[[Array], Array], start: Array) -> Array:
+        """The prices of the rows with the lowest bound, for the pairs at hand."""
+        pool, pairs = self._pool, self.pairs
+        groups = pool.groups[pairs.visitors]
+        taken = np.stack([row.taken(pairs.visitors, pairs.hosts) for row in rows])
+        at_most = np.array([row.at_most for row in rows], np.float64)
+        worths = worth(pairs.scores)
+        highest = 10.0 * float(worths.max(initial=1)) / np.maximum(1, np.abs(taken).max(axis=1, initial=1))
+        master = pywraplp.Solver.CreateSolver("GLOP")
+        bound = master.NumVar(-master.infinity(), master.infinity(), "")
+        variables = [master.NumVar(0.0, float(top), "") for top in highest]
+        master.Minimize(bound)
+        prices: Array = np.minimum(start, highest)
+        best_prices = prices
+        lowest = np.inf
+        for cut in range(_CUTS):
+            weights = worths - np.floor(prices[:, None] * taken).astype(np.int64).sum(axis=0)
+            used = best_flow(groups, pairs.hosts, weights, pool.places, pool.group_count, most_first=False)
+            self._offer(used)
+            self._step("pricing the limits", 0.3 + 0.6 * cut / _CUTS, int(self.best.sum()))
+            slope = at_most - taken[:, used].sum(axis=1)
+            value = float(weights[used].sum()) + float(prices @ at_most)
+            if value < lowest:
+                lowest, best_prices = value, prices
+            master.Add(
+                bound - sum(float(s) * v for s, v in zip(slope, variables, strict=True))
+                >= value - float(slope @ prices)
+            )
+            if master.Solve() != pywraplp.Solver.OPTIMAL:
+                break
+            if lowest - bound.solution_value() <= _CLOSE * abs(lowest):
+                break
+            # Halfway to what the cuts suggest: at their corners they know little.
+            suggested = np.array([variable.solution_value() for variable in variables])
+            prices = (best_prices + suggested) / 2
+        return best_prices
+
+    def _over_all_pairs(
+        self, rows: Sequence[_Row], worth: Callable[[Array], Array], prices: Array
+    ) -> tuple[int, Array, Array]:
+        """The bound these prices prove, and pairs that could lower it."""
+        pool, pairs = self._pool, self.pairs
+        groups = pool.groups[pairs.visitors]
+
+        def weigh(scores: Array, visitors: Array, hosts: Array) -> Array:
+            weights = worth(scores)
+            for row, price in zip(rows, prices, strict=True):
+                if price > 0:
+                    weights = weights - np.floor(price * row.taken(visitors, hosts)).astype(np.int64)
+            return weights
+
+        weights = weigh(pairs.scores, pairs.visitors, pairs.hosts)
+        used = best_flow(groups, pairs.hosts, weights, pool.places, pool.group_count, most_first=False)
+        group_price, host_price = least_prices(
+            groups, pairs.hosts, weights, used, pool.places, pool.group_count
+        )
+        self._slack = weights - group_price[groups] - host_price[pairs.hosts]
+        excess_of = np.zeros(pool.group_count, np.int64)
+        visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        all_hosts = np.arange(pool.table.shape[1])
+        for first, block in pool.table.blocks():
+            numbers = np.arange(first, first + len(block))
+            excess = weigh(block, numbers[:, None], all_hosts[None, :])
+            excess -= group_price[pool.groups[numbers], None] + host_price[None, :]
+            excess[block == IMPOSSIBLE] = 0
+            highest = excess.max(axis=1, initial=0)
+            np.maximum.at(excess_of, pool.groups[numbers], highest)
+            for row in np.flatnonzero(highest > 0):
+                columns = np.flatnonzero(excess[row] > 0)
+                columns = columns[np.argsort(-excess[row, columns], kind="stable")[:_ADDED]]
+                visitors.append(np.full(len(columns), first + row))
+                hosts.append(columns)
+        proven = int(group_price.sum() + excess_of.sum() + host_price @ pool.places)
+        worth_of_rows = sum(price * row.at_most for row, price in zip(rows, prices, strict=True))
+        return proven + int(np.ceil(worth_of_rows)), np.concatenate(visitors), np.concatenate(hosts)
+
+    def _add(self, visitors: Array, hosts: Array) -> None:
+        pool, m = self._pool, self._pool.table.shape[1]
+        best = (self.pairs.visitors * m + self.pairs.hosts)[self.best]
+        pairs = self.pairs.with_more(pool, visitors, hosts)
+        pairs.make_exact(pool, np.flatnonzero(~pairs.exact))
+        self.pairs = pairs.possible()
+        self.best = np.isin(self.pairs.visitors * m + self.pairs.hosts, best)
+
+    def _offer(self, used: Array) -> None:
+        """Make a choice keep within the limits, and remember it if none was better."""
+        repaired = self._repaired(used)
+        if self._rank(repaired) > self._rank(self.best):
+            self.best = repaired
+
+    def _rank(self, used: Array) -> tuple[int, int]:
+        return int(used.sum()), int(self.pairs.scores[used].sum())
+
+    def _repaired(self, used: Array) -> Array:
+        """The best of the choice as far as the limits go, then whatever else still fits in."""
+        pool, pairs = self._pool, self.pairs
+        taken = np.stack([limit.taken(pairs.visitors, pairs.hosts) for limit in self._limits], axis=1)
+        left = np.array([limit.at_most for limit in self._limits], np.int64)
+        order = np.lexsort((-pairs.scores, ~used))
+        places = pool.places.tolist()
+        gone = [False] * pool.group_count
+        kept = np.zeros(len(pairs), np.bool_)
+        groups, hosts = pool.groups[pairs.visitors].tolist(), pairs.hosts.tolist()
+        for k in order.tolist():
+            if gone[groups[k]] or not places[hosts[k]] or (taken[k] > left).any():
+                continue
+            left -= taken[k]
+            gone[groups[k]] = True
+            places[hosts[k]] -= 1
+            kept[k] = True
+        return kept
