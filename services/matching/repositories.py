@@ -18,7 +18,7 @@ from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import Ecosystem, MatchState
-from shared.errors import Forbidden, NotFound
+from shared.errors import NotFound
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
 from shared.storage.driver import Database, Document
@@ -195,7 +195,9 @@ class MatchingUnitOfWork(UnitOfWork):
         visitor, host, commitments = await asyncio.gather(
             self.candidates.get(match.visitor.registration_id),
             self.candidates.get(match.host.registration_id),
+            self.commitments.of(*([match.id] if approved else [])),
         )
+        commitment = next(iter(commitments), None)
         # An approved match holds the claims it was approved with, whatever the registration says now.
         if approved and match.visitor.organisation == ERASED:
             return Case(match, visitor, host, await self.claims.used_by(match.id), commitment)
@@ -213,6 +215,7 @@ class MatchingUnitOfWork(UnitOfWork):
                 rivals.append(Case(match, visitor, host, claims=[]))
         return rivals
 
+    def partnership_name(self, id: str | None) -> str:
         """What the partnership is called; its id where it is configured no longer."""
         partnership = self.partnerships.get(id) if id else None
         return partnership.name if partnership else id or ""
@@ -242,6 +245,3 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([("state", 1), (day, 1)])
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
-            self.commitments.of(*([match.id] if approved else [])),
-        commitment = next(iter(commitments), None)
-    def partnership_name(self, id: str | None) -> str:
