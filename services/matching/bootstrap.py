@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from services.matching.catalogue import Catalogue
 from services.matching.domain.pool import Pool
 from services.matching.pool_feed import PoolFeed
 from services.matching.repositories import MatchingUnitOfWork, make_indexes
@@ -28,6 +29,7 @@ class Matching:
     transactions: Transactions[MatchingUnitOfWork]
     partnerships: Partnerships
     pool: Pool
+    catalogue: Catalogue
     clock: Clock
     feeding: asyncio.Task[None]
 
@@ -56,8 +58,10 @@ async def bootstrap(
     await prepare_database(store)
     await make_indexes(store)
     pool = Pool()
+    catalogue = Catalogue(pool)
     loaded = asyncio.Event()
-    feeding = asyncio.create_task(PoolFeed(pool, store, partnerships).follow(loaded), name="pool feed")
+    feed = PoolFeed(pool, catalogue, store, partnerships)
+    feeding = asyncio.create_task(feed.follow(loaded), name="pool feed")
     await loaded.wait()
     return Matching(
         settings=settings,
@@ -77,6 +81,7 @@ async def bootstrap(
         ),
         partnerships=partnerships,
         pool=pool,
+        catalogue=catalogue,
         clock=clock,
         feeding=feeding,
     )

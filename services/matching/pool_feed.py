@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from pymongo.errors import PyMongoError
 
+from services.matching.catalogue import Catalogue
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.pool import Pool
 from services.matching.domain.visit_claim import VisitClaim
@@ -35,10 +36,13 @@ _RETRY_S: Final = 2.0
 
 
 class PoolFeed:
-    """Brings the pool what is committed; `follow` runs as long as the process."""
+    """Brings the pool and the catalogue what is committed; `follow` runs as long as the process."""
 
-    def __init__(self, pool: Pool, database: Database, partnerships: Partnerships) -> None:
+    def __init__(
+        self, pool: Pool, catalogue: Catalogue, database: Database, partnerships: Partnerships
+    ) -> None:
         self._pool = pool
+        self._catalogue = catalogue
         self._database = database
         self._partnerships = partnerships
         self._versions: dict[tuple[str, str], int] = {}
@@ -89,7 +93,7 @@ class PoolFeed:
                 self._pool.claim(key, taken=False)
         else:
             for id in self._pool.ids - present:
-                self._pool.remove(id)
+                self._remove(id)
 
     def forget(self, collection: str, id: str) -> None:
         """A document was deleted; one that is made anew under its id begins at version 1 again."""
@@ -97,7 +101,11 @@ class PoolFeed:
         if collection == VisitClaim.COLLECTION:
             self._pool.claim(id, taken=False)
         else:
-            self._pool.remove(id)
+            self._remove(id)
+
+    def _remove(self, id: str) -> None:
+        self._pool.remove(id)
+        self._catalogue.remove(id)
 
     def take(self, collection: str, document: Document) -> None:
         """A stored document as it now is, or as it was: an older one than known changes nothing."""
@@ -109,6 +117,8 @@ class PoolFeed:
         if collection == VisitClaim.COLLECTION:
             self._pool.claim(id, taken=document["match_id"] is not None)
         elif document["in_pool"]:
-            self._pool.put(prospect_of(Candidate.from_document(document), self._partnerships))
+            prospect = prospect_of(Candidate.from_document(document), self._partnerships)
+            self._pool.put(prospect)
+            self._catalogue.put(prospect)
         else:
-            self._pool.remove(id)
+            self._remove(id)

@@ -21,8 +21,8 @@ from shared.contracts.vocabulary import Ecosystem, Goal, Role
 EARTH_RADIUS_KM: Final = 6371.0088
 MOST_WORKING_DAYS: Final = 23
 
-_ECOSYSTEM_BITS: Final = {ecosystem: 1 << bit for bit, ecosystem in enumerate(Ecosystem)}
-_GOAL_BITS: Final = {goal: 1 << bit for bit, goal in enumerate(Goal)}
+ECOSYSTEM_BITS: Final = {ecosystem: 1 << bit for bit, ecosystem in enumerate(Ecosystem)}
+GOAL_BITS: Final = {goal: 1 << bit for bit, goal in enumerate(Goal)}
 
 K = TypeVar("K", bound=StrEnum)
 
@@ -85,9 +85,9 @@ class Prospect:
             party=party,
             visits=visits,
             hosts=hosts,
-            served=_mask(_ECOSYSTEM_BITS, served),
-            ecosystems=_mask(_ECOSYSTEM_BITS, profile.ecosystems),
-            goals=_mask(_GOAL_BITS, profile.goals),
+            served=_mask(ECOSYSTEM_BITS, served),
+            ecosystems=_mask(ECOSYSTEM_BITS, profile.ecosystems),
+            goals=_mask(GOAL_BITS, profile.goals),
             needs=frozenset(needs),
             offers=frozenset(offers),
             motivation=motivation,
@@ -599,12 +599,12 @@ _AGAINST: Final[dict[Component, Callable[[_Pair], str | None]]] = {
 
 def _ecosystems(mask: int) -> str:
     return words.listed(
-        words.ECOSYSTEMS[ecosystem] for ecosystem, bit in _ECOSYSTEM_BITS.items() if bit & mask
+        words.ECOSYSTEMS[ecosystem] for ecosystem, bit in ECOSYSTEM_BITS.items() if bit & mask
     )
 
 
 def _goals(mask: int) -> str:
-    return words.listed(words.GOALS[goal] for goal, bit in _GOAL_BITS.items() if bit & mask)
+    return words.listed(words.GOALS[goal] for goal, bit in GOAL_BITS.items() if bit & mask)
 
 
 def _languages(codes: Iterable[str]) -> str:

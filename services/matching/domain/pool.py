@@ -346,12 +346,15 @@ class Pool:
         without: Collection[str] = (),
         visit_used: Callable[[Prospect], bool],
         rivals: Iterable[tuple[int, Prospect]] = (),
+        among: Callable[[Prospect], bool] | None = None,
+        behind: tuple[int | str, str] | None = None,
     ) -> list[tuple[int, Prospect]]:
         """The best partners with their rank, best first, equal to comparing everybody exactly.
 
         `side` is the role in which `prospect` looks for partners; `without` are registration ids to
         leave out, `visit_used` knows of visits this pool may not have heard of, `rivals` are the best
-        of another pool, among which these are ranked.
+        of another pool, among which these are ranked. `among` says who may be an answer, and `behind`
+        where the answers begin: behind the one with this rank, negative, and this id.
         """
         bounds = self._bounds(prospect, side, weights, on)
         for id in (prospect.id, *without):
@@ -369,8 +372,10 @@ class Pool:
                     return [(rank, partner) for rank, _, partner in kept]
                 partner = self._prospects[row]
                 assert partner is not None
+                if among is not None and not among(partner):
+                    continue
                 rank = _exact_rank(prospect, partner, side, weights, on, visit_used)
-                if rank is not None:
+                if rank is not None and (behind is None or (-rank, partner.id) > behind):
                     kept.append((rank, partner.id, partner))
                     kept.sort(key=lambda entry: (-entry[0], entry[1]))
                     del kept[limit:]
@@ -551,10 +556,19 @@ class PoolView:
         """Whether the visit right of any of its identifiers is taken."""
         return self._shared.visit_used(prospect) or any(key in self._claimed for key in claim_keys(prospect))
 
-    def best(self, prospect: Prospect, side: Side, *, limit: int, without: Collection[str] = ()) -> Best:
+    def best(
+        self,
+        prospect: Prospect,
+        side: Side,
+        *,
+        limit: int,
+        without: Collection[str] = (),
+        among: Callable[[Prospect], bool] | None = None,
+        behind: tuple[int | str, str] | None = None,
+    ) -> Best:
         """The best partners for the role `side`, and how many of the other role were compared.
 
-        `without` are registration ids to leave out.
+        `without` are registration ids to leave out; `among` and `behind` as for `Pool.ranked`.
         """
         left_out = {prospect.id, *without}
         replaced = self._shared.known(self._changed) | left_out
@@ -573,6 +587,8 @@ class PoolView:
                     without=absent,
                     visit_used=self.visit_used,
                     rivals=found,
+                    among=among,
+                    behind=behind,
                 )
         return Best([self._fit(prospect, partner, side) for _, partner in found], considered)
 

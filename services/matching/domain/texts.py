@@ -63,11 +63,13 @@ def stems(text: str) -> Mapping[str, str]:
     meaningful = [word for word in words if word not in _STOP_WORDS[language]]
     found: dict[str, str] = {}
     for word, stem in zip(meaningful, _STEMMERS[language].stemWords(meaningful), strict=True):
-        found.setdefault(_folded(stem), word)
+        found.setdefault(folded(stem), word)
     return found
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """In lower case and without accents."""
+    word = word.casefold()
     if word.isascii():
         return word
     return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))

@@ -13,26 +13,32 @@ from services.matching.routes.root import Root
 from services.matching.routes.shown import PartnerView
 from services.matching.use_cases.suggest_partners import suggest_partners
 from shared.contracts.common import Window
-from shared.contracts.matching import Fit, Reason, Side
+from shared.contracts.matching import Drawback, Fit, Reason, Side
 from shared.http import Authenticated, problem_responses
 
 router = APIRouter(tags=["suggestions"])
 
 
 class Suggestion(BaseModel):
-    """A possible partner: score of 100, why, and when both are free."""
+    """A possible partner: score of 100, what speaks for it and against it, and when both are free."""
 
     partner: PartnerView
     score: float
     reasons: list[Reason]
     """Strongest first; their points add up to the score."""
+    against: list[Drawback]
+    """What counts against it, the heaviest first."""
     window: Window
 
     @classmethod
     def of(cls, fit: Fit) -> Self:
         """The fit as its seeker sees it."""
         return cls(
-            partner=PartnerView.of(fit.partner), score=fit.score, reasons=fit.reasons, window=fit.window
+            partner=PartnerView.of(fit.partner),
+            score=fit.score,
+            reasons=fit.reasons,
+            against=fit.against,
+            window=fit.window,
         )
 
 

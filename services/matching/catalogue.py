@@ -1,0 +1,173 @@
+"""The catalogue of one process: every profile of the pool, in order, searched by filters and words.
+
+It lies beside the pool's columns and is kept in step with them. A page is a walk along one of the
+orders from where the last one ended, until enough profiles pass; so it costs the same wherever it
+begins, and what changes meanwhile neither repeats nor hides the others.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+
+import orjson
+
+from services.matching.domain.catalogue_filter import CatalogueFilter, CatalogueSide, Check
+from services.matching.domain.fit import Prospect
+from services.matching.domain.pool import Pool
+from services.matching.domain.texts import folded
+from services.matching.text_index import TextIndex
+from shared.errors import Malformed
+
+
+class CatalogueOrder(StrEnum):
+    """What the profiles can be sorted by."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    FIT = "fit"
+
+
+Key = tuple[int | str, str]
+"""What a profile is sorted by, and its registration id, which decides between equals."""
+
+_CONTACT: Final = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+|\+?\d[\d\s()/.-]{6,}\d")
+_HIDDEN: Final = "(contact through the platform)"
+
+
+class Catalogue:
+    """The profiles of the pool; whoever feeds the pool feeds this too."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._members: dict[str, Prospect] = {}
+        self._orders: dict[CatalogueOrder, list[Key]] = {CatalogueOrder.NEWEST: [], CatalogueOrder.NAME: []}
+        self._owners: Counter[str] = Counter()
+        self._texts = TextIndex()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def put(self, prospect: Prospect) -> None:
+        """Take a profile in, or replace what is known of it."""
+        self._take_out(prospect.id)
+        self._members[prospect.id] = prospect
+        for order, keys in self._orders.items():
+            insort(keys, key_of(prospect, order))
+        self._owners[prospect.party.owner] += 1
+        self._texts.put(
+            prospect.id,
+            "\n".join(
+                (prospect.party.organisation, shown(prospect.motivation), *prospect.offers, *prospect.needs)
+            ),
+        )
+
+    def remove(self, id: str) -> None:
+        """Let a profile go; nothing happens when it is not here."""
+        self._take_out(id)
+        self._texts.remove(id)
+
+    def _take_out(self, id: str) -> None:
+        if (before := self._members.pop(id, None)) is None:
+            return
+        for order, keys in self._orders.items():
+            del keys[bisect_left(keys, key_of(before, order))]
+        self._owners[before.party.owner] -= 1
+        if not self._owners[before.party.owner]:
+            del self._owners[before.party.owner]
+
+    def member(self, id: str) -> Prospect | None:
+        """The profile of that registration."""
+        return self._members.get(id)
+
+    def knows(self, owner: str) -> bool:
+        """Whether the organisation has an accepted registration."""
+        return owner in self._owners
+
+    def page(
+        self,
+        side: CatalogueSide,
+        asked: CatalogueFilter,
+        *,
+        order: CatalogueOrder,
+        behind: Key | None,
+        limit: int,
+        today: date,
+    ) -> list[Prospect]:
+        """The profiles that are asked for in that order (any but by fit), from behind `behind`."""
+        meets = self.filter(side, asked, today)
+        found: list[Prospect] = []
+        for prospect in self._from(order, behind):
+            if meets(prospect):
+                found.append(prospect)
+                if len(found) == limit:
+                    break
+        return found
+
+    def filter(self, side: CatalogueSide, asked: CatalogueFilter, today: date) -> Check:
+        """Whether a profile is on that side and as asked for, at the moment."""
+        checks: list[Check] = [self._is_host if side == "hosts" else self._is_visitor]
+        if asked.text is not None:
+            said = self._texts.find(asked.text)
+            checks.append(lambda prospect: prospect.id in said)
+        checks += asked.checks(side, today)
+        return lambda prospect: all(check(prospect) for check in checks)
+
+    def _is_host(self, prospect: Prospect) -> bool:
+        return prospect.hosts
+
+    def _is_visitor(self, prospect: Prospect) -> bool:
+        """One whose visit is still to come: there is one in the whole scheme."""
+        return prospect.visits and not self._pool.visit_used(prospect)
+
+    def _from(self, order: CatalogueOrder, behind: Key | None) -> Iterator[Prospect]:
+        keys = self._orders[order]
+        for place in range(bisect_right(keys, behind) if behind else 0, len(keys)):
+            yield self._members[keys[place][1]]
+
+
+def key_of(prospect: Prospect, order: CatalogueOrder) -> Key:
+    """The place of a profile in an order, any but by fit."""
+    if order is CatalogueOrder.NAME:
+        return folded(prospect.party.organisation), prospect.id
+    return -prospect.since_ms, prospect.id
+
+
+def shown(motivation: str) -> str:
+    """What others read of it: without addresses and numbers, as contact goes through the platform."""
+    return _CONTACT.sub(_HIDDEN, motivation)
+
+
+class Cursor(NamedTuple):
+    """The last profile of a page: the next page begins behind it, whatever comes and goes meanwhile."""
+
+    order: CatalogueOrder
+    key: Key
+
+    @classmethod
+    def read(cls, text: str, order: CatalogueOrder) -> Self:
+        """The cursor in a request; raises `Malformed` unless it is one of a list in this order."""
+        try:
+            named, value, id = orjson.loads(base64.b64decode(text.encode(), b"-_", validate=True))
+            cursor = cls(CatalogueOrder(named), (value, id))
+            if type(value) is not (str if order is CatalogueOrder.NAME else int) or not isinstance(id, str):
+                raise TypeError("not of this order")
+        except (ValueError, TypeError, binascii.Error):
+            raise _unusable("it is not the `next` of a page in this order; begin again without it") from None
+        if cursor.order is not order:
+            raise _unusable(f"it belongs to a list sorted by {cursor.order}; begin again without it")
+        return cursor
+
+    def __str__(self) -> str:
+        return base64.urlsafe_b64encode(orjson.dumps([self.order, *self.key])).decode()
+
+
+def _unusable(why: str) -> Malformed:
+    return Malformed(f"/after: {why}", errors=[{"pointer": "/after", "detail": why}])
