@@ -79,10 +79,9 @@ class _Sent(BaseModel):
 
 
 Clock = Annotated[
-    str | None,
+    Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None,
     BlankIsNone,
     Field(description="Local time, such as 09:30.", examples=["09:30"]),
-    StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
 ]
 
 
