@@ -431,6 +431,22 @@ async def test_files_and_old_imports_are_let_go_of(api: Api) -> None:
     assert await database[Registration.COLLECTION].count_documents({}) == 1
 
 
+async def test_an_erasure_empties_the_rows_of_its_registration_and_no_others(api: Api) -> None:
+    wrong = [a_row("R1", kind="x"), a_row("R2", kind="x")]
+    faulty = await send(api, a_csv(wrong))
+    taken = await send(api, a_csv([a_row("R1"), a_row("R2")]))
+    [erased, other] = await fetch(api, f"/imports/{taken['id']}/rows.csv")
+    answer = await api.post(f"/registrations/{erased['id']}/erase", STAFF, {"reason": "asked by mail"})
+    assert answer.status_code == 200, answer.text
+    of_erased, of_other = await fetch(api, f"/imports/{faulty['id']}/errors.csv")
+    assert "tagus" not in "".join(of_erased.values()).lower()
+    assert of_other["organisation"] == "Tagus Fibre Works (sample)"
+    assert [row["why"] == "" for row in await fetch(api, f"/imports/{taken['id']}/rows.csv")] == [True, False]
+    again = await send(api, a_csv([a_row("R1"), a_row("R2")]))
+    assert counts(again) == {"unchanged": 1, "faulty": 1}
+    assert other["key"] == "R2"
+
+
 # ── out and in again ─────────────────────────────────────────────────────────────────────────
 
 
