@@ -70,9 +70,16 @@ class Commitment(Aggregate):
 
     @classmethod
     def draw_up(
-        cls, match: Match, visiting: Profile, hosting: Profile, *, partnership_names: NameOf, at: datetime
+        cls,
+        match: Match,
+        visiting: Profile,
+        hosting: Profile,
+        *,
+        partnership_names: NameOf,
+        at: datetime,
+        agenda: Sequence[AgendaItem] = (),
     ) -> Self:
-        """A draft of what both registrations and the stay say."""
+        """A draft of what both registrations and the stay say; with the agenda of a group event, if given."""
         visitor, host = match.visitor, match.host
         sides = _signatories(visitor, host, partnership_names)
         topics = _in_common(visiting.needs, hosting.offers)
@@ -89,7 +96,7 @@ class Commitment(Aggregate):
                 first_day=match.stay.first_day,
                 last_day=match.stay.last_day,
                 goals=_goals(visitor, host, visiting, topics, returns),
-                agenda=_agenda(match.stay, topics, returns),
+                agenda=list(agenda) or _agenda(match.stay, topics, returns),
                 expected_results=_expected_results(visitor, host, topics, returns),
             ),
         )
@@ -354,7 +361,7 @@ def _goals(visitor: Party, host: Party, visiting: Profile, topics: list[str], re
     written = [f"The visit is for {listed(GOALS[goal] for goal in visiting.goals)}."]
     if topics:
         written.append(
-            f"{visitor.organisation} wants to learn about {listed(topics)} from {host.organisation}."
+            f"{visitor.organisation} learns about {listed(topics)} from {host.organisation}."
         )
     if returns:
         written.append(f"{host.organisation} learns about {listed(returns)} from its visitor.")

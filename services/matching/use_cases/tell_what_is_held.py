@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.matching.domain.commitment import Commitment
 from services.matching.domain.match import Match
 from services.matching.repositories import MatchingUnitOfWork
 from shared.contracts.common import ERASED
 from shared.contracts.matching import Side
 from shared.contracts.vocabulary import MatchState
-from shared.erasure import without_words
+from shared.erasure import without_data_of, without_words
 from shared.held import UNTIL_ERASED, Kind, require_may_know, without_other_side
 from shared.security import Caller
 
 
 async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
-    """Its profile in the pool, its matches and the claim on its visit; raises `NotFound`."""
+    """Its profile in the pool, its matches, their commitments, its visit claim; raises `NotFound`."""
     candidate = await uow.candidates.find(registration_id)
     matches = await uow.matches.naming(registration_id)
+    invitations = await uow.invitations.naming(registration_id)
+    commitments = await uow.commitments.of(*(match.id for match in matches))
     parties = [match.party(match.side_of(registration_id)) for match in matches]
     if candidate is not None and candidate.party is not None:
         parties.append(candidate.party)
@@ -45,6 +48,20 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             documents=[_as_seen_by(registration_id, match) for match in matches],
         ),
         Kind(
+            name="commitments",
+            what="The Commitment to Quality of each match that was approved: what both sides and their "
+            "partnerships commit to, and who signed. The document itself: GET /matches/{id}/commitment.pdf.",
+            kept="Signed by all four for a match that was not called off, it is a contract and stays as it "
+            "was signed. Of any other nothing personal is left after an erasure.",
+            documents=[_commitment_as_seen_by(registration_id, commitment) for commitment in commitments],
+        ),
+        Kind(
+            name="invitations",
+            what="Invitations it sent by a link to partners it had found, or accepted.",
+            kept="The address and the words while an invitation is open; that there was one stays.",
+            documents=[one.model_dump(mode="json", exclude={"token_hash"}) for one in invitations],
+        ),
+        Kind(
             name="visit",
             what="The identifiers under which its one visit of the scheme is used up.",
             kept="For the life of the scheme, also after an erasure: an organisation visits once, whoever "
@@ -62,4 +79,17 @@ def _as_seen_by(registration_id: str, match: Match) -> dict[str, Any]:
     return document | {
         other: without_other_side(match.party(other)),
         "ended_because": match.ended_because and without_words(match.ended_because, filter(None, names)),
+    }
+
+
+def _commitment_as_seen_by(registration_id: str, commitment: Commitment) -> dict[str, Any]:
+    other: Side = "host" if commitment.visitor.registration_id == registration_id else "visitor"
+    party = commitment.host if other == "host" else commitment.visitor
+    document = without_data_of(commitment, [party.registration_id]).model_dump(mode="json")
+    content = document["content"]
+    content[other] = {name: content[other][name] for name in ("country", "partnership")}
+    others_role = "HO" if other == "host" else "VO"
+    return document | {
+        other: without_other_side(party),
+        "signatures": [one for one in document["signatures"] if one["role"] != others_role],
     }
