@@ -209,7 +209,7 @@ async def test_the_api_describes_itself(api: Api) -> None:
         for method, route in methods.items()
         if path not in ("/live", "/ready", "/metrics")
     ]
-    assert len(routes) == 5
+    assert len(routes) == 6
     for path, method, route in routes:
         assert route["summary"], (path, method)
         assert route["description"], (path, method)
