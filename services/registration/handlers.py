@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.registration.domain.registration import Origin, id_from_outside
+from services.registration.domain.spreadsheet_import import IMPORTED
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
 from services.registration.use_cases.confirm_interest import confirm_interest
@@ -54,7 +55,7 @@ async def on_match_cancelled(event: MatchCancelled, uow: RegistrationUnitOfWork)
 
 def _origin(envelope: CloudEvent) -> Origin:
     return Origin(
-        by=envelope.source,
+        by=_source(envelope),
         source=envelope.source,
         reference=_subject(envelope),
         event_id=envelope.id,
@@ -63,7 +64,16 @@ def _origin(envelope: CloudEvent) -> Origin:
 
 
 def _registration_id(envelope: CloudEvent) -> str:
-    return id_from_outside(envelope.source, _subject(envelope))
+    return id_from_outside(_source(envelope), _subject(envelope))
+
+
+def _source(envelope: CloudEvent) -> str:
+    if envelope.source.startswith(IMPORTED):
+        raise Malformed(
+            f"The source of an event cannot begin with {IMPORTED}, which is kept for spreadsheets; give your "
+            "system a name of its own."
+        )
+    return envelope.source
 
 
 def _subject(envelope: CloudEvent) -> str:

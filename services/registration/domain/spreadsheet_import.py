@@ -26,6 +26,9 @@ class ImportState(StrEnum):
     REFUSED = "refused"
 
 
+IMPORTED: Final = "/cxc/import/"
+"""Sources that begin so are of spreadsheets; an event of such a source would speak in another's name."""
+
 UNFINISHED: Final = (ImportState.WAITING, ImportState.RUNNING)
 
 
@@ -72,7 +75,7 @@ class Counts(BaseModel):
 def source_of(sender: str, partnership: str | None) -> str:
     """Whose the keys in a file are: the partnership's, whoever of its staff sends it, or a system's own."""
     kind, whose = ("system", sender) if partnership is None else ("partnership", partnership)
-    return f"/cxc/import/{kind}/{quote(whose, safe='')}"
+    return f"{IMPORTED}{kind}/{quote(whose, safe='')}"
 
 
 class SpreadsheetImport(Aggregate):

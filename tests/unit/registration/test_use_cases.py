@@ -14,6 +14,7 @@ from services.registration.domain.registration import (
     WrongState,
     id_from_outside,
 )
+from services.registration.domain.spreadsheet_import import source_of
 from services.registration.handlers import handlers
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.accept_registration import accept_registration
@@ -238,7 +239,7 @@ async def test_another_source_never_reaches_a_registration_by_the_same_subject(t
         await arrive(store, an_inbox_event(data, type=type, source="/sample/erp"))
 
 
-@pytest.mark.parametrize(
+every_command = pytest.mark.parametrize(
     ("type", "data"),
     [
         (EventType.SUBMIT_REGISTRATION, a_submission()),
@@ -247,6 +248,15 @@ async def test_another_source_never_reaches_a_registration_by_the_same_subject(t
         (EventType.CONFIRM_INTEREST, {}),
     ],
 )
+
+
+@every_command
+async def test_an_event_cannot_speak_for_what_came_in_a_spreadsheet(type: str, data: Data) -> None:
+    with pytest.raises(Malformed, match="cannot begin with /cxc/import/"):
+        await arrive(transactions(), an_inbox_event(data, type=type, source=source_of("", "hempclub")))
+
+
+@every_command
 async def test_an_event_without_subject_is_refused_in_words(type: str, data: Data) -> None:
     with pytest.raises(Malformed, match="no subject; set it to your own reference"):
         await arrive(transactions(), an_inbox_event(data, type=type, subject=None))
