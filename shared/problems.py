@@ -59,8 +59,7 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return "can have {max_length} items at the most, and has {actual_length}".format_map(error["ctx"])
         case "too_short" | "string_too_short":
             least = error["ctx"]["min_length"]
-            is_empty = least == 1 or not error.get("input")
-            return "is empty" if is_empty else f"needs {least} characters at least"
+            return "is empty" if least == 1 else f"needs {least} characters at least"
         case "too_long" | "string_too_long":
             return f"can have {error['ctx']['max_length']} characters at the most"
         case "string_pattern_mismatch" if error["ctx"]["pattern"] in FORMS:
