@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
+from itertools import islice
 from typing import Final, NamedTuple, Self
 
 import orjson
 
-from services.matching.domain.catalogue_filter import CatalogueFilter, CatalogueSide, Check
+from services.matching.domain.catalogue_filter import CatalogueFilter, CatalogueSide, Check, Facet, facets_of
 from services.matching.domain.fit import Prospect
 from services.matching.domain.pool import Pool
 from services.matching.domain.texts import folded
@@ -49,6 +50,7 @@ class Catalogue:
         self._pool = pool
         self._members: dict[str, Prospect] = {}
         self._orders: dict[CatalogueOrder, list[Key]] = {CatalogueOrder.NEWEST: [], CatalogueOrder.NAME: []}
+        self._having: dict[Facet, set[str]] = {}
         self._owners: Counter[str] = Counter()
         self._texts = TextIndex()
 
@@ -61,6 +63,8 @@ class Catalogue:
         self._members[prospect.id] = prospect
         for order, keys in self._orders.items():
             insort(keys, key_of(prospect, order))
+        for facet in facets_of(prospect):
+            self._having.setdefault(facet, set()).add(prospect.id)
         self._owners[prospect.party.owner] += 1
         self._texts.put(
             prospect.id,
@@ -79,6 +83,11 @@ class Catalogue:
             return
         for order, keys in self._orders.items():
             del keys[bisect_left(keys, key_of(before, order))]
+        for facet in facets_of(before):
+            having = self._having[facet]
+            having.discard(id)
+            if not having:
+                del self._having[facet]
         self._owners[before.party.owner] -= 1
         if not self._owners[before.party.owner]:
             del self._owners[before.party.owner]
@@ -102,35 +111,38 @@ class Catalogue:
         today: date,
     ) -> list[Prospect]:
         """The profiles that are asked for in that order (any but by fit), from behind `behind`."""
-        meets = self.filter(side, asked, today)
+        ids = self._ids(side, asked)
+        has_time = asked.has_time(side, today)
         found: list[Prospect] = []
-        for prospect in self._from(order, behind):
-            if meets(prospect):
-                found.append(prospect)
+        for _, id in self._from(order, behind):
+            if id in ids and self._passes(self._members[id], side, has_time):
+                found.append(self._members[id])
                 if len(found) == limit:
                     break
         return found
 
     def filter(self, side: CatalogueSide, asked: CatalogueFilter, today: date) -> Check:
         """Whether a profile is on that side and as asked for, at the moment."""
-        checks: list[Check] = [self._is_host if side == "hosts" else self._is_visitor]
+        ids = self._ids(side, asked)
+        has_time = asked.has_time(side, today)
+        return lambda prospect: prospect.id in ids and self._passes(prospect, side, has_time)
+
+    def _ids(self, side: CatalogueSide, asked: CatalogueFilter) -> set[str]:
+        having = [self._having.get(facet, set()) for facet in asked.facets(side)]
         if asked.text is not None:
-            said = self._texts.find(asked.text)
-            checks.append(lambda prospect: prospect.id in said)
-        checks += asked.checks(side, today)
-        return lambda prospect: all(check(prospect) for check in checks)
+            having.append(self._texts.find(asked.text))
+        having.sort(key=len)
+        return having[0].intersection(*having[1:]) if len(having) > 1 else having[0]
 
-    def _is_host(self, prospect: Prospect) -> bool:
-        return prospect.hosts
+    def _passes(self, prospect: Prospect, side: CatalogueSide, has_time: Check | None) -> bool:
+        # There is one visit in the whole scheme, and this one may be used.
+        if side == "visitors" and self._pool.visit_used(prospect):
+            return False
+        return has_time is None or has_time(prospect)
 
-    def _is_visitor(self, prospect: Prospect) -> bool:
-        """One whose visit is still to come: there is one in the whole scheme."""
-        return prospect.visits and not self._pool.visit_used(prospect)
-
-    def _from(self, order: CatalogueOrder, behind: Key | None) -> Iterator[Prospect]:
+    def _from(self, order: CatalogueOrder, behind: Key | None) -> Iterator[Key]:
         keys = self._orders[order]
-        for place in range(bisect_right(keys, behind) if behind else 0, len(keys)):
-            yield self._members[keys[place][1]]
+        return islice(keys, bisect_right(keys, behind) if behind else 0, None)
 
 
 def key_of(prospect: Prospect, order: CatalogueOrder) -> Key:

@@ -8,6 +8,7 @@ checked again on the stored documents in the transaction that relies on it.
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, Final
 
 import structlog
@@ -84,6 +85,8 @@ class PoolFeed:
                 if len(present) % _LOADED_AT_ONCE == 0:
                     await asyncio.sleep(0)
             self._forget_others(collection, present)
+        # What was loaded stays: looking through all of it for garbage would stop every request.
+        gc.freeze()
         _log.info("pool_loaded", candidates=len(self._pool))
 
     def _forget_others(self, collection: str, present: set[str]) -> None:

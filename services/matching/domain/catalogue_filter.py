@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -15,6 +15,9 @@ from shared.contracts.vocabulary import Country, Ecosystem, Goal, Language, Orga
 CatalogueSide = Literal["hosts", "visitors"]
 
 Check = Callable[[Prospect], bool]
+
+Facet = tuple[str, str]
+"""What is asked for, and its value: `("country", "IT")`."""
 
 _Words = Annotated[
     str,
@@ -64,34 +67,44 @@ class CatalogueFilter(BaseModel):
             )
         return self
 
-    def checks(self, side: CatalogueSide, today: date) -> list[Check]:
-        """All but the text, which an index knows: what a profile of that side has to pass."""
-        checks: list[Check] = []
-        if (country := self.country) is not None:
-            checks.append(lambda p: p.party.place.country == country)
-        if (kind := self.kind) is not None:
-            checks.append(lambda p: p.party.kind == kind)
-        if (partnership := self.partnership) is not None:
-            checks.append(lambda p: p.party.partnership == partnership)
-        if self.ecosystem is not None:
-            ecosystem = ECOSYSTEM_BITS[self.ecosystem]
-            checks.append(lambda p: bool(p.ecosystems & ecosystem))
-        if self.goal is not None:
-            goal = GOAL_BITS[self.goal]
-            checks.append(lambda p: bool(p.goals & goal))
-        if (language := self.language) is not None:
-            checks.append(lambda p: language in p.languages)
-        if self.topic is not None:
-            topic = self.topic.casefold()
-            checks.append(
-                lambda p: any(topic == own.casefold() for own in (p.offers if side == "hosts" else p.needs))
-            )
-        if self.available_from or self.available_to or self.free_places:
-            first = max(self.available_from or today, today).toordinal()
-            last = (self.available_to or date.max).toordinal()
-            places = (self.free_places or 1) if side == "hosts" else None
-            checks.append(lambda p: _has_time(p, first, last, places))
-        return checks
+    def facets(self, side: CatalogueSide) -> list[Facet]:
+        """What a profile of that side has to have, besides the time and the text."""
+        asked: dict[str, str | None] = {
+            "country": self.country,
+            "ecosystem": self.ecosystem,
+            "kind": self.kind,
+            "goal": self.goal,
+            "language": self.language,
+            "partnership": self.partnership,
+            "offers" if side == "hosts" else "needs": self.topic and self.topic.casefold(),
+        }
+        return [("side", side), *((name, value) for name, value in asked.items() if value is not None)]
+
+    def has_time(self, side: CatalogueSide, today: date) -> Check | None:
+        """Whether a profile has the time, and a host the places, asked for; None when neither is."""
+        if not (self.available_from or self.available_to or self.free_places):
+            return None
+        first = max(self.available_from or today, today).toordinal()
+        last = (self.available_to or date.max).toordinal()
+        places = (self.free_places or 1) if side == "hosts" else None
+        return lambda prospect: _has_time(prospect, first, last, places)
+
+
+def facets_of(prospect: Prospect) -> Iterator[Facet]:
+    """All that a profile can be asked for by name."""
+    if prospect.hosts:
+        yield "side", "hosts"
+    if prospect.visits:
+        yield "side", "visitors"
+    yield "country", prospect.party.place.country
+    yield "kind", prospect.party.kind
+    if prospect.party.partnership is not None:
+        yield "partnership", prospect.party.partnership
+    yield from (("ecosystem", name) for name, bit in ECOSYSTEM_BITS.items() if prospect.ecosystems & bit)
+    yield from (("goal", name) for name, bit in GOAL_BITS.items() if prospect.goals & bit)
+    yield from (("language", language) for language in prospect.languages)
+    yield from (("offers", topic.casefold()) for topic in prospect.offers)
+    yield from (("needs", topic.casefold()) for topic in prospect.needs)
 
 
 def _has_time(prospect: Prospect, first: int, last: int, places: int | None) -> bool:

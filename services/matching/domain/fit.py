@@ -368,21 +368,23 @@ def _differing(visitor: Prospect, host: Prospect) -> int | None:
 
 def reasons(visitor: Prospect, host: Prospect, weights: Weights, days: Span, on: date) -> list[Reason]:
     """The components that earned points, strongest first, each in a plain sentence."""
-    earned = points(visitor, host, weights, days, on)
-    pair = _Pair(visitor, host, weights, days, on)
+    return _reasons(_Pair(visitor, host, weights, days, on), points(visitor, host, weights, days, on))
+
+
+def _reasons(pair: _Pair, earned: Mapping[Component, int], most: int | None = None) -> list[Reason]:
     strongest_first = sorted(COMPONENTS, key=lambda component: -earned[component])
     return [
         Reason(component=component, points=earned[component] / 100, sentence=_FOR[component](pair))
-        for component in strongest_first
+        for component in strongest_first[:most]
         if earned[component] > 0
     ]
 
 
-def drawbacks(visitor: Prospect, host: Prospect, weights: Weights, days: Span, on: date) -> list[Drawback]:
+def _drawbacks(pair: _Pair, earned: Mapping[Component, int]) -> list[Drawback]:
     """What counts against the two, the component that misses most first, each in a plain sentence."""
-    earned = points(visitor, host, weights, days, on)
-    pair = _Pair(visitor, host, weights, days, on)
-    missed = {component: weights.of(component).points * 100 - earned[component] for component in COMPONENTS}
+    missed = {
+        component: pair.weights.of(component).points * 100 - earned[component] for component in COMPONENTS
+    }
     return [
         Drawback(component=component, misses=missed[component] / 100, sentence=sentence)
         for component in sorted(COMPONENTS, key=lambda component: -missed[component])
@@ -396,18 +398,28 @@ def score(found: Iterable[Reason]) -> float:
 
 
 def fit(
-    visitor: Prospect, host: Prospect, weights: Weights, on: date, *, for_side: Side = "visitor"
+    visitor: Prospect,
+    host: Prospect,
+    weights: Weights,
+    on: date,
+    *,
+    for_side: Side = "visitor",
+    told: int | None = None,
 ) -> Fit | None:
-    """The host as `for_side`'s possible partner (or the visitor), None when no stay is possible from `on`."""
+    """The host as `for_side`'s possible partner (or the visitor), None when no stay is possible from `on`.
+
+    With all its reasons and what counts against it; or with so many of the reasons as are `told`, alone.
+    """
     days = common_stretch(visitor, host, on)
     if days is None:
         return None
-    found = reasons(visitor, host, weights, days, on)
+    pair = _Pair(visitor, host, weights, days, on)
+    earned = points(visitor, host, weights, days, on)
     return Fit(
         partner=host.party if for_side == "visitor" else visitor.party,
-        score=score(found),
-        reasons=found,
-        against=drawbacks(visitor, host, weights, days, on),
+        score=sum(earned.values()) / 100,
+        reasons=_reasons(pair, earned, told),
+        against=_drawbacks(pair, earned) if told is None else [],
         window=Window(first_day=date.fromordinal(days[0]), last_day=date.fromordinal(days[1])),
     )
 

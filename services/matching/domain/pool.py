@@ -37,6 +37,9 @@ _WORDS: Final = 4
 _TEXT_WORDS: Final = BITS // 64
 """64-bit words of a text's signature."""
 
+_POINTS: Final = np.int16
+"""Hundredths of points: 10,000 at the most."""
+
 _FIRST_BATCH: Final = 16
 _MS_BITS: Final = 42
 _MS_MAX: Final = (1 << _MS_BITS) - 1
@@ -163,24 +166,24 @@ class _Tables:
                 ]
                 for v in range(size)
             ],
-            np.int64,
+            _POINTS,
         )
         """By the visitor's count, the shared and the host's."""
         size = len(Goal) + 1
         self.goals = np.array(
-            [[fits.goal_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], np.int64
+            [[fits.goal_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], _POINTS
         )
         """By the shared and the visitor's count."""
         self.topics_enough = weights.topics_enough
         size = self.topics_enough + 1
         self.topics = np.array(
-            [[fits.topic_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], np.int64
+            [[fits.topic_points(weights, min(s, v), v) for v in range(size)] for s in range(size)], _POINTS
         )
         """By the shared and the visitor's count, both counted no further than is enough."""
-        self.texts = np.array([fits.text_points(weights, bits) for bits in range(BITS + 1)], np.int64)
+        self.texts = np.array([fits.text_points(weights, bits) for bits in range(BITS + 1)], _POINTS)
         """By the bits two signatures differ in."""
         self.waiting = np.array(
-            [fits.waiting_points(weights, days) for days in range(weights.waiting_enough + 1)], np.int64
+            [fits.waiting_points(weights, days) for days in range(weights.waiting_enough + 1)], _POINTS
         )
         """By the days one side has waited."""
         self.languages = fits.language_points(weights, True)
@@ -327,8 +330,11 @@ class Pool:
     def count(self, side: Side, without: Collection[str] = ()) -> int:
         """How many besides those ids could, by their role, be the partner of someone on this side."""
         others = self._others(side)
-        left_out = sum(bool(others[row]) for id in without if (row := self._rows.get(id)) is not None)
-        return int(np.count_nonzero(others)) - left_out
+        return int(np.count_nonzero(others)) - int(np.count_nonzero(others[self._rows_of(without)]))
+
+    def _rows_of(self, ids: Iterable[str]) -> list[int]:
+        rows = self._rows
+        return [rows[id] for id in ids if id in rows]
 
     def _others(self, side: Side) -> Array:
         role = self._columns.is_host if side == "visitor" else self._columns.is_visitor
@@ -357,9 +363,7 @@ class Pool:
         where the answers begin: behind the one with this rank, negative, and this id.
         """
         bounds = self._bounds(prospect, side, weights, on)
-        for id in (prospect.id, *without):
-            if (row := self._rows.get(id)) is not None:
-                bounds[row] = -1
+        bounds[self._rows_of((prospect.id, *without))] = -1
         kept = [(rank, rival.id, rival) for rank, rival in rivals]
         compared = 0
         batch = max(_FIRST_BATCH, 2 * limit)
@@ -421,17 +425,17 @@ class Pool:
         if weights.texts.points:
             self._add_text_points(points, prospect, n, tables, visiting)
 
-        points += ((c.languages[:n] & np.uint64(self._languages.mask(prospect.languages))) != 0) * np.int64(
+        points += ((c.languages[:n] & np.uint64(self._languages.mask(prospect.languages))) != 0) * _POINTS(
             tables.languages
         )
 
         here = np.uint64(self._countries.bit(prospect.party.place.country))
         points += np.where(
-            c.has_wish[:n], ((c.wishes[:n] & here) != 0) * np.int64(tables.wish_met), tables.no_wish
+            c.has_wish[:n], ((c.wishes[:n] & here) != 0) * _POINTS(tables.wish_met), tables.no_wish
         )
         if prospect.wished_countries:
             wished = [self._countries.of(country) for country in prospect.wished_countries]
-            by_country = np.zeros(len(self._countries), np.int64)
+            by_country = np.zeros(len(self._countries), _POINTS)
             by_country[wished] = tables.wish_met
             points += by_country.take(c.country[:n])
         else:
@@ -440,13 +444,13 @@ class Pool:
         wanted = np.maximum(c.wished_days[:n], np.uint8(prospect.wished_days))
         if not prospect.wished_days:
             wanted[wanted == 0] = weights.usual_working_days
-        points += (longest >= wanted) * np.int64(tables.length)
+        points += (longest >= wanted) * _POINTS(tables.length)
 
         if weights.waiting.points:
             today = on.toordinal()
             waited = np.clip(today - c.since_day[:n], 0, weights.waiting_enough)
             points += tables.waiting.take(waited)
-            points += fits.waiting_points(weights, today - prospect.since_day)
+            points += _POINTS(fits.waiting_points(weights, today - prospect.since_day))
 
         if prospect.point is not None:
             x, y, z = prospect.point
@@ -454,13 +458,13 @@ class Pool:
             cosine += c.point[1, :n] * y
             cosine += c.point[2, :n] * z
             far = cosine <= tables.far_cosine
-            points += far * np.int64(tables.distance)
-            points += (far & (longest >= weights.full_lump_sum_days)) * np.int64(tables.lump_sum)
+            points += far * _POINTS(tables.distance)
+            points += (far & (longest >= weights.full_lump_sum_days)) * _POINTS(tables.lump_sum)
 
-        points <<= _MS_BITS
-        points += c.patience[:n]
-        points[~possible] = -1
-        bounds: Array = points
+        bounds: Array = points.astype(np.int64)
+        bounds <<= _MS_BITS
+        bounds += c.patience[:n]
+        bounds[~possible] = -1
         return bounds
 
     def _most_working_days(self, prospect: Prospect, n: int, today: int, visiting: bool) -> Array:
@@ -565,10 +569,12 @@ class PoolView:
         without: Collection[str] = (),
         among: Callable[[Prospect], bool] | None = None,
         behind: tuple[int | str, str] | None = None,
+        told: int | None = None,
     ) -> Best:
         """The best partners for the role `side`, and how many of the other role were compared.
 
-        `without` are registration ids to leave out; `among` and `behind` as for `Pool.ranked`.
+        `without` are registration ids to leave out; `among` and `behind` as for `Pool.ranked`, `told`
+        as for `fit`.
         """
         left_out = {prospect.id, *without}
         replaced = self._shared.known(self._changed) | left_out
@@ -590,11 +596,11 @@ class PoolView:
                     among=among,
                     behind=behind,
                 )
-        return Best([self._fit(prospect, partner, side) for _, partner in found], considered)
+        return Best([self._fit(prospect, partner, side, told) for _, partner in found], considered)
 
-    def _fit(self, prospect: Prospect, partner: Prospect, side: Side) -> Fit:
+    def _fit(self, prospect: Prospect, partner: Prospect, side: Side, told: int | None) -> Fit:
         visitor, host = (prospect, partner) if side == "visitor" else (partner, prospect)
-        fit = fits.fit(visitor, host, self._weights, self._today, for_side=side)
+        fit = fits.fit(visitor, host, self._weights, self._today, for_side=side, told=told)
         assert fit is not None
         return fit
 

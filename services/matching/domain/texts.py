@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -53,13 +54,19 @@ _TELLING: Final = frozenset(
 """Of the English stop words those that say something about an organisation."""
 
 _STOP_WORDS: Final = {language: frozenset(get_stop_words(language)) - _TELLING for language in _LANGUAGES}
+_LANGUAGES_OF: Final = {
+    word: tuple(language for language in _LANGUAGES if word in _STOP_WORDS[language])
+    for words in _STOP_WORDS.values()
+    for word in words
+}
 _STEMMERS: Final = {language: Stemmer.Stemmer(language) for language in _LANGUAGES}
 
 
 def stems(text: str) -> Mapping[str, str]:
     """The stems of the words that carry meaning, without accents, each with the first word it is of."""
     words = dict.fromkeys(_WORD.findall(text.casefold()))
-    language = max(_LANGUAGES, key=lambda language: len(_STOP_WORDS[language].intersection(words)))
+    votes = Counter(language for word in words for language in _LANGUAGES_OF.get(word, ()))
+    language = max(_LANGUAGES, key=votes.__getitem__) if votes else _LANGUAGES[0]
     meaningful = [word for word in words if word not in _STOP_WORDS[language]]
     found: dict[str, str] = {}
     for word, stem in zip(meaningful, _STEMMERS[language].stemWords(meaningful), strict=True):

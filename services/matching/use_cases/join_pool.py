@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.matching.domain.candidate import REASONS_TOLD
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.introduce_partners import introduce_partners
 from services.matching.use_cases.renew_commitments import renew_commitments
@@ -29,7 +30,7 @@ async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, 
     uow.pool.put(prospect)
     sides: dict[Role, Side] = {Role.VISITOR: "visitor", Role.HOST: "host"}
     for side in (side for role, side in sides.items() if role in party.roles):
-        best = uow.pool.best(prospect, side, limit=BEST_FITS, without=candidate.partners)
+        best = uow.pool.best(prospect, side, limit=BEST_FITS, without=candidate.partners, told=REASONS_TOLD)
         candidate.found(side, *best)
 
     await renew_commitments(uow, candidate)
