@@ -275,9 +275,13 @@ _EMAIL: Final = (
     r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}$"
 )
 _PARTNERSHIP: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
+_TIME_OF_DAY: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_SHA256: Final = r"^[0-9a-f]{64}$"
 FORMS: Final = {
     _EMAIL: "a mail address, such as office@organisation.example",
     _PARTNERSHIP: "a partnership's id: lower-case letters, digits and hyphens, such as hempclub",
+    _TIME_OF_DAY: "a time of day, such as 09:30",
+    _SHA256: "a SHA-256 in hexadecimal: 64 digits from 0 to 9 and a to f",
 }
 """What the patterns of this module ask for, in words."""
 
@@ -299,6 +303,12 @@ Website = Annotated[str, BeforeValidator(_website), StringConstraints(strip_whit
 
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=_EMAIL)]
 """A mail address with a domain; whether it receives is for the mail server to say."""
+
+TimeOfDay = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_TIME_OF_DAY)]
+"""Hours and minutes, local, `09:30`."""
+
+Sha256 = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_SHA256)]
+"""A SHA-256 in hexadecimal."""
 
 PartnershipId = Annotated[str, StringConstraints(pattern=_PARTNERSHIP)]
 """Short lower-case name of a partnership, such as `hempclub`."""

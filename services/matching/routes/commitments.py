@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.matching.commitment_pdf import printed
 from services.matching.domain.commitment import Commitment, CommitmentState
@@ -17,7 +17,7 @@ from services.matching.use_cases.edit_commitment import edit_commitment
 from services.matching.use_cases.sign_commitment import sign_commitment
 from shared.contracts.common import Window
 from shared.contracts.matching import SigningRole
-from shared.contracts.vocabulary import BlankIsNone, Day, Line, NotTruth, Text
+from shared.contracts.vocabulary import BlankIsNone, Day, Line, NotTruth, Sha256, Text, TimeOfDay
 from shared.http import Authenticated, problem_responses
 
 router = APIRouter(tags=["commitments"])
@@ -78,11 +78,7 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-Clock = Annotated[
-    Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None,
-    BlankIsNone,
-    Field(description="Local time, such as 09:30.", examples=["09:30"]),
-]
+Clock = Annotated[TimeOfDay | None, BlankIsNone, Field(description="Local time.", examples=["09:30"])]
 
 
 class AgendaItemSent(_Sent):
@@ -113,7 +109,7 @@ class CommitmentSent(_Sent):
 class SignatureSent(_Sent):
     """What is signed."""
 
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     """The SHA-256 of the document the signer has read: `sha256`, or the foot of a page of the PDF."""
 
 

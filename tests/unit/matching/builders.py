@@ -239,13 +239,17 @@ class Service:
             if message.topic != events("matching")
         ]
 
-    def names(self) -> list[str]:
-        """The names of the events about matches, in order."""
+    def about_matches(self) -> list[Event]:
+        """The events about matches, in order; those about their commitments are left out."""
         return [
-            type(event).__name__
+            event
             for event in self.published()
             if isinstance(event, MatchEvent) and not isinstance(event, CommitmentEvent)
         ]
+
+    def names(self) -> list[str]:
+        """The names of the events about matches, in order."""
+        return [type(event).__name__ for event in self.about_matches()]
 
 
 def accepted(party: Party, profile: Profile, sequence: int = 2) -> CloudEvent:

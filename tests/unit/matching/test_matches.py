@@ -121,7 +121,7 @@ async def test_a_match_goes_from_proposal_to_approval(service: Service) -> None:
     match = await approve(service, match, "vop")
     assert (match.state, match.awaits) == (MatchState.APPROVED, [])
     assert service.names() == ["MatchProposed", "MatchAgreed", "MatchEndorsed", "MatchApproved"]
-    last = service.published()[-1]
+    last = service.about_matches()[-1]
     assert isinstance(last, MatchApproved)
     assert last.score == 85.0
     assert last.reasons[0].component == "topics"
@@ -231,7 +231,7 @@ async def test_one_visit_in_the_whole_scheme(service: Service) -> None:
     with pytest.raises(VisitAlreadyClaimed):
         await approve(service, second, "other")
     await service.transactions.run(lambda uow: cancel_match(uow, first.id, by=staff_of("vop"), reason="Ill."))
-    cancelled = service.published()[-1]
+    cancelled = service.about_matches()[-1]
     assert isinstance(cancelled, MatchCancelled)
     assert cancelled.was_approved
     assert (await approve(service, second, "other", "hop")).state is MatchState.APPROVED
