@@ -117,7 +117,7 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
         {V, H},
         {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX},
     ),
-    (samples.a_commitment(CommitmentDrawnUp), set(), {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_commitment(CommitmentDrawnUp), set(), {V_INBOX, H_INBOX}),
     (samples.a_commitment(CommitmentSigned), {H, VS, HS, HS2}, {H_INBOX, VS_INBOX, HS_INBOX}),
     (samples.a_commitment(CommitmentSigned, missing=["VOP"]), {VS}, {VS_INBOX}),
     (samples.a_commitment(CommitmentSigned, missing=[]), set(), set()),
