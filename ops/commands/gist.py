@@ -33,6 +33,7 @@ from shared.contracts.matching import (
     MatchReminded,
     MatchSuggested,
     MatchWithdrawn,
+    PlanPublished,
 )
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
@@ -109,6 +110,9 @@ def gist(event: CloudEvent) -> str:
             best = content.fits[0] if content.fits else None
             found = f"best is {best.partner.organisation} with {best.score:g} points" if best else "none fits"
             return f"{content.party.organisation} as {content.side}: {content.considered} compared, {found}"
+        case PlanPublished():
+            became = f"{content.suggested} suggested, {content.standing} standing, {content.dropped} dropped"
+            return f"plan {content.plan_id}: {became}, {content.left} left"
         case MatchEvent():
             return _match(content) + _how_it_went(content)
         case GrantEvent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.matching.bootstrap import bootstrap
-from services.matching.routes import catalogue, commitments, held, matches, suggestions
+from services.matching.routes import catalogue, commitments, held, matches, plans, suggestions
 from services.matching.settings import MatchingSettings
 from shared.http import create_api
 
@@ -20,6 +20,13 @@ def create_app(settings: MatchingSettings | None = None) -> FastAPI:
             "Finds who fits whom and says why; proposals, answers and approvals of matches. The "
             "visitor's one visit of the scheme is claimed with the last approval."
         ),
-        routers=[catalogue.router, suggestions.router, matches.router, commitments.router, held.router],
+        routers=[
+            catalogue.router,
+            suggestions.router,
+            matches.router,
+            plans.router,
+            commitments.router,
+            held.router,
+        ],
         bootstrap=lambda: bootstrap(settings),
     )

@@ -12,13 +12,21 @@ from services.matching.domain.commitment import Commitment, commitment_id
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
 from services.matching.domain.match import Match, match_id
+from services.matching.domain.planning.job import (
+    UNFINISHED,
+    Outcome,
+    PlanJob,
+    PlanLine,
+    PlanOutline,
+    PlanState,
+)
 from services.matching.domain.pool import Pool, PoolView, keys_of_visit
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import Ecosystem, MatchState
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
 from shared.storage.driver import Database, Document
@@ -140,6 +148,134 @@ class Commitments(Repository[Commitment]):
         raise NotFound(f"There is no match {match_id}, or none you may see.")
 
 
+class Plans(Repository[PlanJob]):
+    """The plans that were asked for, until they are old."""
+
+    model = PlanJob
+
+    async def get_visible_to(self, caller: Caller, id: str) -> PlanJob:
+        """The plan; raises `Forbidden` for those who read no plans, `NotFound` also for others' plans."""
+        visible = _plans_visible_to(caller)
+        job = await self.find(id)
+        if job is None or (visible and caller.partnership not in job.asked.partnerships):
+            raise NotFound(f"There is no plan {id}, or none you may see.")
+        return job
+
+    async def page(self, visible_to: Caller, *, after: str | None, limit: int) -> list[PlanJob]:
+        """Those the caller may see, the newest first, from before `after`; raises `Forbidden`."""
+        before: Document = {"_id": {"$lt": after}} if after else {}
+        where = {**_plans_visible_to(visible_to), **before}
+        return await self._uow.query(PlanJob, where, sort=[("_id", -1)], limit=limit)
+
+    async def count_unfinished(self, by: Caller) -> int:
+        """How many the caller asked for that are not made yet."""
+        return await self._uow.count(
+            PlanJob, {"state": {"$in": list(UNFINISHED)}, "by.subject": by.subject, "by.role": by.role}
+        )
+
+    async def ready_for(self, partnerships: Sequence[str]) -> list[PlanJob]:
+        """Those that could be published for one of these partnerships."""
+        where = {"state": PlanState.READY, "asked.partnerships": {"$in": list(partnerships)}}
+        return await self._uow.query(PlanJob, where)
+
+
+class PlanLines(Repository[PlanLine]):
+    """What plans say of each visitor."""
+
+    model = PlanLine
+
+    async def page(
+        self,
+        job: PlanJob,
+        visible_to: Caller,
+        *,
+        matched: bool,
+        registration: str | None = None,
+        outcome: Outcome | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[PlanLine]:
+        """Those with a host, or without one, that the caller may see and the filters leave."""
+        return await self._page(
+            _lines_of(job),
+            {"host": {"$ne": None}} if matched else {"host": None},
+            {} if visible_to.sees_everything else {"partnerships": visible_to.partnership},
+            _of_either([registration]) if registration is not None else {},
+            {"outcome": outcome} if outcome is not None else {},
+            after=after,
+            limit=limit,
+        )
+
+    async def about(self, job: PlanJob, registration: str, visible_to: Caller) -> list[PlanLine]:
+        """Those in which it is the visitor or the host."""
+        return await self._page(
+            _lines_of(job),
+            _of_either([registration]),
+            {} if visible_to.sees_everything else {"partnerships": visible_to.partnership},
+            after=None,
+            limit=0,
+        )
+
+    async def to_publish(self, job: PlanJob, limit: int) -> list[PlanLine]:
+        """The next pairs of the publication that nothing has come of yet."""
+        return await self._page(_unpublished(job), self._in_publication(job), after=None, limit=limit)
+
+    async def to_settle(self, job: PlanJob, limit: int) -> list[PlanLine]:
+        """The next ones of the publication whose broken proposals have not been seen to."""
+        return await self._page(
+            _lines_of(job),
+            {"broken_settled": False, "broken.0": {"$exists": True}},
+            self._in_publication(job),
+            after=None,
+            limit=limit,
+        )
+
+    async def count_unpublished(self, job: PlanJob, registrations: Sequence[str] | None = None) -> int:
+        """How many pairs nothing has come of yet, of those in which one of these registrations is."""
+        named = _of_either(registrations) if registrations is not None else {}
+        where: Document = {"$and": [_unpublished(job), *([named] if named else [])]}
+        return await self._uow.count(PlanLine, where)
+
+    async def mentioning(self, registration_id: str) -> list[PlanLine]:
+        """Every line of any plan that names the registration's organisation."""
+        return await self._uow.query(PlanLine, {"mentions": registration_id})
+
+    def _in_publication(self, job: PlanJob) -> Document:
+        named = job.publication.registrations if job.publication else None
+        return _of_either(named) if named is not None else {}
+
+
+class PlanOutlines(Repository[PlanOutline]):
+    """Plans in few bytes."""
+
+    model = PlanOutline
+
+    async def of(self, job: PlanJob) -> list[PlanOutline]:
+        """All parts of the plan."""
+        return await self._page(_lines_of(job), after=None, limit=0)
+
+
+def _lines_of(job: PlanJob) -> Document:
+    return {"plan_id": job.id, "attempt": job.attempt}
+
+
+def _unpublished(job: PlanJob) -> Document:
+    return {**_lines_of(job), "host": {"$ne": None}, "outcome": None}
+
+
+def _of_either(registrations: Sequence[str]) -> Document:
+    named = {"$in": list(registrations)}
+    return {"$or": [{"visitor.registration_id": named}, {"host.registration_id": named}]}
+
+
+def _plans_visible_to(caller: Caller) -> Document:
+    if caller.sees_everything:
+        return {}
+    if caller.role is CallerRole.STAFF:
+        return {"asked.partnerships": caller.partnership}
+    raise Forbidden("Plans are made and read by staff of the partnerships, the support office and auditors.")
+
+
 def _either(field: str, wanted: str | None) -> Document:
     return {"$or": [{f"visitor.{field}": wanted}, {f"host.{field}": wanted}]}
 
@@ -188,6 +324,9 @@ class MatchingUnitOfWork(UnitOfWork):
         self.claims = VisitClaims(self)
         self.matches = Matches(self)
         self.commitments = Commitments(self)
+        self.plans = Plans(self)
+        self.plan_lines = PlanLines(self)
+        self.plan_outlines = PlanOutlines(self)
 
     async def case_of(self, match: Match) -> Case:
         """The match with both candidates, the visitor's claims and the commitment, ready for a step."""
@@ -245,3 +384,12 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([("state", 1), (day, 1)])
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
+    await database[PlanJob.COLLECTION].create_index([("state", 1), ("_id", 1)])
+    await database[PlanJob.COLLECTION].create_index([("asked.partnerships", 1), ("_id", -1)])
+    lines = database[PlanLine.COLLECTION]
+    for keys in ("visitor.registration_id", "host.registration_id"):
+        await lines.create_index([("plan_id", 1), (keys, 1)])
+    await lines.create_index([("plan_id", 1), ("attempt", 1), ("_id", 1)])
+    await lines.create_index([("plan_id", 1), ("attempt", 1), ("outcome", 1), ("_id", 1)])
+    await lines.create_index("mentions")
+    await database[PlanOutline.COLLECTION].create_index([("plan_id", 1), ("attempt", 1), ("_id", 1)])

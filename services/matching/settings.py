@@ -24,6 +24,8 @@ class MatchingSettings(ServiceSettings):
     """A proposal nobody answers expires so many days after it was made, or on the eve of the stay."""
     proposal_remind_days: int = Field(default=4, ge=1, validate_default=True)
     """So many days before, who was asked is reminded; fewer than there are for an answer."""
+    plan_days: int = Field(default=365, ge=1)
+    """How long a plan for the whole pool is kept after it was made."""
 
     @field_validator("proposal_remind_days")
     @classmethod

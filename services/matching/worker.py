@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.matching.bootstrap import bootstrap
 from services.matching.chores import do_chores
 from services.matching.handlers import handlers
+from services.matching.plan_maker import make_plans, publish_plans
 from services.matching.settings import MatchingSettings
 from shared.messaging import topics
 from shared.messaging.worker import create_worker
@@ -16,5 +17,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events("registration")],
-    companions=[do_chores],
+    companions=[do_chores, make_plans, publish_plans],
 )

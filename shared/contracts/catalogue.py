@@ -59,6 +59,7 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         matching.MatchWithdrawn,
         matching.MatchReminded,
         matching.MatchExpired,
+        matching.PlanPublished,
         matching.CommitmentDrawnUp,
         matching.CommitmentSigned,
         matching.CommitmentVoided,

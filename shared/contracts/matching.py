@@ -282,3 +282,35 @@ class MatchExpired(MatchEvent):
 
     unanswered_by: list[Side]
     """Who was asked and did not answer."""
+
+
+class PlanShare(Contract):
+    """What became of the pairs of a plan in which a partnership manages a side."""
+
+    partnership: str
+    """The partnership's id; a pair of two partnerships is counted for both."""
+    suggested: int = 0
+    """Pairs that were suggested to both organisations."""
+    standing: int = 0
+    """Pairs that had an open match already, which goes on."""
+    dropped: int = 0
+    """Pairs that no longer held; the plan says why."""
+
+
+class PlanPublished(Event):
+    """A plan for the whole pool, or a part of it, was published: its pairs are suggested as matches."""
+
+    TYPE = EventType.PLAN_PUBLISHED
+
+    plan_id: str
+    """The plan; each suggestion names it too."""
+    suggested: int
+    """Pairs that were suggested to both organisations."""
+    standing: int
+    """Pairs that had an open match already, which goes on."""
+    dropped: int
+    """Pairs that no longer held; the plan says why."""
+    left: int
+    """Pairs of the plan that have not been published yet."""
+    partnerships: list[PlanShare] = Field(default_factory=list)
+    """The same for each partnership."""

@@ -45,6 +45,7 @@ class EventType(StrEnum):
     MATCH_WITHDRAWN = "cxc.match.withdrawn.v1"
     MATCH_REMINDED = "cxc.match.reminded.v1"
     MATCH_EXPIRED = "cxc.match.expired.v1"
+    PLAN_PUBLISHED = "cxc.plan.published.v1"
     COMMITMENT_DRAWN_UP = "cxc.commitment.drawn_up.v1"
     COMMITMENT_SIGNED = "cxc.commitment.signed.v1"
     COMMITMENT_VOIDED = "cxc.commitment.voided.v1"

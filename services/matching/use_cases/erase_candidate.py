@@ -24,6 +24,7 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     parties = [match.visitor for match in matches if match.visitor.registration_id == candidate.id]
     claims = await uow.claims.unused_by([*parties, *([candidate.party] if candidate.party else [])])
     commitments = await uow.commitments.of(*(match.id for match in matches))
+    lines = await uow.plan_lines.mentioning(candidate.id)
 
     uow.pool.remove(candidate.id)
     for claim in claims:
@@ -32,4 +33,6 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
         match.erase(candidate.id)
     for commitment in commitments:
         commitment.erase(candidate.id)
+    for line in lines:
+        line.erase(candidate.id)
     candidate.erase(party, version=version)

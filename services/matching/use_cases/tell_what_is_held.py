@@ -6,6 +6,7 @@ from typing import Any
 
 from services.matching.domain.commitment import Commitment
 from services.matching.domain.match import Match
+from services.matching.domain.planning.job import PlanLine
 from services.matching.repositories import MatchingUnitOfWork
 from shared.contracts.common import ERASED
 from shared.contracts.matching import Side
@@ -25,6 +26,7 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
     if candidate is not None and candidate.party is not None:
         parties.append(candidate.party)
     require_may_know(by, parties, "matching", registration_id)
+    lines = await uow.plan_lines.mentioning(registration_id)
     visits = [
         match
         for match in matches
@@ -69,6 +71,13 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             documents=[claim.model_dump(mode="json") for claim in used],
         ),
     ]
+
+
+def _line_as_seen_by(registration_id: str, line: PlanLine) -> dict[str, Any]:
+    own: Side = "visitor" if line.visitor.registration_id == registration_id else "host"
+    return line.model_dump(
+        mode="json", include={own, "plan_id", "score", "reasons", "why_not", "outcome", "match_id"}
+    )
 
 
 def _as_seen_by(registration_id: str, match: Match) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from shared.contracts.matching import (
     MatchProposed,
     MatchReminded,
     MatchWithdrawn,
+    PlanPublished,
     SigningRole,
 )
 
@@ -112,6 +113,8 @@ def parties(event: Event) -> dict[Role, Party]:
 def partnerships(event: Event) -> list[str]:
     """The partnerships concerned, the visitor's first, each once."""
     concerned = [event.partnership] if isinstance(event, GrantEvent) else []
+    if isinstance(event, PlanPublished):
+        concerned = [share.partnership for share in event.partnerships]
     concerned += [party.partnership for party in parties(event).values() if party.partnership]
     return list(dict.fromkeys(concerned))
 
@@ -125,16 +128,18 @@ def registrations(event: Event) -> list[str]:
 
 
 def about(event: Event) -> str:
-    """What the event is about: a grant, match or registration id."""
+    """What the event is about: the id of a grant, match, plan or registration."""
     if isinstance(event, GrantEvent):
         return event.grant_id
     return case(event)
 
 
 def case(event: Event) -> str:
-    """What mails are threaded by: the match where there is one, else the registration."""
+    """What mails are threaded by: the match where there is one, the plan, else the registration."""
     if isinstance(event, (MatchEvent, GrantEvent)):
         return event.match_id
+    if isinstance(event, PlanPublished):
+        return event.plan_id
     return next((party.registration_id for party in parties(event).values()), "")
 
 

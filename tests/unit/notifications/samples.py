@@ -38,6 +38,8 @@ from shared.contracts.matching import (
     MatchReminded,
     MatchSuggested,
     MatchWithdrawn,
+    PlanPublished,
+    PlanShare,
     Reason,
     SigningRole,
 )
@@ -237,6 +239,13 @@ def a_reminder(*awaits: str, state: Any = "proposed") -> Any:
     return a_match(MatchReminded, state=state, awaits=list(awaits), answer_by=ANSWER_BY)
 
 
+def a_published_plan(**changes: Any) -> PlanPublished:
+    """A plan in which both partnerships have organisations."""
+    shares = [PlanShare(partnership=id, suggested=2, dropped=1) for id in ("hempclub", "sampletex")]
+    counts = {"suggested": 2, "standing": 0, "dropped": 1, "left": 0}
+    return PlanPublished.model_validate({"plan_id": "p-1", "partnerships": shares, **counts, **changes})
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -283,6 +292,8 @@ def every_event() -> list[Event]:
         a_commitment(CommitmentCompleted),
         a_suggestion(),
         a_suggestion(reasons=[]),
+        a_published_plan(),
+        a_published_plan(suggested=1, dropped=0, partnerships=[]),
         a_counter_proposal("visitor", reason="We travel that week."),
         a_counter_proposal("host"),
         a_reminder("r-host"),

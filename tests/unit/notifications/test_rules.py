@@ -90,6 +90,7 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_match(MatchProposed, proposed_by="visitor"), {H}, {H_INBOX}),
     (samples.a_match(MatchProposed, proposed_by="host"), {V}, {V_INBOX}),
     (samples.a_suggestion(), {V, H}, {V_INBOX, H_INBOX}),
+    (samples.a_published_plan(), {VS, HS, HS2}, {VS_INBOX, HS_INBOX}),
     (samples.a_counter_proposal("host"), {V}, {V_INBOX}),
     (samples.a_counter_proposal("visitor"), {H}, {H_INBOX}),
     (samples.a_reminder("r-host"), {H}, {H_INBOX}),

@@ -1,0 +1,179 @@
+"""From the pool as it is stored to the problem of a plan, and from the plan to a line for each visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from services.matching.domain import fit as fits
+from services.matching.domain.fit import Prospect
+from services.matching.domain.match import Match
+from services.matching.domain.planning.job import Asked, BrokenProposal, Named, PlanLine
+from services.matching.domain.planning.plan import Exchange, Plan
+from services.matching.domain.planning.problem import PlanProblem, Proposal
+from services.matching.domain.pool import claim_keys
+from services.matching.domain.stay import SHORTEST_STAY, Span, latest_last_day, span_of
+from services.matching.domain.weights import Weights
+from shared.contracts.common import Window
+from shared.contracts.vocabulary import MatchState
+
+
+@dataclass(frozen=True)
+class PoolSnapshot:
+    """The pool at one moment."""
+
+    prospects: Sequence[Prospect]
+    used: Collection[str]
+    """Keys of visits that are used."""
+    open_matches: Sequence[Match]
+    """Proposed or agreed ones, in the order they were proposed."""
+
+
+def is_taken_up(match: Match) -> bool:
+    """Whether a side said yes to what the programme suggested, or both to each other: no plan undoes that."""
+    return match.state is MatchState.AGREED or (
+        match.state is MatchState.PROPOSED and match.plan_id is not None and match.proposed_by is not None
+    )
+
+
+def is_mere_suggestion(match: Match) -> bool:
+    """Whether the programme suggested it and neither side has said a word yet."""
+    return match.state is MatchState.PROPOSED and match.plan_id is not None and match.proposed_by is None
+
+
+def speaks_for_a_place(match: Match) -> bool:
+    """Whether the host's place is as good as given, though it is taken only with the approval."""
+    return is_taken_up(match) or is_mere_suggestion(match)
+
+
+def problem_of(asked: Asked, pool: PoolSnapshot, *, weights: Weights, on: date) -> PlanProblem:
+    """The problem of those visitors with all hosts; raises `CapsContradict`.
+
+    Visitors of other partnerships take no part: what they have been suggested or have agreed to holds
+    a place of its host.
+    """
+    scope = set(asked.partnerships)
+    going = {p.id: p for p in pool.prospects if p.visits and p.party.partnership in scope}
+    spoken_for: dict[str, list[Span]] = {}
+    proposals: list[Proposal] = []
+    promised: set[str] = set()
+    for match in pool.open_matches:
+        visitor, host = match.visitor.registration_id, match.host.registration_id
+        if visitor in going:
+            firm = is_taken_up(match) and promised.isdisjoint(keys := claim_keys(going[visitor]))
+            if firm:
+                promised.update(keys)
+            proposals.append(Proposal(visitor, host, firm=firm))
+        elif speaks_for_a_place(match):
+            spoken_for.setdefault(host, []).append(span_of(match.stay))
+    members = (
+        replace(p, visits=p.id in going, stays=(*p.stays, *spoken_for.get(p.id, ()))) for p in pool.prospects
+    )
+    return PlanProblem.of(
+        members,
+        weights=weights,
+        on=on,
+        used=pool.used,
+        proposals=proposals,
+        keep=asked.keep,
+        caps=asked.limits(),
+        budgets=asked.cents(),
+        lump_sums=asked.estimates(),
+    )
+
+
+def lines_of(problem: PlanProblem, plan: Plan, plan_id: str, attempt: int) -> Iterator[PlanLine]:
+    """What the plan says of each visitor of the problem, those with a host first."""
+    everybody = {p.id: p for p in (*problem.visitors, *problem.hosts)}
+    broken: dict[str, list[BrokenProposal]] = {}
+    for one in plan.broken:
+        proposal = BrokenProposal(host=_named(everybody[one.host]), sentence=one.sentence)
+        broken.setdefault(one.visitor, []).append(proposal)
+    lines: list[dict[str, Any]] = [
+        *(_of_exchange(exchange, problem, everybody) for exchange in plan.exchanges),
+        *(
+            {
+                "visitor": _named(everybody[one.visitor]),
+                "why_not": one.why,
+                "why": one.sentence,
+                "partnerships": _partnerships(everybody[one.visitor]),
+            }
+            for one in plan.unmatched
+        ),
+    ]
+    for number, told in enumerate(lines):
+        visitor, host = told["visitor"], told.get("host")
+        refused = broken.get(visitor.registration_id, [])
+        named = [visitor, *([host] if host else []), *(b.host for b in refused)]
+        yield PlanLine(
+            id=f"{plan_id}:{attempt}:{number:07}",
+            version=1,
+            plan_id=plan_id,
+            attempt=attempt,
+            broken=refused,
+            mentions=list(dict.fromkeys(one.registration_id for one in named)),
+            **told,
+        )
+
+
+def _of_exchange(exchange: Exchange, problem: PlanProblem, everybody: dict[str, Prospect]) -> dict[str, Any]:
+    visitor, host = everybody[exchange.visitor], everybody[exchange.host]
+    found = fits.fit(visitor, host, problem.weights, problem.on)
+    return {
+        "visitor": _named(visitor),
+        "host": _named(host),
+        "partnerships": _partnerships(visitor, host),
+        "score": exchange.score / 100,
+        "reasons": found.reasons if found else [],
+        "proposed": exchange.proposed,
+        "firm": exchange.firm,
+        "why": "",
+    }
+
+
+def _named(prospect: Prospect) -> Named:
+    party = prospect.party
+    return Named(
+        registration_id=prospect.id,
+        organisation=party.organisation,
+        country=party.place.country,
+        partnership=party.partnership,
+    )
+
+
+def _partnerships(*prospects: Prospect) -> list[str]:
+    return list(dict.fromkeys(p.party.partnership for p in prospects if p.party.partnership))
+
+
+def days_to_suggest(
+    visitor: Prospect, host: Prospect, weights: Weights, today: date, *, answer_days: int
+) -> Window | None:
+    """The days to ask the two about, None when there are none: as many as wished, rather later than in haste.
+
+    Where both are free later, the stay begins after the time for the two answers.
+    """
+    for earliest in (today + timedelta(days=2 * answer_days + 1), today + timedelta(days=1)):
+        stretch = fits.common_stretch(visitor, host, earliest)
+        if stretch is not None:
+            wished = max(SHORTEST_STAY, fits.wished_days(weights, visitor.wished_days, host.wished_days))
+            return _stay_in(stretch, host, wished)
+    return None
+
+
+def _stay_in(stretch: Span, host: Prospect, wished: int) -> Window | None:
+    """The first days of the stretch that hold so many working days, or as many as there are in a month."""
+    first, end = stretch
+    while host.working.count(first, first) == 0:
+        first += 1
+    end = min(end, latest_last_day(date.fromordinal(first)).toordinal())
+    days = [day for day in range(first, end + 1) if host.working.count(day, day)][:wished]
+    if len(days) < SHORTEST_STAY:
+        return None
+    return Window(first_day=date.fromordinal(first), last_day=date.fromordinal(days[-1]))
+
+
+def with_stays(host: Prospect, stays: Iterable[Window]) -> Prospect:
+    """The host with these stays, and no others."""
+    return replace(host, stays=tuple(span_of(stay) for stay in stays))
