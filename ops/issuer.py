@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import secrets
 import time
 import uuid
 from pathlib import Path
@@ -41,17 +42,29 @@ def ensure_key(path: Path) -> Path:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        # Linked into place whole: of two that start at once, the first one's key is everybody's.
-        own = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-        try:
-            os.link(own, path)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
+        _keep(path, pem)
     return path
+
+
+def ensure_secret(path: Path) -> str:
+    """A random secret that stays the same; only its owner may read its file."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _keep(path, secrets.token_urlsafe(32).encode())
+    return path.read_text(encoding="ascii")
+
+
+def _keep(path: Path, content: bytes) -> None:
+    # Linked into place whole: of two that start at once, the first one's key is everybody's.
+    own = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        own.unlink()
 
 
 def issue_token(

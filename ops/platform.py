@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, Self
 
 from ops.embedded.kafka import KafkaServer
 from ops.embedded.mongo import MongoServer, url_at
-from ops.issuer import ensure_key
+from ops.issuer import ensure_key, ensure_secret
 from ops.processes import Child, ProcessFailed, completed, free_port, is_free, started_at
 from ops.topics import TopicsReport, apply_topics
 from shared.messaging.topics import SERVICES, ServiceName
@@ -177,6 +177,7 @@ class Platform:
             "CXC_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "CXC_MONGO_URL": self.mongo_url,
             "CXC_LOG_LEVEL": self._log_level,
+            "CXC_SEAL_KEY": ensure_secret(self.state / "seal.key"),
         }
         if "issuer" in self._servers:
             known |= {"CXC_ISSUER": self.issuer_url, "CXC_JWKS_URL": f"{self.issuer_url}/jwks.json"}

@@ -63,6 +63,7 @@ _PROBLEMS: Final = {
     403: "Known, but not entitled",
     404: "No such thing, or not visible to the caller",
     409: "A rule of the scheme, or the state of the case, forbids it",
+    410: "It was there, and is over",
     413: "Larger than the limit",
     422: "Malformed; `errors` says where",
     503: "A server this one needs is away; try again",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.messaging.topics import ServiceName
@@ -60,6 +60,10 @@ class ServiceSettings(BaseSettings):
     jwks_url: str
     audience: str = "clusterxchange"
     partnerships: Path = SHIPPED_PARTNERSHIPS
+    seal_key: Annotated[SecretStr | None, BeforeValidator(lambda given: given or None)] = Field(
+        default=None, min_length=32
+    )
+    """What matching closes and notifications opens, such as the link of an invitation; the same for both."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

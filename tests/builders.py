@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
 from shared.contracts.common import Party, Place, Window
 from shared.contracts.envelope import Cause, CloudEvent, Event, new_id, wrap
@@ -19,6 +20,8 @@ from shared.messaging.topics import REGISTRATION_INBOX, ServiceName
 Data = dict[str, Any]
 
 A_MOMENT = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
+A_SECRET = SecretStr("a sample secret of more than thirty-two characters")
+"""What the golden example of an invitation was sealed with."""
 
 
 def a_submission(**changes: Any) -> Data:

@@ -21,6 +21,8 @@ from shared.contracts.matching import (
     CommitmentSigned,
     CommitmentVoided,
     FitsFound,
+    InvitationAccepted,
+    InvitationEvent,
     MatchApproved,
     MatchCancelled,
     MatchCountered,
@@ -113,6 +115,10 @@ def gist(event: CloudEvent) -> str:
         case PlanPublished():
             became = f"{content.suggested} suggested, {content.standing} standing, {content.dropped} dropped"
             return f"plan {content.plan_id}: {became}, {content.left} left"
+        case InvitationEvent():
+            days = f"{content.stay.first_day} to {content.stay.last_day}"
+            by = f", taken up by {content.accepted_by}" if isinstance(content, InvitationAccepted) else ""
+            return f"{_party(content.party)}: invites a {content.invited_as}, {days}{by}"
         case MatchEvent():
             return _match(content) + _how_it_went(content)
         case GrantEvent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.matching.bootstrap import bootstrap
-from services.matching.routes import catalogue, commitments, held, matches, plans, suggestions
+from services.matching.routes import catalogue, commitments, held, invitations, matches, plans, suggestions
 from services.matching.settings import MatchingSettings
 from shared.http import create_api
 
@@ -24,6 +24,7 @@ def create_app(settings: MatchingSettings | None = None) -> FastAPI:
             catalogue.router,
             suggestions.router,
             matches.router,
+            invitations.router,
             plans.router,
             commitments.router,
             held.router,

@@ -13,6 +13,7 @@ from services.matching.settings import MatchingSettings
 from services.matching.weights_on_file import weights_in
 from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
+from shared.sealed import Seal
 from shared.storage.driver import Client, Database, close, connect
 from shared.storage.store import prepare_database
 from shared.storage.transactions import Transactions
@@ -76,6 +77,8 @@ async def bootstrap(
                 weights=weights,
                 pool=pool,
                 answers=settings.answers,
+                invitation_days=settings.invitation_days,
+                seal=Seal(settings.seal_key),
                 clock=clock,
             ),
         ),

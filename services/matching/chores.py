@@ -8,8 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.matching.bootstrap import Matching
+from services.matching.domain.invitation import Invitation, InvitationState
 from services.matching.domain.match import OPEN, Match
 from services.matching.use_cases.chase_answers import chase_answers
+from services.matching.use_cases.expire_invitations import expire_invitations
 from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of
 from shared.contracts.vocabulary import MatchState
 from shared.storage.driver import Document
@@ -30,7 +32,18 @@ async def _chase_answers(round: Round[Matching]) -> None:
     await round.for_all(find, chase_answers)
 
 
-CHORES: Final[list[Chore[Matching]]] = [Chore("answers", timedelta(minutes=1), _chase_answers)]
+async def _expire_invitations(round: Round[Matching]) -> None:
+    async def find(matching: Matching, at: datetime) -> list[str]:
+        over = {"state": InvitationState.OPEN, "expires_on": {"$lt": str(at.date())}}
+        return await ids_of(matching.database[Invitation.COLLECTION], over)
+
+    await round.for_all(find, expire_invitations)
+
+
+CHORES: Final[list[Chore[Matching]]] = [
+    Chore("answers", timedelta(minutes=1), _chase_answers),
+    Chore("invitations", timedelta(hours=1), _expire_invitations),
+]
 
 
 async def do_chores(

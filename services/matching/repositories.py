@@ -11,6 +11,7 @@ from services.matching.domain.case import Case
 from services.matching.domain.commitment import Commitment, commitment_id
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
+from services.matching.domain.invitation import Invitation, InvitationState, fingerprint
 from services.matching.domain.match import Match, match_id
 from services.matching.domain.planning.job import (
     UNFINISHED,
@@ -28,6 +29,7 @@ from shared.contracts.envelope import now
 from shared.contracts.vocabulary import Ecosystem, MatchState
 from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
+from shared.sealed import Seal
 from shared.security import Caller, CallerRole
 from shared.storage.driver import Database, Document
 from shared.storage.store import Store
@@ -276,6 +278,32 @@ def _plans_visible_to(caller: Caller) -> Document:
     raise Forbidden("Plans are made and read by staff of the partnerships, the support office and auditors.")
 
 
+class Invitations(Repository[Invitation]):
+    """Invitations by link, those that are over included."""
+
+    model = Invitation
+
+    async def by_token(self, token: str) -> Invitation:
+        """The one this token is for; raises `NotFound`."""
+        for invitation in await self._uow.query(Invitation, {"token_hash": fingerprint(token)}):
+            return invitation
+        raise NotFound("There is no such invitation. Check that the link is whole, or ask for a new one.")
+
+    async def open_of(self, registration_id: str) -> list[Invitation]:
+        """Those the registration sent that are open; new ones of this unit of work too."""
+        stored = await self._uow.query(Invitation, {"inviter_id": registration_id})
+        sent = {one.id: one for one in (*stored, *self._uow.at_hand(Invitation))}.values()
+        return [
+            one for one in sent if one.inviter_id == registration_id and one.state is InvitationState.OPEN
+        ]
+
+    async def naming(self, registration_id: str) -> list[Invitation]:
+        """Those the registration sent, and those it accepted."""
+        return await self._uow.query(
+            Invitation, {"$or": [{"inviter_id": registration_id}, {"accepted_by": registration_id}]}
+        )
+
+
 def _either(field: str, wanted: str | None) -> Document:
     return {"$or": [{f"visitor.{field}": wanted}, {f"host.{field}": wanted}]}
 
@@ -312,17 +340,22 @@ class MatchingUnitOfWork(UnitOfWork):
         weights: WeightHistory,
         pool: Pool,
         answers: AnswerPolicy | None = None,
+        invitation_days: int = 14,
+        seal: Seal | None = None,
         clock: Clock = now,
     ) -> None:
         super().__init__(store, service="matching", clock=clock)
         self.today = self.now.date()
         self.partnerships = partnerships
         self.answers = answers or AnswerPolicy()
+        self.invitation_days = invitation_days
+        self.seal = seal or Seal(None)
         self.weights = weights.on(self.today)
         self.pool = PoolView(pool, self.weights, self.today)
         self.candidates = Candidates(self)
         self.claims = VisitClaims(self)
         self.matches = Matches(self)
+        self.invitations = Invitations(self)
         self.commitments = Commitments(self)
         self.plans = Plans(self)
         self.plan_lines = PlanLines(self)
@@ -382,6 +415,11 @@ async def make_indexes(database: Database) -> None:
         await matches.create_index([(f"{side}.registration_id", 1), ("_id", 1)])
     for day in ("remind_on", "answer_by"):
         await matches.create_index([("state", 1), (day, 1)])
+    invitations = database[Invitation.COLLECTION]
+    await invitations.create_index("token_hash", unique=True)
+    await invitations.create_index([("state", 1), ("expires_on", 1)])
+    for registration in ("inviter_id", "accepted_by"):
+        await invitations.create_index(registration)
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
     await database[PlanJob.COLLECTION].create_index([("state", 1), ("_id", 1)])

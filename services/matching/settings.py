@@ -27,6 +27,9 @@ class MatchingSettings(ServiceSettings):
     plan_days: int = Field(default=365, ge=1)
     """How long a plan for the whole pool is kept after it was made."""
 
+    invitation_days: int = Field(default=14, ge=1)
+    """How long the link of an invitation works, at most until the eve of the stay."""
+
     @field_validator("proposal_remind_days")
     @classmethod
     def _within_the_time(cls, days: int, given: ValidationInfo) -> int:

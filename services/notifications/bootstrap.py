@@ -16,6 +16,7 @@ from services.notifications.settings import NotificationsSettings
 from services.notifications.words import Words
 from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
+from shared.sealed import Seal
 from shared.storage.driver import Client, Database, close, connect
 from shared.storage.store import prepare_database
 from shared.storage.transactions import Transactions
@@ -89,7 +90,12 @@ async def bootstrap(
             client,
             store,
             lambda open_store: NotificationsUnitOfWork(
-                open_store, rules=rules, words=words, desks=desks, clock=clock
+                open_store,
+                rules=rules,
+                words=words,
+                desks=desks,
+                seal=Seal(settings.seal_key),
+                clock=clock,
             ),
         ),
         rules=rules,

@@ -1,14 +1,16 @@
-"""What this service reacts to: every event of the other three, all but an erasure in the same way."""
+"""What this service reacts to: every event of the other three, nearly all in the same way."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from services.notifications.domain.recipients import OpenedInvitation
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import CloudEvent, Event
+from shared.contracts.matching import InvitationSent
 from shared.contracts.registration import RegistrationErased
 from shared.messaging.handlers import Handlers
 from shared.messaging.topics import ServiceName
@@ -29,7 +31,14 @@ async def on_registration_erased(event: RegistrationErased, uow: NotificationsUn
     await erase_notifications(uow, event.party.registration_id)
 
 
+@handlers.on_enveloped(InvitationSent)
+async def on_invitation_sent(
+    event: InvitationSent, uow: NotificationsUnitOfWork, envelope: CloudEvent
+) -> None:
+    await notify(uow, envelope, OpenedInvitation(**dict(event), **uow.seal.open(event.sealed)))
+
+
 for source in SOURCES:
     for model in EVENTS[source]:
-        if model is not RegistrationErased:
+        if model not in (RegistrationErased, InvitationSent):
             handlers.on_enveloped(model)(tell)

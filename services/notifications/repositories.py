@@ -15,6 +15,7 @@ from services.notifications.domain.rules import Channel, RuleTable
 from shared.contracts.envelope import Cause, new_id, now
 from shared.contracts.notifications import NotificationFailed, NotificationSent
 from shared.erasure import Erasures, prepare_erasures
+from shared.sealed import Seal
 from shared.storage.driver import Client, Database, Document, transaction
 from shared.storage.store import MongoStore, Store
 from shared.storage.unit_of_work import Clock, Repository, UnitOfWork, because_of
@@ -98,7 +99,14 @@ class NotificationsUnitOfWork(UnitOfWork):
     """One transaction of this service, with its rules, words and partnerships' desks."""
 
     def __init__(
-        self, store: Store, *, rules: RuleTable, words: Words, desks: Mapping[str, Desk], clock: Clock = now
+        self,
+        store: Store,
+        *,
+        rules: RuleTable,
+        words: Words,
+        desks: Mapping[str, Desk],
+        seal: Seal | None = None,
+        clock: Clock = now,
     ) -> None:
         super().__init__(store, service="notifications", clock=clock)
         self.notifications = NotificationRepository(self)
@@ -106,6 +114,7 @@ class NotificationsUnitOfWork(UnitOfWork):
         self.rules = rules
         self.words = words
         self.desks = desks
+        self.seal = seal or Seal(None)
 
 
 class PendingMails:

@@ -61,7 +61,7 @@ class Words:
         return Wording(
             subject=" ".join(subject.split()),
             text=_BLANK_LINES.sub("\n\n", body.replace("\r", "").strip()),
-            link=self._public_url + link.path.format(about=about),
+            link=self._public_url + link.path.format_map({**facts, "about": about}),
             link_label=link.label,
         )
 

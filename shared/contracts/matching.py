@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.contracts.common import Party, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.types import EventType
-from shared.contracts.vocabulary import MatchState
+from shared.contracts.vocabulary import MatchState, Role
 
 Side = Literal["visitor", "host"]
 
@@ -282,6 +282,47 @@ class MatchExpired(MatchEvent):
 
     unanswered_by: list[Side]
     """Who was asked and did not answer."""
+
+
+class InvitationEvent(Event):
+    """What every event of an invitation by link carries."""
+
+    invitation_id: str
+    """The id of the invitation."""
+    party: Party
+    """Who invites."""
+    invited_as: Role
+    """What the invited organisation would be."""
+    stay: Window
+    """The days both have in mind."""
+
+
+class InvitationSent(InvitationEvent):
+    """An organisation invited a partner it has found, who may not be registered yet."""
+
+    TYPE = EventType.INVITATION_SENT
+
+    message: str = ""
+    """In the inviting organisation's own words; may be empty."""
+    expires_on: date
+    """The last day the link works."""
+    sealed: str
+    """The invited address and the link's token, which only the service that writes the mail can read."""
+
+
+class InvitationAccepted(InvitationEvent):
+    """The invited organisation took it up; the two are pre-agreed partners."""
+
+    TYPE = EventType.INVITATION_ACCEPTED
+
+    accepted_by: str
+    """The registration it was taken up for; it may not be accepted yet."""
+
+
+class InvitationWithdrawn(InvitationEvent):
+    """Who invited took it back, or left; the link does not work any more."""
+
+    TYPE = EventType.INVITATION_WITHDRAWN
 
 
 class PlanShare(Contract):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from services.matching.domain.errors import NotInPool, TooManyOpenProposals
+from services.matching.domain.errors import NotInPool, TooManyInvitations, TooManyOpenProposals
 from services.matching.domain.stay import require_place
 from shared.aggregate import Aggregate
 from shared.contracts.common import Party, Window
@@ -33,6 +33,28 @@ class Engagement(BaseModel):
     """The programme suggested it, and neither side has taken it up: no proposal of anybody's yet."""
 
 
+class Agreement(PreAgreed):
+    """A partner found by an invitation, whichever of the two sent it."""
+
+    side: Side
+    """What this candidate would be."""
+    said_by: str
+    """The organisation that said so; it holds for a registration of that one alone."""
+
+
+class SentInvitation(BaseModel):
+    """An invitation that is out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    until: date
+    """Its last day."""
+
+
+MOST_INVITATIONS: Final = 5
+"""Of one registration, out at a time."""
+
 REASONS_TOLD: Final = 3
 """Reasons a fit has in the event, which all services read; the suggestions of the API have them all."""
 
@@ -55,6 +77,10 @@ class Candidate(Aggregate):
     """The registration's version this is based on; older news is no news."""
     named_by: list[str] = []
     """Registrations that named this one as their pre-agreed partner before it was in the pool."""
+    agreements: list[Agreement] = []
+    """Partners found by an invitation; one may be accepted before this registration was heard of."""
+    invitations: list[SentInvitation] = []
+    """The latest it sent that nobody accepted."""
     engagements: list[Engagement] = []
     brought: list[Engagement] = []
     """What it was engaged in already when it was last accepted: it had been accepted before, and changed."""
@@ -103,6 +129,8 @@ class Candidate(Aggregate):
         self.profile = None
         self.in_pool = False
         self.named_by = []
+        self.agreements = []
+        self.invitations = []
         self.heard = version
         self._touch()
 
@@ -127,13 +155,40 @@ class Candidate(Aggregate):
             self.named_by = [*self.named_by, registration_id]
         self._touch()
 
+    def agree(self, agreement: Agreement) -> None:
+        """It found a partner by an invitation; the last word about one partner counts."""
+        others = [a for a in self.agreements if a.registration_id != agreement.registration_id]
+        self.agreements = [*others, agreement]
+        self._touch()
+
+    @property
+    def pre_agreed(self) -> list[PreAgreed]:
+        """The partners it found beforehand: by an invitation, or named in its registration."""
+        own = [a for a in self.agreements if self.party is not None and a.said_by == self.party.owner]
+        return [*own, *(self.profile.pre_agreed if self.profile else [])]
+
     def names(self, registration_id: str) -> PreAgreed | None:
         """The stay agreed with that registration beforehand, if this one says there is one."""
-        if self.profile is None:
-            return None
-        return next(
-            (named for named in self.profile.pre_agreed if named.registration_id == registration_id), None
-        )
+        return next((named for named in self.pre_agreed if named.registration_id == registration_id), None)
+
+    def send_invitation(self, id: str, until: date, today: date) -> None:
+        """Take note of an invitation; raises `TooManyInvitations` while as many as may be are out.
+
+        One that was withdrawn counts until its last day: its mail has gone out.
+        """
+        out = [sent for sent in self.invitations if sent.until >= today]
+        if len(out) >= MOST_INVITATIONS:
+            raise TooManyInvitations(
+                f"{len(out)} invitations are out; {MOST_INVITATIONS} are the most. Another is possible once "
+                f"one of them is accepted, or after {min(sent.until for sent in out)}."
+            )
+        self.invitations = [*out, SentInvitation(id=id, until=until)]
+        self._touch()
+
+    def settle_invitation(self, id: str) -> None:
+        """An invitation was accepted."""
+        self.invitations = [sent for sent in self.invitations if sent.id != id]
+        self._touch()
 
     # ── matches ──────────────────────────────────────────────────────────────────────────────
 

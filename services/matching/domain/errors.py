@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import RuleBroken
+from shared.errors import CxcError, RuleBroken
 
 
 class PartnersDoNotFit(RuleBroken):
@@ -38,6 +38,28 @@ class StayOutOfBounds(RuleBroken):
 
     code = "stay-out-of-bounds"
     title = "The stay is too short or too long"
+
+
+class InvitationUsed(RuleBroken):
+    """An invitation's link was followed to its end before."""
+
+    code = "invitation-used"
+    title = "The invitation is used"
+
+
+class TooManyInvitations(RuleBroken):
+    """The registration has as many invitations out as one may have."""
+
+    code = "too-many-invitations"
+    title = "Too many invitations"
+
+
+class InvitationOver(CxcError):
+    """The invitation was withdrawn, or its last day has passed."""
+
+    code = "invitation-over"
+    status = 410
+    title = "The invitation is over"
 
 
 class SameStay(RuleBroken):

@@ -2,7 +2,7 @@
 
 - The stay goes from the one who registered as visitor to the one who registered as host. Where
   both could be either, the one who named the other visits; where both named each other too, the
-  one with the smaller registration id does, whoever joins first.
+  one with the smaller registration id does, whoever joins first. An invitation says who visits.
 - If both named each other with the same days, both have said yes. If they named different days,
   the visitor's are proposed to the host. If one named the other, its days are proposed.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.matching.domain.candidate import Candidate
+from services.matching.domain.candidate import Agreement, Candidate
 from shared.contracts.common import Window
 from shared.contracts.matching import Side
 from shared.contracts.vocabulary import Role
@@ -38,7 +38,7 @@ def introduction(one: Candidate, other: Candidate) -> Introduction | None:
     ways = [
         (visitor, host)
         for visitor, host in ((one, other), (other, one))
-        if _has(visitor, Role.VISITOR) and _has(host, Role.HOST)
+        if _goes_as(visitor, "visitor", host) and _goes_as(host, "host", visitor)
     ]
     if not ways:
         return None
@@ -62,5 +62,7 @@ def _partner(candidate: Candidate, one: Candidate, other: Candidate) -> Candidat
     return other if candidate is one else one
 
 
-def _has(candidate: Candidate, role: Role) -> bool:
-    return candidate.party is not None and role in candidate.party.roles
+def _goes_as(candidate: Candidate, side: Side, partner: Candidate) -> bool:
+    named = candidate.names(partner.id)
+    agreed: Side = named.side if isinstance(named, Agreement) else side
+    return agreed == side and candidate.party is not None and Role(side) in candidate.party.roles

@@ -34,14 +34,19 @@ def latest_last_day(first_day: date) -> date:
 
 def require_sensible(stay: Window, at_host: WorkingDays) -> None:
     """Raises `StayOutOfBounds` unless the stay has three working days and ends within a month."""
-    if stay.last_day < stay.first_day:
-        raise StayOutOfBounds(f"The stay ends on {stay.last_day}, before it begins on {stay.first_day}.")
+    require_within_a_month(stay)
     count = at_host.count(*span_of(stay))
     if count < SHORTEST_STAY:
         raise StayOutOfBounds(
             f"From {stay.first_day} to {stay.last_day} there {words.are(count, 'working day')} in "
             f"{words.country(at_host.country)}; a stay has at least three, public holidays not counted."
         )
+
+
+def require_within_a_month(stay: Window) -> None:
+    """Raises `StayOutOfBounds` unless the stay ends after it begins, and within a month."""
+    if stay.last_day < stay.first_day:
+        raise StayOutOfBounds(f"The stay ends on {stay.last_day}, before it begins on {stay.first_day}.")
     if stay.last_day > (latest := latest_last_day(stay.first_day)):
         raise StayOutOfBounds(
             f"A stay lasts one month at the most: beginning on {stay.first_day} it ends by {latest}."

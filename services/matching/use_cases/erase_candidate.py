@@ -17,7 +17,7 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     candidate = await uow.candidates.named(party.registration_id)
     if not candidate.is_news(version):
         return
-    if candidate.in_pool or candidate.engagements:
+    if candidate.in_pool or candidate.engagements or candidate.invitations:
         left = candidate.party or party
         await leave_pool(uow, left, version=version, reason="The registration was erased.")
     matches = await uow.matches.naming(candidate.id)

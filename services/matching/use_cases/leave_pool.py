@@ -1,4 +1,4 @@
-"""A registration does not take part any more: it leaves the pool, and its open matches end."""
+"""A registration does not take part any more: it leaves the pool, its open matches and invitations end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ async def leave_pool(
     candidate = await uow.candidates.named(party.registration_id)
     if not candidate.is_news(version):
         return
+    invitations = await uow.invitations.open_of(candidate.id) if candidate.invitations else []
     candidate.leave(party, version=version)
+    for invitation in invitations:
+        if not invitation.is_over(uow.today):
+            invitation.withdraw(party, uow.today)
     uow.pool.remove(candidate.id)
     for engagement in candidate.engaged_since if acceptance_undone else candidate.engagements:
         case = await uow.case_of(await uow.matches.get(engagement.match_id))

@@ -21,6 +21,7 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
     candidate = await uow.candidates.find(registration_id)
     matches = await uow.matches.naming(registration_id)
     invitations = await uow.invitations.naming(registration_id)
+    invitations = await uow.invitations.naming(registration_id)
     commitments = await uow.commitments.of(*(match.id for match in matches))
     parties = [match.party(match.side_of(registration_id)) for match in matches]
     if candidate is not None and candidate.party is not None:
@@ -56,6 +57,12 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             kept="Signed by all four for a match that was not called off, it is a contract and stays as it "
             "was signed. Of any other nothing personal is left after an erasure.",
             documents=[_commitment_as_seen_by(registration_id, commitment) for commitment in commitments],
+        ),
+        Kind(
+            name="invitations",
+            what="Invitations it sent by a link to partners it had found, or accepted.",
+            kept="The address and the words while an invitation is open; that there was one stays.",
+            documents=[one.model_dump(mode="json", exclude={"token_hash"}) for one in invitations],
         ),
         Kind(
             name="invitations",

@@ -14,6 +14,8 @@ from shared.contracts.matching import (
     CommitmentEvent,
     CommitmentVoided,
     FitsFound,
+    InvitationEvent,
+    InvitationSent,
     MatchCountered,
     MatchDeclined,
     MatchEndorsed,
@@ -25,7 +27,14 @@ from shared.contracts.matching import (
     SigningRole,
 )
 
-Role = Literal["participant", "visitor", "host", "staff"]
+Role = Literal["participant", "visitor", "host", "staff", "invited"]
+
+
+class OpenedInvitation(InvitationSent):
+    """An invitation with what was sealed in it."""
+
+    email: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -128,9 +137,11 @@ def registrations(event: Event) -> list[str]:
 
 
 def about(event: Event) -> str:
-    """What the event is about: the id of a grant, match, plan or registration."""
+    """What the event is about: the id of a grant, invitation, match, plan or registration."""
     if isinstance(event, GrantEvent):
         return event.grant_id
+    if isinstance(event, InvitationEvent):
+        return event.invitation_id
     return case(event)
 
 
@@ -157,6 +168,9 @@ def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> It
             for role, party in parties(event).items():
                 if party.registration_id in _awaited(event):
                     yield from _organisation(event, role, desks)
+        case Audience.INVITED:
+            if isinstance(event, OpenedInvitation):
+                yield _invited(event)
         case Audience.AWAITED_STAFF:
             yield from _staff([id for id in partnerships(event) if id in _awaited(event)], desks)
         case Audience.OTHER_SIDE:
@@ -220,6 +234,17 @@ def _organisation(event: Event, role: Role, desks: Mapping[str, Desk]) -> Iterat
         partnership=party.partnership,
         party=party,
         auto_accept=desk is not None and desk.auto_accept,
+    )
+
+
+def _invited(event: OpenedInvitation) -> Recipient:
+    return Recipient(
+        role="invited",
+        key=f"invitation:{event.invitation_id}",
+        addresses=(event.email,),
+        partnership=event.party.partnership,
+        # Not its own, there may be none yet: the mail is erased with the registration that invites.
+        party=event.party,
     )
 
 

@@ -34,6 +34,10 @@ class Audience(StrEnum):
     """Staff of the partnership whose word is still open."""
     AWAITED = "awaited"
     """Of the organisations of a match, those whose word or signature is open."""
+    LISTED = "listed"
+    """Everybody on the list of a group event whom the event names."""
+    INVITED = "invited"
+    """The address an invitation goes to, of whoever it is."""
     AWAITED_STAFF = "awaited_staff"
     """Staff of the partnerships whose word or signature is open."""
 
@@ -73,7 +77,7 @@ def _holds(condition: Condition, value: Any) -> bool:
 
 
 class Link(BaseModel):
-    """The one link of a message: path under the public address, `{about}` filled in, and its label."""
+    """The one link of a message: path under the public address, `{about}` and fields filled in; its label."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.notifications.bootstrap import load_rules
-from services.notifications.domain.recipients import Desk
+from services.notifications.domain.recipients import Desk, OpenedInvitation
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.words import Words
 from shared.contracts.common import Receipt, RuleOutcome, Window
@@ -26,6 +26,8 @@ from shared.contracts.matching import (
     CommitmentVoided,
     Fit,
     FitsFound,
+    InvitationAccepted,
+    InvitationWithdrawn,
     MatchAgreed,
     MatchApproved,
     MatchCancelled,
@@ -63,8 +65,9 @@ from shared.contracts.registration import (
     RegistrationWithdrawn,
 )
 from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Verdict
+from shared.sealed import Seal
 from shared.storage.store import Store
-from tests.builders import a_host_party, a_party, a_stay
+from tests.builders import A_SECRET, a_host_party, a_party, a_stay
 
 DESKS = {
     "hempclub": Desk("hempclub", "HempClub", ("staff@hempclub.example",), auto_accept=True),
@@ -73,6 +76,7 @@ DESKS = {
 PUBLIC_URL = "https://cxc.example"
 RULES = load_rules()
 WORDS = Words(DESKS, PUBLIC_URL)
+SEAL = Seal(A_SECRET)
 
 VISITOR = a_party("r-visitor", owner="tagus-fibre")
 HOST = a_host_party("r-host", owner="navigli-textile", partnership="sampletex")
@@ -85,7 +89,7 @@ _GRANT: dict[str, Any] = {**_MATCH, "grant_id": "g-1", "partnership": "hempclub"
 
 def open_unit(store: Store) -> NotificationsUnitOfWork:
     """A unit of work with the shipped rules and words."""
-    return NotificationsUnitOfWork(store, rules=RULES, words=WORDS, desks=DESKS)
+    return NotificationsUnitOfWork(store, rules=RULES, words=WORDS, desks=DESKS, seal=SEAL)
 
 
 def a_receipt(outcome: Any = "passed") -> Receipt:
@@ -246,6 +250,15 @@ def a_published_plan(**changes: Any) -> PlanPublished:
     return PlanPublished.model_validate({"plan_id": "p-1", "partnerships": shares, **counts, **changes})
 
 
+def an_invitation(model: Any = OpenedInvitation, **changes: Any) -> Any:
+    """Lisbon invites somebody it has met."""
+    fields = {"invitation_id": "i-1", "party": VISITOR, "invited_as": "host", "stay": a_stay(), **changes}
+    if model is OpenedInvitation:
+        sealed = {"sealed": "sealed", "email": "office@new-partner.example", "token": "the-token-of-the-link"}
+        fields |= {"expires_on": ANSWER_BY, **sealed}
+    return model(**fields)
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -290,6 +303,10 @@ def every_event() -> list[Event]:
         a_commitment(CommitmentVoided),
         a_commitment(CommitmentVoided, final=True, missing=[]),
         a_commitment(CommitmentCompleted),
+        an_invitation(),
+        an_invitation(message="We spoke about your spinning line."),
+        an_invitation(InvitationAccepted, accepted_by="r-host"),
+        an_invitation(InvitationWithdrawn),
         a_suggestion(),
         a_suggestion(reasons=[]),
         a_published_plan(),

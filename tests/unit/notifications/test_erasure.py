@@ -199,3 +199,22 @@ async def test_its_staff_and_the_support_office_are_told(notifying: Notifying) -
         Caller("o", CallerRole.SUPPORT_OFFICE),
     ):
         assert (await told_to(notifying, "r-visitor", caller))["messages"]
+
+
+async def test_who_was_invited_is_not_written_to_any_more_when_who_invited_is_erased(
+    notifying: Notifying,
+) -> None:
+    await tell(notifying, samples.an_invitation(message="We met at the fair."))
+    [mail] = stored(notifying)
+    assert (mail.channel, mail.recipient, mail.address) == (
+        Channel.EMAIL,
+        "invited",
+        "office@new-partner.example",
+    )
+    await erase(notifying)
+    [mail] = stored(notifying)
+    assert mail.state is NotificationState.CANCELLED
+    for word in ("new-partner", "fair", *GIVEN_AWAY):
+        assert word not in held(notifying)
+    await tell(notifying, samples.an_invitation())
+    assert len(stored(notifying)) == 1

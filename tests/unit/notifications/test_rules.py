@@ -89,6 +89,7 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.some_fits(2, side="host", party=samples.HOST), set(), {H_INBOX}),
     (samples.a_match(MatchProposed, proposed_by="visitor"), {H}, {H_INBOX}),
     (samples.a_match(MatchProposed, proposed_by="host"), {V}, {V_INBOX}),
+    (samples.an_invitation(), {"office@new-partner.example"}, set()),
     (samples.a_suggestion(), {V, H}, {V_INBOX, H_INBOX}),
     (samples.a_published_plan(), {VS, HS, HS2}, {VS_INBOX, HS_INBOX}),
     (samples.a_counter_proposal("host"), {V}, {V_INBOX}),
@@ -162,6 +163,8 @@ def test_an_event_told_to_nobody_says_why() -> None:
         EventType.REGISTRATION_REFUSED,
         EventType.REGISTRATION_ERASED,
         EventType.REGISTRATION_INTEREST_CONFIRMED,
+        EventType.INVITATION_ACCEPTED,
+        EventType.INVITATION_WITHDRAWN,
     }
     assert all(len(reason) > 20 for reason in RULES.nobody.values())
     refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
@@ -184,6 +187,8 @@ def test_the_table_names_what_does_not_fit() -> None:
     problems = broken.problems({EventType.MATCH_AGREED: MatchAgreed, "cxc.match.new.v1": MatchAgreed}, [])
     assert problems == [
         "cxc.match.new.v1 is not in the table",
+        "cxc.invitation.accepted.v1 is no contract",
+        "cxc.invitation.withdrawn.v1 is no contract",
         "cxc.match.dreamt.v1 is no contract",
         "cxc.registration.erased.v1 is no contract",
         "cxc.registration.interest_confirmed.v1 is no contract",

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.funding.settings import FundingSettings
+from services.matching.settings import MatchingSettings
 from shared.contracts.vocabulary import Ecosystem
 from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships, UnknownPartnership
 from shared.settings import KafkaSettings
@@ -123,3 +124,32 @@ def test_a_file_that_makes_no_sense_is_refused_where_it_does_not(tmp_path: Path)
         partnerships(tmp_path, A_PARTNERSHIP.format(id="alpine", budget="1.001"))
     with pytest.raises(ValidationError, match="id"):
         partnerships(tmp_path, A_PARTNERSHIP.format(id="Alpine Club", budget="1.00"))
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        (
+            {"CXC_PROPOSAL_DAYS": "4"},
+            "CXC_PROPOSAL_REMIND_DAYS: Value error, must be less than CXC_PROPOSAL_DAYS",
+        ),
+        ({"CXC_PROPOSAL_DAYS": "1"}, "CXC_PROPOSAL_DAYS: "),
+        ({"CXC_SEAL_KEY": "too short"}, "CXC_SEAL_KEY: "),
+    ],
+)
+def test_settings_of_matching_that_contradict_each_other_are_named(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: dict[str, str],
+    wrong: str,
+) -> None:
+    for name, value in given.items():
+        environment.setenv(name, value)
+    with pytest.raises(SystemExit):
+        MatchingSettings.load()
+    assert wrong in capsys.readouterr().err
+
+
+def test_a_seal_key_may_be_left_empty(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CXC_SEAL_KEY", "")
+    assert MatchingSettings.load().seal_key is None
