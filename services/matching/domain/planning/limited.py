@@ -2,8 +2,8 @@
 
 What a pair takes of each limit gets a price. For any prices the best flow, with what the limits are
 worth, bounds what any plan within the limits can reach; the search lowers that bound by cutting planes.
-The flows it meets on its way are repaired until they keep within the limits, and the best of them is
-improved by a solver of integer programs. A pool with few possible pairs goes to that solver whole.
+The flows it meets on its way are repaired until they keep within the limits, and the best of them is the
+plan. A pool with few possible pairs goes to a solver of integer programs whole.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ Step = Callable[[str, float, int], None]
 _FEW: Final = 4_000
 """Possible pairs that are solved whole."""
 
-_IMPROVED: Final = 15_000
-"""Pairs among which a plan for many is improved."""
-
 _EFFORT: Final = 30.0
 """The solver's own measure of work, about seconds; unlike those the same on every machine."""
 
@@ -38,9 +35,9 @@ _FINE: Final = 16
 """Prices are fractions; weights are made so many times as fine before they are rounded."""
 
 _ADDED: Final = 10
-_CUTS: Final = 25
+_CUTS: Final = 20
 _CLOSE: Final = 1e-5
-_ROUNDS: Final = 3
+_ROUNDS: Final = 2
 _ONE: Final = 1_000
 """What an exchange weighs where they are only counted."""
 
@@ -71,12 +68,11 @@ def limited(pool: Pool, limits: Sequence[Limit], first: Optimum, step: Step) -> 
     """
     few = _all_pairs(pool)
     if few is not None:
-        used, most, best_value = _solved(pool, few, limits, np.zeros(len(few), np.bool_))
+        used, most, best_value = _solved(pool, few, limits)
         return Limited(few, used, most, best_value)
     search = _Search(pool, limits, first.pairs.only(first.pairs.exact), step)
     most = min(int(first.used.sum()), search.bound_count())
     best_value = search.bound_value(most)
-    search.improve()
     if (count := int(search.best.sum())) < most:
         # Fewer than the bound: what those can be worth is a question of its own.
         best_value = search.bound_value(count)
@@ -102,7 +98,7 @@ def _all_pairs(pool: Pool) -> Pairs | None:
     return pairs.possible()
 
 
-def _solved(pool: Pool, pairs: Pairs, limits: Sequence[Limit], hint: Array) -> tuple[Array, int, int]:
+def _solved(pool: Pool, pairs: Pairs, limits: Sequence[Limit]) -> tuple[Array, int, int]:
     """The best choice among these pairs the solver finds, and its bounds on count and value."""
     model = cp_model.CpModel()
     chosen = [model.new_bool_var("") for _ in range(len(pairs))]
@@ -121,7 +117,7 @@ def _solved(pool: Pool, pairs: Pairs, limits: Sequence[Limit], hint: Array) -> t
     solver.parameters.random_seed = 1
     solver.parameters.max_deterministic_time = _EFFORT
     count = cp_model.LinearExpr.sum(chosen)
-    used = hint
+    used = np.zeros(len(pairs), np.bool_)
     bounds: list[int] = []
     for objective in (count, _sum(chosen, pairs.scores)):
         model.clear_hints()  # type: ignore[no-untyped-call]
@@ -173,8 +169,6 @@ class _Search:
         self._pool = pool
         self._limits = limits
         self._step = step
-        self._slack = np.zeros(len(pairs), np.int64)
-        """How far each pair is from being part of what the last prices call best; 0 or less."""
 
     def bound_count(self) -> int:
         """No choice within the limits has more pairs."""
@@ -184,16 +178,6 @@ class _Search:
         """No choice of so many pairs within the limits is worth more."""
         rows: list[_Row] = [*self._limits, _AtLeast(count)]
         return self._bound(rows, lambda scores: scores * np.int64(_FINE)) // _FINE
-
-    def improve(self) -> None:
-        """Look among the most promising pairs for a better choice."""
-        promising = self.best.copy()
-        promising[np.argsort(-self._slack, kind="stable")[:_IMPROVED]] = True
-        self._step("improving", 0.9, int(self.best.sum()))
-        used, _, _ = _solved(self._pool, self.pairs.only(promising), self._limits, self.best[promising])
-        found = np.zeros(len(self.pairs), np.bool_)
-        found[np.flatnonzero(promising)[used]] = True
-        self._offer(found)
 
     def _bound(self, rows: Sequence[_Row], worth: Callable[[Array], Array]) -> int:
         """The lowest bound found on the sum of what the pairs of a choice are worth."""
@@ -265,7 +249,6 @@ class _Search:
         group_price, host_price = least_prices(
             groups, pairs.hosts, weights, used, pool.places, pool.group_count
         )
-        self._slack = weights - group_price[groups] - host_price[pairs.hosts]
         excess_of = np.zeros(pool.group_count, np.int64)
         visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         all_hosts = np.arange(pool.table.shape[1])

@@ -19,14 +19,14 @@ from services.matching.domain.planning.scores import IMPOSSIBLE, ScoreTable
 
 Array = NDArray[Any]
 
-_START_OF_VISITOR: Final = 24
-_START_OF_HOST: Final = 16
+_START_OF_VISITOR: Final = 15
+_START_OF_HOST: Final = 10
 """Each one's best partners, with which the search starts."""
 
 _ADDED: Final = 10
 """Pairs a visitor gets at the most in one round."""
 
-_NEAR: Final = 500
+_NEAR: Final = 100
 """Pairs this close to being part of an optimum, in hundredths, are made exact at once."""
 
 _APART: Final = 64
