@@ -14,7 +14,14 @@ from tests.integration.apis import Api
 pytestmark = pytest.mark.integration
 
 SERVICES = ["registration", "matching", "funding", "notifications"]
-PUBLIC = {"/live", "/ready", "/metrics", "/schemas/{type}.json", "/partnerships/{id}/progress"}
+PUBLIC = {
+    "/live",
+    "/ready",
+    "/metrics",
+    "/schemas/{type}.json",
+    "/partnerships/{id}/progress",
+    "/invitations/{token}",
+}
 
 
 @pytest.fixture(params=SERVICES)
