@@ -1,9 +1,10 @@
-"""In whose name a caller acts on a match it can see."""
+"""In whose name a caller acts."""
 
 from __future__ import annotations
 
 from services.matching.domain.commitment import Commitment
 from services.matching.domain.match import Match
+from services.matching.domain.planning.job import Actor
 from services.matching.domain.words import listed
 from shared.contracts.matching import Side, SigningRole
 from shared.errors import Forbidden
@@ -68,3 +69,13 @@ def require_signs(caller: Caller, commitment: Commitment) -> list[SigningRole]:
                 "The support office and auditors read commitments; the two organisations and their "
                 "partnerships write and sign them."
             )
+
+
+def actor(caller: Caller) -> Actor:
+    """The caller, as it is remembered with a plan."""
+    return Actor(subject=caller.subject, role=caller.role, partnership=caller.partnership)
+
+
+def in_the_name_of(actor: Actor) -> Caller:
+    """Whoever asked for a plan, or for its publication, to go on in that person's name."""
+    return Caller(actor.subject, CallerRole(actor.role), partnership=actor.partnership)

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,9 +79,8 @@ async def make(order: Order, say: Callable[[Progress], None]) -> None:
             why = contradiction.detail
             await _end(transactions, order, lambda job, uow: job.fail(why, uow.now))
             return
-        plan = await asyncio.to_thread(make_plan, problem, progress=say)
-        say(Progress("storing the plan", 1.0, len(plan.exchanges)))
-        await store(database, plan, problem, order)
+        plan = await asyncio.to_thread(make_plan, problem, progress=lambda so_far: say(_of_most(so_far)))
+        await store(database, plan, problem, order, say)
         figures = Figures.of(plan, problem, time.monotonic() - began)
         await _end(transactions, order, lambda job, uow: job.finish(figures, uow.now))
     finally:
@@ -105,16 +106,23 @@ async def snapshot_of(client: Client, database: Database, partnerships: Partners
     )
 
 
-async def store(database: Database, plan: Plan, problem: PlanProblem, order: Order) -> None:
+async def store(
+    database: Database, plan: Plan, problem: PlanProblem, order: Order, say: Callable[[Progress], None]
+) -> None:
     """Write the lines and the outline of this attempt; nobody reads them before the plan is ready."""
-    await _insert(database, list(lines_of(problem, plan, order.plan_id, order.attempt)))
-    await _insert(database, list(outlines_of(plan, order.plan_id, order.attempt)))
+    visitors, written = len(plan.exchanges) + len(plan.unmatched), 0
+    lines = lines_of(problem, plan, order.plan_id, order.attempt)
+    while some := list(islice(lines, _STORED_AT_ONCE)):
+        await _insert(database, some)
+        written += len(some)
+        say(Progress("explaining", 0.8 + 0.2 * written / visitors, len(plan.exchanges)))
+    for outline in outlines_of(plan, order.plan_id, order.attempt):
+        await _insert(database, [outline])
 
 
-async def _insert(database: Database, aggregates: Sequence[Aggregate]) -> None:
-    for start in range(0, len(aggregates), _STORED_AT_ONCE):
-        some = aggregates[start : start + _STORED_AT_ONCE]
-        await database[some[0].COLLECTION].insert_many([one.to_document() for one in some], ordered=False)
+async def _insert(database: Database, some: Sequence[Aggregate]) -> None:
+    documents = [one.to_document() for one in some]
+    await database[some[0].COLLECTION].insert_many(documents, ordered=False)
 
 
 async def _end(
@@ -128,6 +136,10 @@ async def _end(
             how(job, uow)
 
     await transactions.run(end)
+
+
+def _of_most(progress: Progress) -> Progress:
+    return replace(progress, share=0.8 * progress.share)  # the rest is for the explanations
 
 
 def _say(progress: Progress) -> None:

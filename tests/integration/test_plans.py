@@ -406,7 +406,7 @@ async def test_a_worker_killed_while_it_makes_a_plan_takes_its_process_with_it_a
     await until(has_ended)
 
     async def is_ready() -> bool:
-        return (await api.get(address, STAFF)).json()["state"] == "ready"
+        return bool((await api.get(address, STAFF)).json()["state"] == "ready")
 
     second = await a_worker(mongo_url, api)
     try:

@@ -19,6 +19,7 @@ from services.matching.domain.planning.job import (
     Figures,
     Happened,
     Named,
+    NextBest,
     Outcome,
     PlanJob,
     PlanLine,
@@ -250,8 +251,11 @@ class PairView(BaseModel):
     proposed: Annotated[bool, Field(description="The two had an open proposal, which the plan keeps.")]
     firm: Annotated[bool, Field(description="The two had agreed: no plan would have parted them.")]
     why: Annotated[str, Field(description="Why this partner.")]
-    next_best: Annotated[str, Field(description="Who would be next, and why not they.")]
-    to_change: Annotated[str, Field(description="What would have to change to get another.")]
+    next_best: Annotated[
+        list[NextBest],
+        Field(description="The next best hosts, and what would have to change to get one of them."),
+    ]
+    one_more_place: Annotated[str, Field(description="What one more place at this host would add.")]
     broken: Annotated[
         list[BrokenProposal], Field(description="Open proposals of the visitor that the plan does not keep.")
     ]
@@ -279,8 +283,7 @@ class UnmatchedView(BaseModel):
     visitor: Named
     why_not: WhyNot
     why: str
-    next_best: str
-    to_change: str
+    next_best: list[NextBest]
     broken: list[BrokenProposal]
 
     @classmethod

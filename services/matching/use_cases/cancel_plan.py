@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.matching.access import actor
 from services.matching.domain.planning.job import PlanJob
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.request_plan import require_planner
@@ -12,5 +13,5 @@ async def cancel_plan(uow: MatchingUnitOfWork, plan_id: str, *, by: Caller) -> P
     """Cancel it; raises `NotFound`, `Forbidden`, and `PlanStateForbids` once it is made."""
     job = await uow.plans.get_visible_to(by, plan_id)
     require_planner(by, job.asked.partnerships)
-    job.cancel(by, uow.now)
+    job.cancel(actor(by), uow.now)
     return job

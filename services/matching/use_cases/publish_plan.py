@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.matching.access import actor
 from services.matching.domain.planning.job import PlanJob, PlanState
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.request_plan import require_planner
@@ -25,8 +26,8 @@ async def publish_plan(
     """
     job = await uow.plans.get_visible_to(by, plan_id)
     require_planner(by, job.asked.partnerships)
-    if job.state is PlanState.PUBLISHED or job.is_published_as(by, registrations, answer_days):
+    if job.state is PlanState.PUBLISHED or job.is_published_as(actor(by), registrations, answer_days):
         return job
     pairs = await uow.plan_lines.count_unpublished(job, registrations)
-    job.publish(by, uow.now, pairs=pairs, registrations=registrations, answer_days=answer_days)
+    job.publish(actor(by), uow.now, pairs=pairs, registrations=registrations, answer_days=answer_days)
     return job

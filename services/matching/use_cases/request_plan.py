@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+from services.matching.access import actor
 from services.matching.domain.planning.job import Asked, AskedCap, PlanJob
 from services.matching.estimates_on_file import estimated_lump_sums
 from services.matching.repositories import MatchingUnitOfWork
@@ -57,7 +58,7 @@ async def request_plan(
         keep_margin=keep_margin,
         dry_run=dry_run,
     )
-    job = PlanJob.request(new_id(), by=by, asked=asked, at=uow.now)
+    job = PlanJob.request(new_id(), by=actor(by), asked=asked, at=uow.now)
     uow.plans.add(job)
     return job
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
+from services.matching.access import in_the_name_of
 from services.matching.domain import fit as fits
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.match import Match, match_id
@@ -48,7 +49,7 @@ async def suggest_pairs(uow: MatchingUnitOfWork, plan_id: str, limit: int) -> bo
         uow.answers = replace(uow.answers, answer_days=job.publication.answer_days)
     await _read_ahead(uow, lines)
     for line in lines:
-        await _suggest(uow, job, line, job.publication.by.as_caller())
+        await _suggest(uow, job, line, in_the_name_of(job.publication.by))
     job.has_published(lines)
     if len(lines) == limit:
         return False

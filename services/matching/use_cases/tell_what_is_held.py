@@ -71,6 +71,14 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             documents=[one.model_dump(mode="json", exclude={"token_hash"}) for one in invitations],
         ),
         Kind(
+            name="plans",
+            what="What plans for the whole pool, made by staff, say of it: whom it would meet, and why.",
+            kept="As long as the plan, without name and words from the erasure on.",
+            documents=[
+                _line_as_seen_by(registration_id, line) for line in lines if line.is_about(registration_id)
+            ],
+        ),
+        Kind(
             name="visit",
             what="The identifiers under which its one visit of the scheme is used up.",
             kept="For the life of the scheme, also after an erasure: an organisation visits once, whoever "

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
 
-from services.matching.domain.planning.job import MAX_CRASHES, AskedCap, PlanJob, PlanState, PlanStateForbids
+from services.matching.domain.planning.job import (
+    MAX_CRASHES,
+    Actor,
+    Asked,
+    AskedCap,
+    PlanJob,
+    PlanState,
+    PlanStateForbids,
+)
 from services.matching.domain.planning.problem import CapOn, CapsContradict
 from services.matching.use_cases.accept_match import accept_match
 from services.matching.use_cases.approve_match import approve_match
@@ -82,14 +91,15 @@ def outcomes(service: Service, id: str) -> dict[str, str | None]:
 async def answered(service: Service, pair: tuple[str, str], *owners: str) -> None:
     """These organisations say yes to the match of the pair."""
     id = matches(service)[pair]["_id"]
-    for owner in owners:
-        await service.transactions.run(lambda uow, o=owner: accept_match(uow, id, by=participant_of(o)))
+    for by in map(participant_of, owners):
+        await service.transactions.run(partial(accept_match, match_id=id, by=by))
 
 
 async def approved(service: Service, pair: tuple[str, str]) -> None:
+    """Both partnerships say yes, too."""
     id = matches(service)[pair]["_id"]
-    for staff in (staff_of("hempclub"), LINEN):
-        await service.transactions.run(lambda uow, by=staff: approve_match(uow, id, by=by))
+    for by in (staff_of("hempclub"), LINEN):
+        await service.transactions.run(partial(approve_match, match_id=id, by=by))
 
 
 async def proposed(service: Service, visitor: str, host: str) -> None:
@@ -414,8 +424,8 @@ async def test_one_who_has_enough_waiting_waits() -> None:
 
 
 def test_a_plan_whose_process_dies_again_and_again_is_given_up() -> None:
-    asked = {"partnerships": ["hempclub"]}
-    job = PlanJob.request("p", by=staff_of("hempclub"), asked=asked, at=A_MOMENT)  # type: ignore[arg-type]
+    by = Actor(subject="officer", role="staff", partnership="hempclub")
+    job = PlanJob.request("p", by=by, asked=Asked(partnerships=["hempclub"]), at=A_MOMENT)
     for turn in range(MAX_CRASHES):
         assert job.start(A_MOMENT) == turn + 1
         job.crash(A_MOMENT)

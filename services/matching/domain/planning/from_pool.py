@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 
 from services.matching.domain import fit as fits
+from services.matching.domain import words
 from services.matching.domain.fit import Prospect
 from services.matching.domain.match import Match
-from services.matching.domain.planning.job import Asked, BrokenProposal, Named, PlanLine
-from services.matching.domain.planning.plan import Exchange, Plan
+from services.matching.domain.planning.explain import Explainer, Gain
+from services.matching.domain.planning.job import Asked, BrokenProposal, Named, NextBest, PlanLine
+from services.matching.domain.planning.plan import Plan
 from services.matching.domain.planning.problem import PlanProblem, Proposal
 from services.matching.domain.pool import claim_keys
 from services.matching.domain.stay import SHORTEST_STAY, Span, latest_last_day, span_of
@@ -86,51 +87,61 @@ def problem_of(asked: Asked, pool: PoolSnapshot, *, weights: Weights, on: date) 
 
 def lines_of(problem: PlanProblem, plan: Plan, plan_id: str, attempt: int) -> Iterator[PlanLine]:
     """What the plan says of each visitor of the problem, those with a host first."""
-    everybody = {p.id: p for p in (*problem.visitors, *problem.hosts)}
+    explainer = Explainer(problem, plan)
+    everybody = {p.id: _named(p) for p in (*problem.visitors, *problem.hosts)}
+    exchanges = {exchange.visitor: exchange for exchange in plan.exchanges}
+    unmatched = {one.visitor: one.why for one in plan.unmatched}
     broken: dict[str, list[BrokenProposal]] = {}
     for one in plan.broken:
-        proposal = BrokenProposal(host=_named(everybody[one.host]), sentence=one.sentence)
+        proposal = BrokenProposal(host=everybody[one.host], sentence=one.sentence)
         broken.setdefault(one.visitor, []).append(proposal)
-    lines: list[dict[str, Any]] = [
-        *(_of_exchange(exchange, problem, everybody) for exchange in plan.exchanges),
-        *(
-            {
-                "visitor": _named(everybody[one.visitor]),
-                "why_not": one.why,
-                "why": one.sentence,
-                "partnerships": _partnerships(everybody[one.visitor]),
-            }
-            for one in plan.unmatched
-        ),
-    ]
-    for number, told in enumerate(lines):
-        visitor, host = told["visitor"], told.get("host")
-        refused = broken.get(visitor.registration_id, [])
-        named = [visitor, *([host] if host else []), *(b.host for b in refused)]
+    for number, id in enumerate((*exchanges, *unmatched)):
+        told = explainer.visitor(id)
+        visitor, host = everybody[id], everybody[told.host] if told.host is not None else None
+        exchange = exchanges.get(id)
+        next_best = [
+            NextBest(
+                host=everybody[other.host],
+                score=other.score / 100,
+                is_full=other.is_full,
+                to_change=other.sentence,
+            )
+            for other in told.next_best
+        ]
+        refused = broken.get(id, [])
+        two = [visitor, *([host] if host else [])]
+        named = [*two, *(one.host for one in next_best), *(one.host for one in refused)]
         yield PlanLine(
             id=f"{plan_id}:{attempt}:{number:07}",
             version=1,
             plan_id=plan_id,
             attempt=attempt,
+            partnerships=list(dict.fromkeys(one.partnership for one in two if one.partnership)),
+            visitor=visitor,
+            host=host,
+            score=exchange.score / 100 if exchange else None,
+            reasons=list(told.reasons),
+            proposed=exchange is not None and exchange.proposed,
+            firm=exchange is not None and exchange.firm,
+            why_not=unmatched.get(id),
+            why=told.sentence,
+            next_best=next_best,
+            one_more_place=_gain(explainer.one_more_place(host.registration_id)) if host else "",
             broken=refused,
             mentions=list(dict.fromkeys(one.registration_id for one in named)),
-            **told,
         )
 
 
-def _of_exchange(exchange: Exchange, problem: PlanProblem, everybody: dict[str, Prospect]) -> dict[str, Any]:
-    visitor, host = everybody[exchange.visitor], everybody[exchange.host]
-    found = fits.fit(visitor, host, problem.weights, problem.on)
-    return {
-        "visitor": _named(visitor),
-        "host": _named(host),
-        "partnerships": _partnerships(visitor, host),
-        "score": exchange.score / 100,
-        "reasons": found.reasons if found else [],
-        "proposed": exchange.proposed,
-        "firm": exchange.firm,
-        "why": "",
-    }
+def _gain(gain: Gain | None) -> str:
+    if gain is None:
+        return "What one more place here would add is not known: caps or budgets bind."
+    if gain.exchanges > 0:
+        return (
+            f"With one more place here the plan would have {words.counted(gain.exchanges, 'exchange')} more."
+        )
+    if gain.value > 0:
+        return f"With one more place here the plan would gain {gain.value / 100:g} points."
+    return "One more place here would not make the plan better."
 
 
 def _named(prospect: Prospect) -> Named:
@@ -141,10 +152,6 @@ def _named(prospect: Prospect) -> Named:
         country=party.place.country,
         partnership=party.partnership,
     )
-
-
-def _partnerships(*prospects: Prospect) -> list[str]:
-    return list(dict.fromkeys(p.party.partnership for p in prospects if p.party.partnership))
 
 
 def days_to_suggest(

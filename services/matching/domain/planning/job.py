@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,7 +16,6 @@ from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED
 from shared.contracts.matching import PlanPublished, PlanShare, Reason
 from shared.errors import RuleBroken
-from shared.security import Caller, CallerRole
 
 MAX_CRASHES: Final = 3
 """How often the process that makes a plan may die before the plan is given up."""
@@ -58,17 +57,8 @@ class Actor(_Value):
     """Who asked for something, as the token said."""
 
     subject: str
-    role: CallerRole
+    role: str
     partnership: str | None = None
-
-    @classmethod
-    def of(cls, caller: Caller) -> Self:
-        """Without what only participants have."""
-        return cls(subject=caller.subject, role=caller.role, partnership=caller.partnership)
-
-    def as_caller(self) -> Caller:
-        """To act in that person's name later."""
-        return Caller(self.subject, self.role, partnership=self.partnership)
 
 
 class AskedCap(_Value):
@@ -231,10 +221,10 @@ class PlanJob(Aggregate):
     history: list[Happened] = []
 
     @classmethod
-    def request(cls, id: str, *, by: Caller, asked: Asked, at: datetime) -> Self:
+    def request(cls, id: str, *, by: Actor, asked: Asked, at: datetime) -> Self:
         """A new plan, in line for a worker."""
-        job = cls(id=id, by=Actor.of(by), asked=asked, created_at=at)
-        job._note("asked", at, by=job.by)
+        job = cls(id=id, by=by, asked=asked, created_at=at)
+        job._note("asked", at, by=by)
         return job
 
     def start(self, at: datetime) -> int:
@@ -283,11 +273,11 @@ class PlanJob(Aggregate):
         else:
             self._note("interrupted", at)
 
-    def cancel(self, by: Caller, at: datetime) -> None:
+    def cancel(self, by: Actor, at: datetime) -> None:
         """Whoever asked wants it no more."""
         self._require("cancelled", *UNFINISHED)
         self.state, self.finished_at = PlanState.CANCELLED, at
-        self._note("cancelled", at, by=Actor.of(by))
+        self._note("cancelled", at, by=by)
 
     def go_stale(self, because: str, at: datetime) -> None:
         """Proposals were made that this plan knows nothing of."""
@@ -299,7 +289,7 @@ class PlanJob(Aggregate):
 
     def publish(
         self,
-        by: Caller,
+        by: Actor,
         at: datetime,
         *,
         pairs: int,
@@ -312,10 +302,10 @@ class PlanJob(Aggregate):
         self._require("published", PlanState.READY, PlanState.STALE)
         named = sorted(registrations) if registrations is not None else None
         self.publication = Publication(
-            by=Actor.of(by), at=at, registrations=named, answer_days=answer_days, pairs=pairs
+            by=by, at=at, registrations=named, answer_days=answer_days, pairs=pairs
         )
         self.state = PlanState.PUBLISHING
-        self._note("publishing", at, by=Actor.of(by), note=f"{pairs} pairs")
+        self._note("publishing", at, by=by, note=f"{pairs} pairs")
 
     def has_published(self, lines: Sequence[PlanLine]) -> None:
         """These lines are done."""
@@ -351,14 +341,14 @@ class PlanJob(Aggregate):
         )
 
     def is_published_as(
-        self, by: Caller, registrations: Collection[str] | None, answer_days: int | None
+        self, by: Actor, registrations: Collection[str] | None, answer_days: int | None
     ) -> bool:
         """Whether just this is being published by the same person already."""
         now = self.publication
         return (
             self.state is PlanState.PUBLISHING
             and now is not None
-            and now.by == Actor.of(by)
+            and now.by == by
             and now.answer_days == answer_days
             and now.registrations == (sorted(registrations) if registrations is not None else None)
         )
@@ -382,8 +372,10 @@ class Named(_Value):
     country: str
     partnership: str | None
 
-    def erased(self) -> Named:
-        """Without its name."""
+    def without(self, registration_id: str) -> Named:
+        """Without its name, if it is that registration."""
+        if self.registration_id != registration_id:
+            return self
         return self.model_copy(update={"organisation": ERASED})
 
 
@@ -392,6 +384,16 @@ class BrokenProposal(_Value):
 
     host: Named
     sentence: str
+
+
+class NextBest(_Value):
+    """A host the visitor did not get, and what would have to change for that."""
+
+    host: Named
+    score: float
+    is_full: bool
+    """All its places are given to others."""
+    to_change: str
 
 
 class PlanLine(Aggregate):
@@ -414,11 +416,10 @@ class PlanLine(Aggregate):
     why_not: WhyNot | None = None
     why: str
     """Why this partner, or why none."""
-    next_best: str = ""
-    """Who would be next, and why not they."""
-    to_change: str = ""
-    """What would have to change for another answer."""
-    of_host: dict[str, str] = {}
+    next_best: list[NextBest] = []
+    """The other hosts with the highest scores, the highest first."""
+    one_more_place: str = ""
+    """What one more place at its host would add to the plan."""
     broken: list[BrokenProposal] = []
     broken_settled: bool = False
     """What the programme had suggested and this plan does not keep has been taken back."""
@@ -455,20 +456,18 @@ class PlanLine(Aggregate):
 
     def erase(self, registration_id: str) -> None:
         """Let go of the organisation's name; sentences that may name it go as a whole."""
-        if self.visitor.registration_id == registration_id:
-            self.visitor = self.visitor.erased()
-        if self.host is not None and self.host.registration_id == registration_id:
-            self.host = self.host.erased()
+        self.visitor = self.visitor.without(registration_id)
+        self.host = self.host and self.host.without(registration_id)
         self.broken = [
-            BrokenProposal(
-                host=b.host.erased() if b.host.registration_id == registration_id else b.host,
-                sentence=ERASED,
-            )
-            for b in self.broken
+            one.model_copy(update={"host": one.host.without(registration_id), "sentence": ERASED})
+            for one in self.broken
+        ]
+        self.next_best = [
+            one.model_copy(update={"host": one.host.without(registration_id), "to_change": ERASED})
+            for one in self.next_best
         ]
         self.reasons = [reason.model_copy(update={"sentence": ERASED}) for reason in self.reasons]
-        self.why = self.next_best = self.to_change = ERASED
-        self.of_host = {}
+        self.why = self.one_more_place = ERASED
         self.because = self.because and ERASED
         self.mentions = [id for id in self.mentions if id != registration_id]
         self._touch()
@@ -518,8 +517,3 @@ def plan_of(figures: Figures, outlines: Iterable[PlanOutline]) -> Plan:
         proof=Proof(figures.pairs, figures.most_exchanges, figures.best_value),
         keep=figures.keep,
     )
-
-
-def stored(aggregates: Iterable[Aggregate]) -> list[Mapping[str, Any]]:
-    """As documents, to be written at once."""
-    return [aggregate.to_document() for aggregate in aggregates]
