@@ -336,7 +336,15 @@ class _Paper(FPDF):
         self.cell(0, height, _written(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _paragraph(self, text: str, height: float, *, fill: bool = False) -> None:
-        self.multi_cell(0, height, _written(text), align="L", fill=fill, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        # One at a time: each line of a text may run in another direction than the one before it.
+        for line in _written(text).split("\n"):
+            align = "R" if _runs_leftwards(line) else "L"
+            self.multi_cell(0, height, line, align=align, fill=fill, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _runs_leftwards(line: str) -> bool:
+    directions = (unicodedata.bidirectional(character) for character in line)
+    return next((direction for direction in directions if direction in ("L", "R", "AL")), "L") != "L"
 
 
 def _place(side: Signatory) -> str:

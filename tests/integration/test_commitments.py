@@ -235,7 +235,11 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"agenda": [{**ITEM, "begins": "9 o'clock"}]}, ["/agenda/0/begins"]),
     ({"agenda": [{**ITEM, "day": "the 14th"}]}, ["/agenda/0/day"]),
     ({"agenda": [{**ITEM, "title": " "}]}, ["/agenda/0/title"]),
-    ({"agenda": [ITEM] * 101}, ["/agenda"]),
+    (
+        {"agenda": [{**ITEM, "title": "x" * 201, "responsible": "x" * 121}]},
+        ["/agenda/0/title", "/agenda/0/responsible"],
+    ),
+    ({"agenda": [ITEM] * 61}, ["/agenda"]),
     ({"stay": {}}, ["/stay"]),
 ]
 

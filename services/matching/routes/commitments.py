@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.matching.commitment_pdf import printed
 from services.matching.domain.commitment import Commitment, CommitmentState
@@ -24,6 +24,9 @@ router = APIRouter(tags=["commitments"])
 
 PDF: Final = "application/pdf"
 _FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+
+_ONE_AT_A_TIME: Final = asyncio.Lock()
+"""Printing is work for the interpreter, which other requests need, too."""
 
 
 class CommitmentView(BaseModel):
@@ -88,8 +91,8 @@ class AgendaItemSent(_Sent):
     """A day of the stay."""
     begins: Clock = None
     ends: Clock = None
-    title: Line
-    responsible: Line
+    title: Annotated[Line, StringConstraints(max_length=200)]
+    responsible: Annotated[Line, StringConstraints(max_length=120)]
 
     def item(self) -> AgendaItem:
         """As it is kept."""
@@ -99,10 +102,10 @@ class AgendaItemSent(_Sent):
 class CommitmentSent(_Sent):
     """What the two organisations agree on; it takes the place of what was written before."""
 
-    version: Annotated[int, NotTruth, Field(ge=0)]
+    version: Annotated[int, Field(ge=0), NotTruth]
     """The version that was read: another one by now is refused."""
     goals: Text
-    agenda: Annotated[list[AgendaItemSent], Field(max_length=100)]
+    agenda: Annotated[list[AgendaItemSent], Field(max_length=60)]
     expected_results: Text = ""
 
 
@@ -185,10 +188,11 @@ async def sign(
 async def print_it(id: str, caller: Authenticated, matching: Root) -> Response:
     """A4, with content and signatures attached as JSON: `cxc commitment verify` needs this file alone.
 
-        curl -OJ -H "Authorization: Bearer $TOKEN" "$API/matches/$ID/commitment.pdf"
+    curl -OJ -H "Authorization: Bearer $TOKEN" "$API/matches/$ID/commitment.pdf"
     """
     commitment = await matching.transactions.read(lambda uow: uow.commitments.get_visible_to(caller, id))
-    content = await asyncio.to_thread(printed, commitment.document)
+    async with _ONE_AT_A_TIME:
+        content = await asyncio.to_thread(printed, commitment.document)
     return Response(
         content,
         media_type=PDF,
