@@ -186,7 +186,7 @@ def _erase_facts(data: Json, *, own: bool) -> None:
         return
     if isinstance(profile := data.get("profile"), dict):
         profile.update(motivation="", offers=[], needs=[], pre_agreed=[])
-    for name in ("reason", "question"):
+    for name in ("reason", "question", "message", "sealed"):
         if data.get(name):
             data[name] = ERASED
     data.pop("reference", None)
