@@ -178,6 +178,14 @@ def test_a_refusal_keeps_its_kind_and_loses_its_words() -> None:
     assert (left["type"], left["status"]) == (refused["data"]["type"], refused["data"]["status"])
 
 
+def test_an_invitation_keeps_its_days_and_loses_its_words_and_what_is_sealed() -> None:
+    sent = EVENTS["cxc.invitation.sent.v1"]
+    id = sent["data"]["party"]["registration_id"]
+    left = without_personal_data_of(id, copy.deepcopy(sent))["data"]
+    assert (left["message"], left["sealed"]) == (ERASED, ERASED)
+    assert left["stay"] == sent["data"]["stay"]
+
+
 _OTHER_NAMES = ["party", "visitor", "fits", "receipt", "refused_source", "refused_subject", "before", "about"]
 _NAMES = [*Party.model_fields, *_OTHER_NAMES]
 _JSON = st.recursive(
