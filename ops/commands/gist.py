@@ -35,7 +35,9 @@ from shared.contracts.matching import (
     MatchReminded,
     MatchSuggested,
     MatchWithdrawn,
+    MessageSent,
     PlanPublished,
+    SearchMatched,
 )
 from shared.contracts.notifications import NotificationEvent, NotificationFailed
 from shared.contracts.registration import (
@@ -108,6 +110,11 @@ def gist(event: CloudEvent) -> str:
             return f"{content.party.registration_id}: its data are erased, wanted by {content.on_behalf_of}"
         case RegistrationRefused():
             return f"{content.title}: {content.detail}"
+        case MessageSent():
+            return f"{content.sender.organisation} wrote to {_party(content.party)}"
+        case SearchMatched():
+            whose = _party(content.party) if content.party else f"staff of {content.partnership}"
+            return f"{whose}: {len(content.found) + content.more} new for the search “{content.name}”"
         case FitsFound():
             best = content.fits[0] if content.fits else None
             found = f"best is {best.partner.organisation} with {best.score:g} points" if best else "none fits"

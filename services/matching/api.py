@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.matching.bootstrap import bootstrap
-from services.matching.routes import catalogue, commitments, held, invitations, matches, plans, suggestions
+from services.matching.routes import (
+    catalogue,
+    commitments,
+    held,
+    invitations,
+    matches,
+    messages,
+    plans,
+    searches,
+    suggestions,
+)
 from services.matching.settings import MatchingSettings
 from shared.http import create_api
 
@@ -22,6 +32,8 @@ def create_app(settings: MatchingSettings | None = None) -> FastAPI:
         ),
         routers=[
             catalogue.router,
+            messages.router,
+            searches.router,
             suggestions.router,
             matches.router,
             invitations.router,

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple, Self
@@ -99,6 +99,13 @@ class Catalogue:
     def knows(self, owner: str) -> bool:
         """Whether the organisation has an accepted registration."""
         return owner in self._owners
+
+    def joined(self, after: datetime, until: datetime) -> list[Prospect]:
+        """Who joined the pool in that time, the latest first; the end is part of it."""
+        first, last = (-int(moment.timestamp() * 1000) for moment in (until, after))
+        keys = self._orders[CatalogueOrder.NEWEST]
+        between = keys[bisect_left(keys, (first, "")) : bisect_left(keys, (last, ""))]
+        return [self._members[id] for _, id in between]
 
     def page(
         self,

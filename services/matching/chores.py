@@ -10,6 +10,7 @@ from typing import Final
 from services.matching.bootstrap import Matching
 from services.matching.domain.invitation import Invitation, InvitationState
 from services.matching.domain.match import OPEN, Match
+from services.matching.searches import look_through_searches
 from services.matching.use_cases.chase_answers import chase_answers
 from services.matching.use_cases.expire_invitations import expire_invitations
 from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of
@@ -43,6 +44,7 @@ async def _expire_invitations(round: Round[Matching]) -> None:
 CHORES: Final[list[Chore[Matching]]] = [
     Chore("answers", timedelta(minutes=1), _chase_answers),
     Chore("invitations", timedelta(hours=1), _expire_invitations),
+    Chore("searches", timedelta(minutes=1), look_through_searches),
 ]
 
 

@@ -13,6 +13,7 @@ from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
 from services.matching.domain.invitation import Invitation, InvitationState, fingerprint
 from services.matching.domain.match import Match, match_id
+from services.matching.domain.message import Message, Postbag
 from services.matching.domain.planning.job import (
     UNFINISHED,
     Outcome,
@@ -22,6 +23,7 @@ from services.matching.domain.planning.job import (
     PlanState,
 )
 from services.matching.domain.pool import Pool, PoolView, keys_of_visit
+from services.matching.domain.saved_search import SearchBook, SearchRound
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
@@ -304,6 +306,43 @@ class Invitations(Repository[Invitation]):
         )
 
 
+class Messages(Repository[Message]):
+    """What organisations wrote to each other."""
+
+    model = Message
+
+    async def naming(self, registration_id: str) -> list[Message]:
+        """Every message that registration wrote or got."""
+        either = [{"sender_id": registration_id}, {"receiver_id": registration_id}]
+        return await self._uow.query(Message, {"$or": either})
+
+
+class Postbags(Repository[Postbag]):
+    """How much each registration wrote lately."""
+
+    model = Postbag
+
+    async def of(self, registration_id: str) -> Postbag:
+        """The postbag of that registration, an empty one at first."""
+        postbag = await self.find(registration_id)
+        if postbag is None:
+            postbag = Postbag(id=registration_id)
+            self.add(postbag)
+        return postbag
+
+
+class SearchBooks(Repository[SearchBook]):
+    """The saved searches, a book for each registration or partnership."""
+
+    model = SearchBook
+
+
+class SearchRounds(Repository[SearchRound]):
+    """How far the saved searches have looked."""
+
+    model = SearchRound
+
+
 def _either(field: str, wanted: str | None) -> Document:
     return {"$or": [{f"visitor.{field}": wanted}, {f"host.{field}": wanted}]}
 
@@ -355,6 +394,10 @@ class MatchingUnitOfWork(UnitOfWork):
         self.candidates = Candidates(self)
         self.claims = VisitClaims(self)
         self.matches = Matches(self)
+        self.messages = Messages(self)
+        self.postbags = Postbags(self)
+        self.search_books = SearchBooks(self)
+        self.search_rounds = SearchRounds(self)
         self.invitations = Invitations(self)
         self.commitments = Commitments(self)
         self.plans = Plans(self)
@@ -422,6 +465,9 @@ async def make_indexes(database: Database) -> None:
         await invitations.create_index(registration)
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
+    for side in ("sender_id", "receiver_id"):
+        await database[Message.COLLECTION].create_index(side)
+    await database[SearchBook.COLLECTION].create_index("waiting", partialFilterExpression={"waiting": True})
     await database[PlanJob.COLLECTION].create_index([("state", 1), ("_id", 1)])
     await database[PlanJob.COLLECTION].create_index([("asked.partnerships", 1), ("_id", -1)])
     lines = database[PlanLine.COLLECTION]

@@ -47,6 +47,8 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
     ),
     "matching": (
         matching.FitsFound,
+        matching.MessageSent,
+        matching.SearchMatched,
         matching.MatchProposed,
         matching.MatchAgreed,
         matching.MatchEndorsed,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from shared.contracts.common import Party, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.types import EventType
-from shared.contracts.vocabulary import MatchState, Role
+from shared.contracts.vocabulary import MatchState, OrganisationKind, Role
 
 Side = Literal["visitor", "host"]
 
@@ -68,6 +68,68 @@ class FitsFound(Event):
     """Best first; empty when nobody in the pool fits yet."""
     considered: int
     """How many partners of the pool were compared."""
+
+
+class PublicProfile(Contract):
+    """An organisation as everybody in the programme sees it."""
+
+    registration_id: str
+    """The id of its registration."""
+    organisation: str
+    """Its name."""
+    kind: OrganisationKind
+    """What kind of organisation it is."""
+    country: str
+    """ISO 3166-1 code; Kosovo is XK."""
+    city: str
+    """As the organisation wrote it."""
+
+    @classmethod
+    def of(cls, party: Party) -> Self:
+        """What of the party everybody may see."""
+        return cls(
+            registration_id=party.registration_id,
+            organisation=party.organisation,
+            kind=party.kind,
+            country=party.place.country,
+            city=party.place.city,
+        )
+
+
+class MessageSent(Event):
+    """An organisation wrote to another one through the platform."""
+
+    TYPE = EventType.MESSAGE_SENT
+
+    message_id: str
+    """The id of the message."""
+    party: Party
+    """Who it is for."""
+    sender: PublicProfile
+    """Who wrote it; its address stays with the platform."""
+    text: str
+    """What it wrote."""
+
+
+class SearchMatched(Event):
+    """New profiles in the pool meet a saved search; at most one such event a search and hour."""
+
+    TYPE = EventType.SEARCH_MATCHED
+
+    search_id: str
+    """The id of the search."""
+    name: str
+    """What its owner calls it."""
+    party: Party | None = None
+    """Whose search it is; absent where it is one of a partnership's staff."""
+    partnership: str | None = None
+    """The partnership whose staff saved it."""
+    side: Literal["hosts", "visitors"]
+    """What it looks for."""
+    found: list[PublicProfile]
+    """Who has joined the pool and meets it."""
+    more: int = 0
+    """How many more there are."""
 
 
 class MatchEvent(Event):

@@ -33,6 +33,8 @@ class EventType(StrEnum):
 
     # cxc.matching.events
     FITS_FOUND = "cxc.fits.found.v1"
+    MESSAGE_SENT = "cxc.message.sent.v1"
+    SEARCH_MATCHED = "cxc.search.matched.v1"
     MATCH_PROPOSED = "cxc.match.proposed.v1"
     MATCH_AGREED = "cxc.match.agreed.v1"
     MATCH_ENDORSED = "cxc.match.endorsed.v1"

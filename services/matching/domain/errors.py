@@ -130,3 +130,17 @@ class AlreadySigned(RuleBroken):
 
     code = "already-signed"
     title = "Signed already"
+
+
+class TooManyMessages(RuleBroken):
+    """The registration has written as many messages as one may within a day."""
+
+    code = "too-many-messages"
+    title = "Too many messages"
+
+
+class TooManySearches(RuleBroken):
+    """There are as many saved searches as one may have."""
+
+    code = "too-many-searches"
+    title = "Too many saved searches"

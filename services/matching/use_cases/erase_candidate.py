@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.matching.domain.saved_search import book_id
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.leave_pool import leave_pool
 from shared.contracts.common import Party
@@ -35,4 +36,12 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
         commitment.erase(candidate.id)
     for line in lines:
         line.erase(candidate.id)
+    for message in await uow.messages.naming(candidate.id):
+        message.erase()
+    for kept in (
+        await uow.postbags.find(candidate.id),
+        await uow.search_books.find(book_id(registration_id=candidate.id, partnership=None)),
+    ):
+        if kept is not None:
+            uow.remove(kept)
     candidate.erase(party, version=version)

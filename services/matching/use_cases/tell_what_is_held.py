@@ -6,7 +6,9 @@ from typing import Any
 
 from services.matching.domain.commitment import Commitment
 from services.matching.domain.match import Match
+from services.matching.domain.message import Message
 from services.matching.domain.planning.job import PlanLine
+from services.matching.domain.saved_search import book_id
 from services.matching.repositories import MatchingUnitOfWork
 from shared.contracts.common import ERASED
 from shared.contracts.matching import Side
@@ -27,6 +29,9 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
     if candidate is not None and candidate.party is not None:
         parties.append(candidate.party)
     require_may_know(by, parties, "matching", registration_id)
+    messages = await uow.messages.naming(registration_id)
+    book = await uow.search_books.find(book_id(registration_id=registration_id, partnership=None))
+    postbag = await uow.postbags.find(registration_id)
     lines = await uow.plan_lines.mentioning(registration_id)
     visits = [
         match
@@ -79,6 +84,18 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             ],
         ),
         Kind(
+            name="messages",
+            what="What it wrote to others through the platform, and that others wrote to it.",
+            kept="Without its words from the erasure of either side on; that there was a message stays.",
+            documents=[_message_as_seen_by(registration_id, message) for message in messages],
+        ),
+        Kind(
+            name="searches",
+            what="The searches it saved to be told of new profiles, and when it wrote messages lately.",
+            kept=UNTIL_ERASED,
+            documents=[kept.model_dump(mode="json") for kept in (book, postbag) if kept is not None],
+        ),
+        Kind(
             name="visit",
             what="The identifiers under which its one visit of the scheme is used up.",
             kept="For the life of the scheme, also after an erasure: an organisation visits once, whoever "
@@ -93,6 +110,11 @@ def _line_as_seen_by(registration_id: str, line: PlanLine) -> dict[str, Any]:
     return line.model_dump(
         mode="json", include={own, "plan_id", "score", "reasons", "why_not", "outcome", "match_id"}
     )
+
+
+def _message_as_seen_by(registration_id: str, message: Message) -> dict[str, Any]:
+    wrote = message.sender_id == registration_id
+    return message.model_dump(mode="json", exclude={"receiver_id"} if wrote else {"sender_id", "text"})
 
 
 def _as_seen_by(registration_id: str, match: Match) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from shared.contracts.matching import (
     MatchProposed,
     MatchReminded,
     MatchWithdrawn,
+    MessageSent,
     PlanPublished,
+    SearchMatched,
     SigningRole,
 )
 
@@ -124,6 +126,8 @@ def partnerships(event: Event) -> list[str]:
     concerned = [event.partnership] if isinstance(event, GrantEvent) else []
     if isinstance(event, PlanPublished):
         concerned = [share.partnership for share in event.partnerships]
+    if isinstance(event, SearchMatched) and event.partnership:
+        concerned = [event.partnership]
     concerned += [party.partnership for party in parties(event).values() if party.partnership]
     return list(dict.fromkeys(concerned))
 
@@ -133,6 +137,10 @@ def registrations(event: Event) -> list[str]:
     named = [party.registration_id for party in parties(event).values()]
     if isinstance(event, FitsFound):
         named += [fit.partner.registration_id for fit in event.fits]
+    if isinstance(event, MessageSent):
+        named.append(event.sender.registration_id)
+    if isinstance(event, SearchMatched):
+        named += [profile.registration_id for profile in event.found]
     return list(dict.fromkeys(named))
 
 

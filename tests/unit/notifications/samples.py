@@ -40,9 +40,12 @@ from shared.contracts.matching import (
     MatchReminded,
     MatchSuggested,
     MatchWithdrawn,
+    MessageSent,
     PlanPublished,
     PlanShare,
+    PublicProfile,
     Reason,
+    SearchMatched,
     SigningRole,
 )
 from shared.contracts.registration import (
@@ -294,6 +297,20 @@ def every_event() -> list[Event]:
             dead_letter="cxc.registration.inbox/0/1",
         ),
         *(some_fits(number, side=side) for number in (0, 1, 7) for side in ("visitor", "host")),
+        MessageSent(
+            message_id="m-1", party=HOST, sender=PublicProfile.of(VISITOR), text="May we come in May?"
+        ),
+        SearchMatched(
+            search_id="s-1", name="Mills", party=VISITOR, side="hosts", found=[PublicProfile.of(HOST)]
+        ),
+        SearchMatched(
+            search_id="s-1",
+            name="Mills",
+            partnership="hempclub",
+            side="hosts",
+            found=[PublicProfile.of(HOST), PublicProfile.of(HOST)],
+            more=3,
+        ),
         a_match(MatchProposed, proposed_by="visitor"),
         a_match(MatchProposed, proposed_by="host"),
         a_match(MatchProposed, proposed_by="host", answer_by=ANSWER_BY),
