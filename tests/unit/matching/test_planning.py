@@ -6,6 +6,7 @@ import pickle
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -339,7 +340,7 @@ def test_when_all_hosts_are_full_who_came_second_learns_that_another_place_would
 
 
 def test_two_registrations_of_one_organisation_go_once() -> None:
-    shared = {"owner": "same", "identifiers": ["merge:1"]}
+    shared: dict[str, Any] = {"owner": "same", "identifiers": ["merge:1"]}
     plan = make_plan(
         a_problem(
             a_visitor("one", **shared), a_visitor("two", **shared), a_host("h1"), a_host("h2", owner="x")

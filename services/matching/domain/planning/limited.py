@@ -36,7 +36,9 @@ _FINE: Final = 16
 
 _ADDED: Final = 10
 _CUTS: Final = 20
-_CLOSE: Final = 1e-5
+_CLOSE: Final = 5e-5
+"""The search for prices ends when it can lower its bound by no larger share."""
+
 _ROUNDS: Final = 2
 _ONE: Final = 1_000
 """What an exchange weighs where they are only counted."""
@@ -172,19 +174,34 @@ class _Search:
 
     def bound_count(self) -> int:
         """No choice within the limits has more pairs."""
-        return self._bound(self._limits, lambda scores: np.full(scores.shape, _ONE, np.int64)) // _ONE
+        bound = self._bound(
+            self._limits,
+            lambda scores: np.full(scores.shape, _ONE, np.int64),
+            lambda: _ONE * float(self.best.sum()),
+        )
+        return bound // _ONE
 
     def bound_value(self, count: int) -> int:
         """No choice of so many pairs within the limits is worth more."""
         rows: list[_Row] = [*self._limits, _AtLeast(count)]
-        return self._bound(rows, lambda scores: scores * np.int64(_FINE)) // _FINE
 
-    def _bound(self, rows: Sequence[_Row], worth: Callable[[Array], Array]) -> int:
-        """The lowest bound found on the sum of what the pairs of a choice are worth."""
+        def reached() -> float:
+            found, value = self._rank(self.best)
+            return _FINE * float(value) if found >= count else -np.inf
+
+        return self._bound(rows, lambda scores: scores * np.int64(_FINE), reached) // _FINE
+
+    def _bound(
+        self, rows: Sequence[_Row], worth: Callable[[Array], Array], reached: Callable[[], float]
+    ) -> int:
+        """The lowest bound found on the sum of what the pairs of a choice are worth.
+
+        `reached` is what the best choice so far is worth: no bound can be lower.
+        """
         lowest: int | None = None
         prices = np.zeros(len(rows))
         for _ in range(_ROUNDS):
-            prices = self._cut(rows, worth, prices)
+            prices = self._cut(rows, worth, prices, reached)
             bound, visitors, hosts = self._over_all_pairs(rows, worth, prices)
             lowest = bound if lowest is None else min(lowest, bound)
             if not len(visitors):
@@ -193,7 +210,13 @@ class _Search:
         assert lowest is not None
         return lowest
 
-    def _cut(self, rows: Sequence[_Row], worth: Callable[[Array], Array], start: Array) -> Array:
+    def _cut(
+        self,
+        rows: Sequence[_Row],
+        worth: Callable[[Array], Array],
+        start: Array,
+        reached: Callable[[], float],
+    ) -> Array:
         """The prices of the rows with the lowest bound, for the pairs at hand."""
         pool, pairs = self._pool, self.pairs
         groups = pool.groups[pairs.visitors]
@@ -223,7 +246,7 @@ class _Search:
             )
             if master.Solve() != pywraplp.Solver.OPTIMAL:
                 break
-            if lowest - bound.solution_value() <= _CLOSE * abs(lowest):
+            if lowest - max(bound.solution_value(), reached()) <= _CLOSE * abs(lowest):
                 break
             # Halfway to what the cuts suggest: at their corners they know little.
             suggested = np.array([variable.solution_value() for variable in variables])
@@ -290,16 +313,16 @@ class _Search:
         pool, pairs = self._pool, self.pairs
         taken = np.stack([limit.taken(pairs.visitors, pairs.hosts) for limit in self._limits], axis=1)
         left = np.array([limit.at_most for limit in self._limits], np.int64)
-        order = np.lexsort((-pairs.scores, ~used))
-        places = pool.places.tolist()
-        gone = [False] * pool.group_count
+        places, gone = pool.places.copy(), np.zeros(pool.group_count, np.bool_)
+        groups, hosts = pool.groups[pairs.visitors], pairs.hosts
         kept = np.zeros(len(pairs), np.bool_)
-        groups, hosts = pool.groups[pairs.visitors].tolist(), pairs.hosts.tolist()
-        for k in order.tolist():
-            if gone[groups[k]] or not places[hosts[k]] or (taken[k] > left).any():
-                continue
-            left -= taken[k]
-            gone[groups[k]] = True
-            places[hosts[k]] -= 1
-            kept[k] = True
+        for candidates in (used, ~used):
+            fits_in = candidates & ~gone[groups] & (places[hosts] > 0) & (taken <= left).all(axis=1)
+            these = np.flatnonzero(fits_in)
+            for k in these[np.argsort(-pairs.scores[these], kind="stable")]:
+                if not gone[groups[k]] and places[hosts[k]] and (taken[k] <= left).all():
+                    left -= taken[k]
+                    gone[groups[k]] = True
+                    places[hosts[k]] -= 1
+                    kept[k] = True
         return kept
