@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from services.matching.domain.planning.flow import best_flow, least_prices
 from services.matching.domain.planning.scores import IMPOSSIBLE, ScoreTable
+from services.matching.domain.planning.waiting import longest_waiting_first
 
 Array = NDArray[Any]
 
@@ -138,7 +139,9 @@ class Optimum:
 
 
 def optimum(pool: Pool, step: Callable[[str, float, int], None]) -> Optimum:
-    """As many pairs as possible, then the highest score, over all pairs.
+    """As many pairs as possible, then the highest score, over all pairs; then who has waited longest.
+
+    The last is decided among the pairs the search has come to look at, which are all in a small pool.
 
     `step` is told what is done, how far it is, and how many exchanges there are.
     """
@@ -163,6 +166,9 @@ def optimum(pool: Pool, step: Callable[[str, float, int], None]) -> Optimum:
         visitors, hosts = better_pairs(pool, group_price, host_price)
         step("proving", 1 - 0.5 / (1 + rounds), int(used.sum()))
         if not len(visitors):
+            prices = group_price[groups] + host_price[pairs.hosts]
+            tight = pairs.exact & (weights == prices)
+            used = longest_waiting_first(groups, pairs.hosts, tight, used, group_price)
             return Optimum(pairs, used, group_price, host_price)
         pairs = pairs.with_more(pool, visitors, hosts)
         pairs.make_exact(pool, np.flatnonzero(pairs.are_among(pool, visitors, hosts)))
