@@ -12,6 +12,7 @@ from services.matching.domain.invitation import Invitation, InvitationState
 from services.matching.routes.root import Root, change
 from services.matching.use_cases.accept_invitation import accept_invitation
 from services.matching.use_cases.invite_partner import invite_partner
+from services.matching.use_cases.list_invitations import list_invitations
 from services.matching.use_cases.read_invitation import read_invitation
 from services.matching.use_cases.withdraw_invitation import withdraw_invitation
 from shared.contracts.common import Party, Window
@@ -120,6 +121,18 @@ async def invite(
         ),
     )
     return InvitationView.of(invitation)
+
+
+@router.get(
+    "/registrations/{id}/invitations",
+    summary="List the invitations a registration sent",
+    response_description="The latest first, those that are over included.",
+    responses=problem_responses(401, 404),
+)
+async def sent(id: str, caller: Authenticated, matching: Root) -> list[InvitationView]:
+    """For the organisation itself, staff of its partnership, the support office and auditors."""
+    found = await matching.transactions.read(lambda uow: list_invitations(uow, id, by=caller))
+    return [InvitationView.of(invitation) for invitation in found]
 
 
 @router.get(

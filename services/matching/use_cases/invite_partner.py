@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
+from services.matching.domain.candidate import Candidate
 from services.matching.domain.errors import PartnersDoNotFit, StayOutOfBounds
 from services.matching.domain.invitation import Invitation
 from services.matching.domain.stay import require_sensible, require_within_a_month
 from services.matching.domain.working_days import working_days_at
 from services.matching.repositories import MatchingUnitOfWork
-from shared.contracts.common import Window
+from shared.contracts.common import Party, Window
 from shared.contracts.envelope import new_id
 from shared.contracts.vocabulary import Role
 from shared.errors import Forbidden, NotFound
@@ -34,13 +35,7 @@ async def invite_partner(
     `role` is what the invited would be. Raises `NotFound` for a registration that matching has not
     heard of or the caller may not see, `NotInPool`, and the `RuleBroken` that forbids it.
     """
-    candidate = await uow.candidates.find(registration_id)
-    party = candidate.party if candidate else None
-    sees = party is not None and (
-        by.sees_everything or by.acts_for(party.owner) or by.is_staff_of(party.partnership)
-    )
-    if candidate is None or party is None or not sees:
-        raise NotFound(f"There is no registration {registration_id} in the pool, or none you may see.")
+    candidate, party = await visible_inviter(uow, registration_id, by)
     if by.sees_everything:
         raise Forbidden("Only the organisation itself and staff of its partnership can invite a partner.")
     candidate.require_in_pool()
@@ -75,3 +70,17 @@ async def invite_partner(
     )
     uow.invitations.add(invitation)
     return invitation
+
+
+async def visible_inviter(
+    uow: MatchingUnitOfWork, registration_id: str, by: Caller
+) -> tuple[Candidate, Party]:
+    """The registration, if matching has heard of it and the caller may see it; raises `NotFound`."""
+    candidate = await uow.candidates.find(registration_id)
+    party = candidate.party if candidate else None
+    sees = party is not None and (
+        by.sees_everything or by.acts_for(party.owner) or by.is_staff_of(party.partnership)
+    )
+    if candidate is None or party is None or not sees:
+        raise NotFound(f"There is no registration {registration_id} in the pool, or none you may see.")
+    return candidate, party

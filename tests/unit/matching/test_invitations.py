@@ -253,6 +253,16 @@ async def test_a_link_that_is_over_says_so(api: Client) -> None:
     problem(await api.accept(late), 410, "invitation-over")
 
 
+async def test_who_sent_invitations_sees_what_became_of_them(api: Client) -> None:
+    await api.accept(await api.token())
+    await api.token()
+    for caller in (participant_of("v"), staff_of("vop"), Caller("auditor", CallerRole.AUDITOR)):
+        answer = await api.by(caller).get("/registrations/v/invitations")
+        assert [one["state"] for one in answer.json()] == ["open", "accepted"]
+    for stranger in (participant_of("h"), staff_of("hop"), Caller("crm", CallerRole.EXTERNAL)):
+        problem(await api.by(stranger).get("/registrations/v/invitations"), 404, "not-found")
+
+
 @pytest.mark.parametrize("caller", [participant_of("h"), staff_of("hop")])
 async def test_only_who_sent_it_withdraws_it(api: Client, caller: Caller) -> None:
     await api.token()
