@@ -281,7 +281,7 @@ FORMS: Final = {
     _EMAIL: "a mail address, such as office@organisation.example",
     _PARTNERSHIP: "a partnership's id: lower-case letters, digits and hyphens, such as hempclub",
     _TIME_OF_DAY: "a time of day, such as 09:30",
-    _SHA256: "a SHA-256 in hexadecimal: 64 digits from 0 to 9 and a to f",
+    _SHA256: "a SHA-256 in hexadecimal: 64 digits from 0 to 9 and a to f, in lower case",
 }
 """What the patterns of this module ask for, in words."""
 
@@ -307,7 +307,7 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, 
 TimeOfDay = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_TIME_OF_DAY)]
 """Hours and minutes, local, `09:30`."""
 
-Sha256 = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=_SHA256)]
+Sha256 = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_SHA256)]
 """A SHA-256 in hexadecimal."""
 
 PartnershipId = Annotated[str, StringConstraints(pattern=_PARTNERSHIP)]

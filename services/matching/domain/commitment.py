@@ -360,9 +360,7 @@ def _in_common(wanted: Iterable[str], offered: Iterable[str]) -> list[str]:
 def _goals(visitor: Party, host: Party, visiting: Profile, topics: list[str], returns: list[str]) -> str:
     written = [f"The visit is for {listed(GOALS[goal] for goal in visiting.goals)}."]
     if topics:
-        written.append(
-            f"{visitor.organisation} learns about {listed(topics)} from {host.organisation}."
-        )
+        written.append(f"{visitor.organisation} learns about {listed(topics)} from {host.organisation}.")
     if returns:
         written.append(f"{host.organisation} learns about {listed(returns)} from its visitor.")
     if visiting.motivation:

@@ -180,3 +180,34 @@ async def test_malformed_days_are_told_where(api: Client, body: Any) -> None:
     address = (await api.post("/matches", json=PROPOSAL)).headers["location"]
     answer = await api.post(f"{address}/counter", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+async def test_a_commitment_is_written_signed_and_printed(api: Client) -> None:
+    address = (await api.post("/matches", json=PROPOSAL)).headers["location"]
+    assert (await api.get(f"{address}/commitment")).status_code == 404
+    api.caller = participant_of("host")
+    await api.post(f"{address}/accept")
+    api.caller = staff_of("hempclub")
+    await api.post(f"{address}/approve")
+
+    draft = (await api.get(f"{address}/commitment")).json()
+    item = {"day": "2023-02-15", "begins": "", "title": "The spinning line", "responsible": "Host"}
+    sent = {"version": draft["version"], "goals": "Spin hemp.", "agenda": [item]}
+    answer = await api.put(f"{address}/commitment", json=sent)
+    assert answer.status_code == 200, answer.text
+    written = answer.json()
+    assert (written["goals"], written["agenda"][0]["begins"]) == ("Spin hemp.", None)
+    again = await api.put(f"{address}/commitment", json={**sent, "goals": "Something else."})
+    assert (again.status_code, again.json()["title"]) == (409, "The commitment was changed")
+
+    seen = {"sha256": f" {written['sha256']} "}
+    signed = (await api.post(f"{address}/commitment/sign", json=seen)).json()
+    assert (signed["missing"], signed["state"]) == (["HO", "VO"], "open")
+    for side in ("visitor", "host"):
+        api.caller = participant_of(side)
+        signed = (await api.post(f"{address}/commitment/sign", json=seen)).json()
+    assert (signed["missing"], signed["state"]) == ([], "complete")
+
+    paper = await api.get(f"{address}/commitment.pdf")
+    assert (paper.headers["content-type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
+    assert f"commitment-{signed['id']}.pdf" in paper.headers["content-disposition"]
