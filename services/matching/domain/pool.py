@@ -28,6 +28,9 @@ from shared.contracts.vocabulary import Ecosystem, Goal
 
 Array = NDArray[Any]
 
+Rows = slice | Array
+"""Some rows of the columns, or all of them."""
+
 _SPANS: Final = 4
 """Availabilities kept apart; of more, the later ones are kept as one that covers them."""
 
@@ -410,60 +413,68 @@ class Pool:
         longest = self._most_working_days(prospect, n, on.toordinal(), visiting)
         possible &= longest >= SHORTEST_STAY
 
-        shared = np.bitwise_count(c.ecosystems[:n] & np.uint16(prospect.ecosystems))
+        # Where few are possible, their columns are taken out; else looking at all of them is faster.
+        rows: Rows = slice(n)
+        if np.count_nonzero(possible) < n // 2:
+            rows = np.flatnonzero(possible)
+            longest = longest[rows]
+
+        shared = np.bitwise_count(c.ecosystems[rows] & np.uint16(prospect.ecosystems))
         own = prospect.ecosystems.bit_count()
         table = tables.ecosystems[own] if visiting else tables.ecosystems[:, :, own].T
-        points = table.ravel().take(shared * np.uint8(len(Ecosystem) + 1) + c.ecosystem_count[:n])
+        points = table.ravel().take(shared * np.uint8(len(Ecosystem) + 1) + c.ecosystem_count[rows])
 
-        shared = np.bitwise_count(c.goals[:n] & np.uint8(prospect.goals))
+        shared = np.bitwise_count(c.goals[rows] & np.uint8(prospect.goals))
         if visiting:
             points += tables.goals[:, prospect.goals.bit_count()].take(shared)
         else:
-            points += tables.goals.ravel().take(shared * np.uint8(len(Goal) + 1) + c.goal_count[:n])
+            points += tables.goals.ravel().take(shared * np.uint8(len(Goal) + 1) + c.goal_count[rows])
 
-        points += self._topic_points(prospect, n, tables, visiting)
+        points += self._topic_points(prospect, rows, tables, visiting)
         if weights.texts.points:
-            self._add_text_points(points, prospect, n, tables, visiting)
+            self._add_text_points(points, prospect, rows, tables, visiting)
 
-        points += ((c.languages[:n] & np.uint64(self._languages.mask(prospect.languages))) != 0) * _POINTS(
+        points += ((c.languages[rows] & np.uint64(self._languages.mask(prospect.languages))) != 0) * _POINTS(
             tables.languages
         )
 
         here = np.uint64(self._countries.bit(prospect.party.place.country))
         points += np.where(
-            c.has_wish[:n], ((c.wishes[:n] & here) != 0) * _POINTS(tables.wish_met), tables.no_wish
+            c.has_wish[rows], ((c.wishes[rows] & here) != 0) * _POINTS(tables.wish_met), tables.no_wish
         )
         if prospect.wished_countries:
             wished = [self._countries.of(country) for country in prospect.wished_countries]
             by_country = np.zeros(len(self._countries), _POINTS)
             by_country[wished] = tables.wish_met
-            points += by_country.take(c.country[:n])
+            points += by_country.take(c.country[rows])
         else:
             points += tables.no_wish
 
-        wanted = np.maximum(c.wished_days[:n], np.uint8(prospect.wished_days))
+        wanted = np.maximum(c.wished_days[rows], np.uint8(prospect.wished_days))
         if not prospect.wished_days:
             wanted[wanted == 0] = weights.usual_working_days
         points += (longest >= wanted) * _POINTS(tables.length)
 
         if weights.waiting.points:
             today = on.toordinal()
-            waited = np.clip(today - c.since_day[:n], 0, weights.waiting_enough)
+            waited = np.clip(today - c.since_day[rows], 0, weights.waiting_enough)
             points += tables.waiting.take(waited)
             points += _POINTS(fits.waiting_points(weights, today - prospect.since_day))
 
         if prospect.point is not None:
             x, y, z = prospect.point
-            cosine = c.point[0, :n] * x
-            cosine += c.point[1, :n] * y
-            cosine += c.point[2, :n] * z
+            cosine = c.point[0, rows] * x
+            cosine += c.point[1, rows] * y
+            cosine += c.point[2, rows] * z
             far = cosine <= tables.far_cosine
             points += far * _POINTS(tables.distance)
             points += (far & (longest >= weights.full_lump_sum_days)) * _POINTS(tables.lump_sum)
 
-        bounds: Array = points.astype(np.int64)
-        bounds <<= _MS_BITS
-        bounds += c.patience[:n]
+        ranks: Array = points.astype(np.int64)
+        ranks <<= _MS_BITS
+        ranks += c.patience[rows]
+        bounds: Array = np.full(n, -1)
+        bounds[rows] = ranks
         bounds[~possible] = -1
         return bounds
 
@@ -493,36 +504,36 @@ class Pool:
         return most
 
     def _add_text_points(
-        self, points: Array, prospect: Prospect, n: int, tables: _Tables, visiting: bool
+        self, points: Array, prospect: Prospect, rows: Rows, tables: _Tables, visiting: bool
     ) -> None:
         c = self._columns
         signature = prospect.wants if visiting else prospect.gives
         if signature is None:
             return
         theirs, has = (c.gives, c.has_gives) if visiting else (c.wants, c.has_wants)
-        differing = np.zeros(n, np.uint16)
+        differing = np.zeros(len(points), np.uint16)
         for word, bits in enumerate(_words(signature, _TEXT_WORDS)):
-            differing += np.bitwise_count(theirs[word, :n] ^ np.uint64(bits))
-        points += tables.texts.take(differing) * has[:n]
+            differing += np.bitwise_count(theirs[word, rows] ^ np.uint64(bits))
+        points += tables.texts.take(differing) * has[rows]
 
-    def _topic_points(self, prospect: Prospect, n: int, tables: _Tables, visiting: bool) -> Array:
+    def _topic_points(self, prospect: Prospect, rows: Rows, tables: _Tables, visiting: bool) -> Array:
         asked = prospect.needs if visiting else prospect.offers
         columns = self._columns.offers if visiting else self._columns.needs
         masks = _topic_words(asked)
-        shared = np.zeros(n, np.uint16)
+        needed = self._columns.need_count[rows]
+        shared = np.zeros(len(needed), np.uint16)
         for word, mask in enumerate(masks):
             if mask:
-                shared += np.bitwise_count(columns[word, :n] & np.uint64(mask))
+                shared += np.bitwise_count(columns[word, rows] & np.uint64(mask))
         # Two topics of the asker on one bit count as both, wherever the bit is set.
         for bit, more in _collisions(asked).items():
-            is_set = (columns[bit >> 6, :n] >> np.uint64(bit & 63)) & np.uint64(1)
+            is_set = (columns[bit >> 6, rows] >> np.uint64(bit & 63)) & np.uint64(1)
             shared += np.uint16(more) * is_set.astype(np.uint16)
         size = tables.topics_enough + 1
         np.minimum(shared, size - 1, out=shared)
         if visiting:
             return tables.topics[:, min(len(asked), size - 1)].take(shared)
-        needed = np.minimum(self._columns.need_count[:n], size - 1)
-        return tables.topics.ravel().take(shared * np.uint16(size) + needed)
+        return tables.topics.ravel().take(shared * np.uint16(size) + np.minimum(needed, size - 1))
 
     def _tables_of(self, weights: Weights) -> _Tables:
         tables = self._tables.get(weights.rule_set)
