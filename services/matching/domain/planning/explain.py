@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import heappop, heappush
 from typing import Final
 
 import numpy as np
@@ -125,14 +126,17 @@ class Explainer:
         """The hosts that fit better than its own, and as many more as are shown, best first."""
         bounds = self._scores.at_most(visitor, visitor + 1)[0]
         found: list[tuple[int, int]] = []
-        for host in np.argsort(-bounds, kind="stable").tolist():
-            enough = len(found) > SHOWN and (own_score is None or bounds[host] <= own_score)
-            if bounds[host] == IMPOSSIBLE or (
-                enough and bounds[host] < sorted(found, reverse=True)[SHOWN][0]
-            ):
+        best: list[int] = []  # a heap of the highest scores, one more than are shown
+        for host in np.argsort(-bounds.astype(np.int32), kind="stable").tolist():
+            bound = int(bounds[host])
+            all_better_found = own_score is None or bound <= own_score
+            if bound == IMPOSSIBLE or (all_better_found and len(best) > SHOWN and bound < best[0]):
                 break
             if (score := self._scores.of(visitor, host)) != IMPOSSIBLE:
                 found.append((score, host))
+                heappush(best, score)
+                if len(best) > SHOWN + 1:
+                    heappop(best)
         found.sort(key=lambda entry: (-entry[0], entry[1]))
         return [(score, self._problem.hosts[host].id) for score, host in found]
 
