@@ -301,6 +301,14 @@ async def test_an_address_is_kept_while_the_invitation_is_open_and_no_longer(api
     assert "new-partner" not in held()
 
 
+async def test_who_asks_what_is_held_is_told_of_its_invitations_and_of_no_token(api: Client) -> None:
+    await api.token()
+    kinds = {kind["name"]: kind for kind in (await api.get("/held/v")).json()["kinds"]}
+    [told] = kinds["invitations"]["documents"]
+    assert told["email"] == "office@new-partner.example"
+    assert "token_hash" not in told
+
+
 # ── accepting ────────────────────────────────────────────────────────────────────────────────
 
 
