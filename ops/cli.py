@@ -51,6 +51,8 @@ privacy = typer.Typer(help="What is held about an organisation: gather it, erase
 app.add_typer(privacy, name="privacy")
 commitment = typer.Typer(help="The Commitment to Quality of a match, as a file.", no_args_is_help=True)
 app.add_typer(commitment, name="commitment")
+group_events = typer.Typer(help="Group events: one host, many visitors.", no_args_is_help=True)
+app.add_typer(group_events, name="group-events")
 app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
 
@@ -474,6 +476,33 @@ def commitment_verify(
     from ops.commands.commitment import verify
 
     if not verify(file, state=state, record=record, api=api, token=token, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@group_events.command("plan")
+def group_events_plan(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE.yaml", help="Group events; the two of HempClub's where left out."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="REGISTRATION", help="Hold them at this host instead of the file's."),
+    ] = None,
+    open_them: Annotated[bool, typer.Option("--open", help="Open them for sign-ups, too.")] = False,
+    api: Annotated[
+        str | None, typer.Option(metavar="URL", help="The matching API, if not of the platform running here.")
+    ] = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Plan the group events of a file, as staff of the partnership it names.
+
+    Their hosts must be accepted: those of HempClub's are in ops/sample/group-event-hosts.json.
+    """
+    from ops.commands.group_events import SAMPLE_EVENTS, plan
+
+    if not plan(file or SAMPLE_EVENTS, state=state, host=host, open_them=open_them, api=api, token=token):
         raise typer.Exit(1)
 
 

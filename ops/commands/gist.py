@@ -21,6 +21,9 @@ from shared.contracts.matching import (
     CommitmentSigned,
     CommitmentVoided,
     FitsFound,
+    GatheringCancelled,
+    GatheringEvent,
+    GatheringOpened,
     InvitationAccepted,
     InvitationEvent,
     MatchApproved,
@@ -36,6 +39,9 @@ from shared.contracts.matching import (
     MatchSuggested,
     MatchWithdrawn,
     MessageSent,
+    PlaceAwaited,
+    PlaceEvent,
+    PlaceLeft,
     PlanPublished,
     SearchMatched,
 )
@@ -126,6 +132,9 @@ def gist(event: CloudEvent) -> str:
             days = f"{content.stay.first_day} to {content.stay.last_day}"
             by = f", taken up by {content.accepted_by}" if isinstance(content, InvitationAccepted) else ""
             return f"{_party(content.party)}: invites a {content.invited_as}, {days}{by}"
+        case GatheringEvent():
+            days = f"{content.days.first_day} to {content.days.last_day}"
+            return f"{content.title}, {content.place.city}, {days}{_of_gathering(content)}"
         case MatchEvent():
             return _match(content) + _how_it_went(content)
         case GrantEvent():
@@ -185,6 +194,22 @@ def _how_it_went(event: MatchEvent) -> str:
             return f", commitment signed by all four, SHA-256 {event.document_sha256[:12]}…"
         case _:
             return ""
+
+
+def _of_gathering(event: GatheringEvent) -> str:
+    match event:
+        case GatheringOpened():
+            return f": {event.places} places, sign-up until {event.sign_up_until}"
+        case GatheringCancelled():
+            return f": cancelled, {event.reason}"
+        case PlaceAwaited():
+            return f": {event.party.organisation} waits as number {event.number}"
+        case PlaceLeft():
+            return f": {event.party.organisation} left, {event.reason}"
+        case PlaceEvent():
+            return f": {event.party.organisation} has a place as {event.attends_as}"
+        case _:
+            return f": {event.state}"
 
 
 def _money(event: GrantEvent) -> str:

@@ -8,6 +8,7 @@ from services.matching.bootstrap import bootstrap
 from services.matching.routes import (
     catalogue,
     commitments,
+    group_events,
     held,
     invitations,
     matches,
@@ -39,6 +40,7 @@ def create_app(settings: MatchingSettings | None = None) -> FastAPI:
             invitations.router,
             plans.router,
             commitments.router,
+            group_events.router,
             held.router,
         ],
         bootstrap=lambda: bootstrap(settings),

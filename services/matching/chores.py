@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.matching.bootstrap import Matching
+from services.matching.domain.gathering import TAKES_SIGN_UPS, TO_COME, Gathering
 from services.matching.domain.invitation import Invitation, InvitationState
 from services.matching.domain.match import OPEN, Match
 from services.matching.searches import look_through_searches
 from services.matching.use_cases.chase_answers import chase_answers
 from services.matching.use_cases.expire_invitations import expire_invitations
+from services.matching.use_cases.tend_gatherings import tend_gatherings
 from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of
-from shared.contracts.vocabulary import MatchState
+from shared.contracts.vocabulary import GatheringState, MatchState
 from shared.storage.driver import Document
 
 
@@ -41,7 +43,24 @@ async def _expire_invitations(round: Round[Matching]) -> None:
     await round.for_all(find, expire_invitations)
 
 
+def unsettled(today: date) -> Document:
+    """The group events in which who waits may move up, and those whose sign-up, or last day, is over."""
+    moves_up = {"has_room_for_waiting": True, "programme.days.first_day": {"$gt": str(today)}}
+    to_close = {"state": {"$in": sorted(TAKES_SIGN_UPS)}, "programme.sign_up_until": {"$lt": str(today)}}
+    opened = sorted(TO_COME - {GatheringState.PLANNED})
+    over = {"state": {"$in": opened}, "programme.days.last_day": {"$lt": str(today)}}
+    return {"$or": [moves_up, to_close, over]}
+
+
+async def _tend_gatherings(round: Round[Matching]) -> None:
+    async def find(matching: Matching, at: datetime) -> list[str]:
+        return await ids_of(matching.database[Gathering.COLLECTION], unsettled(at.date()))
+
+    await round.for_all(find, tend_gatherings)
+
+
 CHORES: Final[list[Chore[Matching]]] = [
+    Chore("group-events", timedelta(seconds=LOOK_EVERY_S), _tend_gatherings),
     Chore("answers", timedelta(minutes=1), _chase_answers),
     Chore("invitations", timedelta(hours=1), _expire_invitations),
     Chore("searches", timedelta(minutes=1), look_through_searches),

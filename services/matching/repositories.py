@@ -11,6 +11,7 @@ from services.matching.domain.case import Case
 from services.matching.domain.commitment import Commitment, commitment_id
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.fit import Prospect
+from services.matching.domain.gathering import Gathering
 from services.matching.domain.invitation import Invitation, InvitationState, fingerprint
 from services.matching.domain.match import Match, match_id
 from services.matching.domain.message import Message, Postbag
@@ -28,7 +29,7 @@ from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import now
-from shared.contracts.vocabulary import Ecosystem, MatchState
+from shared.contracts.vocabulary import Ecosystem, GatheringState, MatchState
 from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
 from shared.sealed import Seal
@@ -306,6 +307,45 @@ class Invitations(Repository[Invitation]):
         )
 
 
+class Gatherings(Repository[Gathering]):
+    """All group events."""
+
+    model = Gathering
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Gathering:
+        """The group event; raises `NotFound` also when the caller may not see it."""
+        gathering = await self.find(id)
+        planned = gathering is not None and gathering.state is GatheringState.PLANNED
+        if gathering is None or (planned and not _plans_gathering(caller, gathering)):
+            raise NotFound(f"There is no group event {id}, or none you may see.")
+        return gathering
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        state: GatheringState | None = None,
+        partnership: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Gathering]:
+        """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
+        public: Document = {"state": {"$ne": GatheringState.PLANNED}}
+        own: Document = {"partnership": visible_to.partnership}
+        as_staff = visible_to.role is CallerRole.STAFF
+        return await self._page(
+            {} if visible_to.sees_everything else {"$or": [public, own]} if as_staff else public,
+            {"state": state} if state is not None else {},
+            {"partnership": partnership} if partnership is not None else {},
+            after=after,
+            limit=limit,
+        )
+
+
+def _plans_gathering(caller: Caller, gathering: Gathering) -> bool:
+    return caller.sees_everything or caller.is_staff_of(gathering.partnership)
+
+
 class Messages(Repository[Message]):
     """What organisations wrote to each other."""
 
@@ -400,6 +440,7 @@ class MatchingUnitOfWork(UnitOfWork):
         self.search_rounds = SearchRounds(self)
         self.invitations = Invitations(self)
         self.commitments = Commitments(self)
+        self.gatherings = Gatherings(self)
         self.plans = Plans(self)
         self.plan_lines = PlanLines(self)
         self.plan_outlines = PlanOutlines(self)
@@ -407,17 +448,18 @@ class MatchingUnitOfWork(UnitOfWork):
     async def case_of(self, match: Match) -> Case:
         """The match with both candidates, the visitor's claims and the commitment, ready for a step."""
         approved = match.state is MatchState.APPROVED
-        visitor, host, commitments = await asyncio.gather(
+        visitor, host, commitments, gathering = await asyncio.gather(
             self.candidates.get(match.visitor.registration_id),
             self.candidates.get(match.host.registration_id),
             self.commitments.of(*([match.id] if approved else [])),
+            self.gathering_of(match),
         )
         commitment = next(iter(commitments), None)
         # An approved match holds the claims it was approved with, whatever the registration says now.
         if approved and match.visitor.organisation == ERASED:
-            return Case(match, visitor, host, await self.claims.used_by(match.id), commitment)
+            return Case(match, visitor, host, await self.claims.used_by(match.id), commitment, gathering)
         party = match.visitor if approved or visitor.party is None else visitor.party
-        return Case(match, visitor, host, await self.claims.of(party), commitment)
+        return Case(match, visitor, host, await self.claims.of(party), commitment, gathering)
 
     async def rivals_of(self, match_id: str, visitor: Candidate) -> list[Case]:
         """The visitor's other open matches, to be ended; does not wait once all of them are loaded."""
@@ -426,9 +468,14 @@ class MatchingUnitOfWork(UnitOfWork):
             if id != match_id:
                 match = await self.matches.get(id)
                 host = await self.candidates.get(match.host.registration_id)
+                gathering = await self.gathering_of(match)
                 # Only an approved match holds claims.
-                rivals.append(Case(match, visitor, host, claims=[]))
+                rivals.append(Case(match, visitor, host, claims=[], gathering=gathering))
         return rivals
+
+    async def gathering_of(self, match: Match) -> Gathering | None:
+        """The group event the match is a visit to, if it is one."""
+        return await self.gatherings.get(match.group_event_id) if match.group_event_id else None
 
     def partnership_name(self, id: str | None) -> str:
         """What the partnership is called; its id where it is configured no longer."""
@@ -463,6 +510,11 @@ async def make_indexes(database: Database) -> None:
     await invitations.create_index([("state", 1), ("expires_on", 1)])
     for registration in ("inviter_id", "accepted_by"):
         await invitations.create_index(registration)
+    gatherings = database[Gathering.COLLECTION]
+    await gatherings.create_index("state")
+    await gatherings.create_index(
+        "has_room_for_waiting", partialFilterExpression={"has_room_for_waiting": True}
+    )
     await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
     for side in ("sender_id", "receiver_id"):

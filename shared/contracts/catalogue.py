@@ -69,6 +69,12 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         matching.CommitmentSigned,
         matching.CommitmentVoided,
         matching.CommitmentCompleted,
+        matching.GatheringOpened,
+        matching.GatheringChanged,
+        matching.GatheringCancelled,
+        matching.PlaceTaken,
+        matching.PlaceAwaited,
+        matching.PlaceLeft,
     ),
     "funding": (
         funding.GrantReserved,

@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from shared.contracts.common import Party, Window
+from shared.contracts.common import Party, Place, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.types import EventType
-from shared.contracts.vocabulary import MatchState, OrganisationKind, Role
+from shared.contracts.vocabulary import GatheringState, MatchState, OrganisationKind, Role
 
 Side = Literal["visitor", "host"]
 
@@ -143,6 +143,8 @@ class MatchEvent(Event):
     """Who receives the visitor."""
     stay: Window
     """The planned days at the host."""
+    group_event_id: str | None = None
+    """The group event it is a visit to, if it is; left out of the events of its commitment."""
 
 
 class MatchProposed(MatchEvent):
@@ -417,3 +419,103 @@ class PlanPublished(Event):
     """Pairs of the plan that have not been published yet."""
     partnerships: list[PlanShare] = Field(default_factory=list)
     """The same for each partnership."""
+
+
+AttendsAs = Literal["visitor", "local"]
+"""From abroad, by a match and with a lump sum of its own; or from the country of the event, without."""
+
+
+class GatheringEvent(Event):
+    """What every event of a group event carries: one host and one agenda, many organisations that come."""
+
+    group_event_id: str
+    """The id of the group event."""
+    title: str
+    """What it is called."""
+    partnership: str
+    """The partnership that holds it, which is the host's."""
+    host: Party
+    """Who receives the visitors."""
+    place: Place
+    """The city it is in; its country is the host's."""
+    days: Window
+    """Its days, which are the stay of each visitor."""
+    state: GatheringState
+    """Where it stands now."""
+
+
+class GatheringOpened(GatheringEvent):
+    """Organisations may sign up for a group event."""
+
+    TYPE = EventType.GROUP_EVENT_OPENED
+
+    places: int
+    """Places for visitors; for all, where locals have none of their own."""
+    local_places: int | None = None
+    """Places for organisations of its country; absent where they take of the same places."""
+    sign_up_until: date
+    """The last day for it."""
+
+
+class GatheringChanged(GatheringEvent):
+    """A group event was planned, changed or closed for sign-ups, or is over: what it says now."""
+
+    TYPE = EventType.GROUP_EVENT_CHANGED
+
+    former_days: Window | None = None
+    """The days it was to be on before, if it was moved; each visitor's match is made anew then."""
+    concerned: list[Party] = Field(default_factory=list)
+    """Everybody on its list, if it was moved."""
+
+
+class GatheringCancelled(GatheringEvent):
+    """A group event will not be held; each visitor's match is cancelled by an event of its own."""
+
+    TYPE = EventType.GROUP_EVENT_CANCELLED
+
+    reason: str
+    """In plain words."""
+    concerned: list[Party] = Field(default_factory=list)
+    """Who was on its list without a match: locals, and whoever waited."""
+
+
+class PlaceEvent(GatheringEvent):
+    """What an event of one organisation on the list of a group event carries."""
+
+    party: Party
+    """Whose place it is."""
+    attends_as: AttendsAs
+    """A local's amount is 0, its one visit is not used, and it does not count as an exchange."""
+
+
+class PlaceTaken(PlaceEvent):
+    """An organisation has a place at a group event, at once or from the waiting list."""
+
+    TYPE = EventType.GROUP_EVENT_PLACE_TAKEN
+
+    match_id: str | None = None
+    """The visitor's match, to be approved like any other; locals have none."""
+    moved_up: bool
+    """It waited, and a place became free."""
+
+
+class PlaceAwaited(PlaceEvent):
+    """All places were taken when the organisation signed up: it waits for one."""
+
+    TYPE = EventType.GROUP_EVENT_PLACE_AWAITED
+
+    number: int
+    """Its place on the waiting list at that moment, from 1."""
+
+
+class PlaceLeft(PlaceEvent):
+    """An organisation is on the list of a group event no longer; a place it had goes to who waits."""
+
+    TYPE = EventType.GROUP_EVENT_PLACE_LEFT
+
+    match_id: str | None = None
+    """The match it had a place by, which ended."""
+    had_place: bool
+    """It did not only wait."""
+    reason: str
+    """In plain words; may be empty."""

@@ -55,6 +55,12 @@ class EventType(StrEnum):
     COMMITMENT_SIGNED = "cxc.commitment.signed.v1"
     COMMITMENT_VOIDED = "cxc.commitment.voided.v1"
     COMMITMENT_COMPLETED = "cxc.commitment.completed.v1"
+    GROUP_EVENT_OPENED = "cxc.group_event.opened.v1"
+    GROUP_EVENT_CHANGED = "cxc.group_event.changed.v1"
+    GROUP_EVENT_CANCELLED = "cxc.group_event.cancelled.v1"
+    GROUP_EVENT_PLACE_TAKEN = "cxc.group_event.place_taken.v1"
+    GROUP_EVENT_PLACE_AWAITED = "cxc.group_event.place_awaited.v1"
+    GROUP_EVENT_PLACE_LEFT = "cxc.group_event.place_left.v1"
 
     # cxc.funding.events
     GRANT_RESERVED = "cxc.grant.reserved.v1"

@@ -105,6 +105,17 @@ class MatchState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class GatheringState(StrEnum):
+    """Where a group event stands; while it is full, who signs up waits."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    FULL = "full"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+
+
 class GrantState(StrEnum):
     """Where the lump sum of an approved match stands."""
 

@@ -39,6 +39,7 @@ from tests.builders import (
     an_envelope,
 )
 from tests.integration.apis import EXTERNAL, STAFF, Api, As, participant, settings_of
+from tests.integration.test_group_events import a_group_event
 from tests.unit.matching.builders import a_host_profile, a_profile, participant_of
 
 pytestmark = pytest.mark.integration
@@ -124,6 +125,8 @@ async def some(registration: Api, matching: Api, funding: Api, notifications: Ap
             )
 
         matches.append(await matching.root.transactions.run(propose))
+    group_event = await matching.post("/group-events", STAFF, a_group_event("h-1"))
+    await matching.post(f"/group-events/{group_event.json()['id']}/open", STAFF)
     approved = an_approved_match(visitor=visitor)
     grant = await funding.root.transactions.run(lambda uow: reserve_lump_sum(uow, approved))
     fact = an_envelope(approved, service="matching", subject=approved.match_id)
@@ -137,7 +140,7 @@ async def some(registration: Api, matching: Api, funding: Api, notifications: Ap
         },
         {
             "registration": [*registrations, draft.json()["id"]],
-            "matching": ["v", "h-1", *(match.id for match in matches)],
+            "matching": ["v", "h-1", *(match.id for match in matches), group_event.json()["id"]],
             "funding": [grant.id, "hempclub", "v"],
             "notifications": [*(message.id for message in messages), "v"],
         },

@@ -31,6 +31,8 @@ class Engagement(BaseModel):
     """The other one's registration."""
     suggested: bool = False
     """The programme suggested it, and neither side has taken it up: no proposal of anybody's yet."""
+    group_event_id: str | None = None
+    """The group event it is a visit to: by a place of the event, and not one of the host's own."""
 
 
 class Agreement(PreAgreed):
@@ -82,6 +84,8 @@ class Candidate(Aggregate):
     invitations: list[SentInvitation] = []
     """The latest it sent that nobody accepted."""
     engagements: list[Engagement] = []
+    gatherings: list[str] = []
+    """The group events it hosts or is on the list of: whoever changes a list writes this document too."""
     brought: list[Engagement] = []
     """What it was engaged in already when it was last accepted: it had been accepted before, and changed."""
 
@@ -194,7 +198,10 @@ class Candidate(Aggregate):
 
     def require_room_for_proposal(self) -> None:
         """Raises `TooManyOpenProposals` when this visitor has five matches nobody has decided yet."""
-        still_open = sum(e.side == "visitor" and not e.approved and not e.suggested for e in self.engagements)
+        still_open = sum(
+            e.side == "visitor" and not (e.approved or e.suggested or e.group_event_id)
+            for e in self.engagements
+        )
         if still_open >= MOST_OPEN_PROPOSALS:
             raise TooManyOpenProposals(
                 f"The visitor has {still_open} open proposals; {MOST_OPEN_PROPOSALS} are the most. "
@@ -204,10 +211,7 @@ class Candidate(Aggregate):
     def require_place(self, stay: Window, *, besides: str | None = None) -> None:
         """Raises `HostFull` unless this host has a place in all of the stay, match `besides` left out."""
         party, profile = self.require_in_pool()
-        taken = [
-            e.stay for e in self.engagements if e.side == "host" and e.approved and e.match_id != besides
-        ]
-        require_place(party.organisation, stay, taken, profile.host_places)
+        require_place(party.organisation, stay, self._stays(besides), profile.host_places)
 
     @property
     def open_visits(self) -> list[str]:
@@ -220,10 +224,24 @@ class Candidate(Aggregate):
         return {e.partner for e in self.engagements}
 
     def engage(
-        self, match_id: str, side: Side, stay: Window, *, partner: str, suggested: bool = False
+        self,
+        match_id: str,
+        side: Side,
+        stay: Window,
+        *,
+        partner: str,
+        suggested: bool = False,
+        group_event_id: str | None = None,
     ) -> None:
         """Take part in a match."""
-        engagement = Engagement(match_id=match_id, side=side, stay=stay, partner=partner, suggested=suggested)
+        engagement = Engagement(
+            match_id=match_id,
+            side=side,
+            stay=stay,
+            partner=partner,
+            suggested=suggested,
+            group_event_id=group_event_id,
+        )
         self.engagements = [*self.engagements, engagement]
         self._touch()
 
@@ -248,8 +266,25 @@ class Candidate(Aggregate):
 
     @property
     def stays(self) -> list[Window]:
-        """The approved stays at this host."""
+        """The approved stays at this host, those of group events left out."""
         return self._stays()
 
     def _stays(self, besides: str | None = None) -> list[Window]:
-        return [e.stay for e in self.engagements if e.side == "host" and e.approved and e.match_id != besides]
+        return [
+            e.stay
+            for e in self.engagements
+            if e.side == "host" and e.approved and e.match_id != besides and e.group_event_id is None
+        ]
+
+    # ── group events ─────────────────────────────────────────────────────────────────────────
+
+    def attend(self, gathering_id: str) -> None:
+        """Be on the list of a group event, or its host."""
+        if gathering_id not in self.gatherings:
+            self.gatherings = [*self.gatherings, gathering_id]
+        self._touch()
+
+    def stay_away(self, gathering_id: str) -> None:
+        """Be on its list no longer."""
+        self.gatherings = [id for id in self.gatherings if id != gathering_id]
+        self._touch()

@@ -16,6 +16,7 @@ from services.matching.domain.commitment import Commitment
 from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.errors import PartnersDoNotFit
 from services.matching.domain.fit import Prospect
+from services.matching.domain.gathering import Gathering
 from services.matching.domain.match import SCHEME, Match
 from services.matching.domain.stay import require_sensible, span_of
 from services.matching.domain.visit_claim import VisitClaim
@@ -36,6 +37,8 @@ class Case:
     host: Candidate
     claims: list[VisitClaim]
     commitment: Commitment | None = None
+    gathering: Gathering | None = None
+    """The group event it is a visit to, where it is one."""
 
     @classmethod
     def propose(
@@ -61,7 +64,7 @@ class Case:
         (visiting, visitor_facts), (hosting, host_facts) = visitor, host
         broken: RuleBroken | None = None
         try:
-            _require_possible(match_id, visitor_facts, host_facts, claims, stay)
+            require_possible(match_id, visitor_facts, host_facts, claims, stay)
             visiting.require_room_for_proposal()
             hosting.require_place(stay)
         except RuleBroken as rule:
@@ -108,7 +111,7 @@ class Case:
         It is none of the visitor's open proposals, however many it has, until a side takes it up.
         """
         (visiting, visitor_facts), (hosting, host_facts) = visitor, host
-        _require_possible(match_id, visitor_facts, host_facts, claims, stay)
+        require_possible(match_id, visitor_facts, host_facts, claims, stay)
         hosting.require_place(stay)
         reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
         match = Match.suggest(
@@ -126,6 +129,44 @@ class Case:
         visiting.engage(match_id, "visitor", stay, partner=hosting.id, suggested=True)
         hosting.engage(match_id, "host", stay, partner=visiting.id, suggested=True)
         return cls(match, visiting, hosting, claims)
+
+    @classmethod
+    def at_gathering(
+        cls,
+        match_id: str,
+        *,
+        gathering: Gathering,
+        visitor: tuple[Candidate, Prospect],
+        host: tuple[Candidate, Prospect],
+        claims: list[VisitClaim],
+        at: datetime,
+        weights: Weights,
+        answers: AnswerPolicy,
+    ) -> Self:
+        """A visitor that has a place at a group event: the event is the host's yes, so both have agreed.
+
+        Its days are the stay, and its places count instead of the host's own. Raises the `RuleBroken`
+        that forbids it, and makes nothing then.
+        """
+        (visiting, visitor_facts), (hosting, host_facts) = visitor, host
+        stay = gathering.days
+        require_possible(match_id, visitor_facts, host_facts, claims, stay)
+        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
+        match = Match.at_gathering(
+            match_id,
+            visitor=visitor_facts.party,
+            host=host_facts.party,
+            stay=stay,
+            group_event_id=gathering.id,
+            at=at,
+            deadline=answers.asked(at.date(), stay.first_day),
+            score=fits.score(reasons),
+            reasons=reasons,
+            weights=weights.rule_set,
+        )
+        visiting.engage(match_id, "visitor", stay, partner=hosting.id, group_event_id=gathering.id)
+        hosting.engage(match_id, "host", stay, partner=visiting.id, group_event_id=gathering.id)
+        return cls(match, visiting, hosting, claims, gathering=gathering)
 
     def accept(self, side: Side, answers: AnswerPolicy, on: date) -> None:
         """A side that was asked says yes; the host must have a place on every day."""
@@ -179,7 +220,8 @@ class Case:
         self.host.require_in_pool()
         for claim in self.claims:
             claim.require_free_for(match.id)
-        self.host.require_place(match.stay, besides=match.id)
+        if self.gathering is None:
+            self.host.require_place(match.stay, besides=match.id)
         self._refresh()
         match.approve(partnership)
         if match.state is MatchState.APPROVED:
@@ -237,11 +279,14 @@ class Case:
     def _release(self) -> None:
         self.visitor.release(self.match.id)
         self.host.release(self.match.id)
+        if self.gathering and self.gathering.lose(self.match.id, self.match.ended_because or ""):
+            self.visitor.stay_away(self.gathering.id)
 
 
-def _require_possible(
+def require_possible(
     match_id: str, visitor: Prospect, host: Prospect, claims: Sequence[VisitClaim], stay: Window
 ) -> None:
+    """Raises the `RuleBroken` that keeps these two from this stay, whatever places there are."""
     require_sensible(stay, host.working)
     for claim in claims:
         claim.require_free_for(match_id)

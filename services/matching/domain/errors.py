@@ -132,6 +132,41 @@ class AlreadySigned(RuleBroken):
     title = "Signed already"
 
 
+class GatheringNotSound(RuleBroken):
+    """What a group event is to say does not go together."""
+
+    code = "group-event-not-sound"
+    title = "The group event cannot be like this"
+
+
+class GatheringStateForbids(RuleBroken):
+    """The group event is in a state in which this cannot be done."""
+
+    code = "group-event-state-forbids"
+    title = "The state of the group event forbids this"
+
+
+class SignUpOver(RuleBroken):
+    """Nobody can sign up for the group event any more."""
+
+    code = "sign-up-over"
+    title = "Signing up is over"
+
+
+class AlreadySignedUp(RuleBroken):
+    """The organisation is on the list of the group event, or its host."""
+
+    code = "already-signed-up"
+    title = "Signed up already"
+
+
+class NotSignedUp(RuleBroken):
+    """The organisation is not on the list of the group event."""
+
+    code = "not-signed-up"
+    title = "Not signed up"
+
+
 class TooManyMessages(RuleBroken):
     """The registration has written as many messages as one may within a day."""
 

@@ -66,6 +66,8 @@ class Match(Aggregate):
     """The two had found each other before they registered."""
     plan_id: str | None = None
     """The plan of the programme that suggested it."""
+    group_event_id: str | None = None
+    """The group event it is a visit to."""
     answer_by: date | None = None
     """The last day for the word that is open; None in what was stored before there was one."""
     remind_on: date | None = None
@@ -151,6 +153,39 @@ class Match(Aggregate):
                 answer_by=deadline.answer_by,
             )
         )
+        return match
+
+    @classmethod
+    def at_gathering(
+        cls,
+        id: str,
+        *,
+        visitor: Party,
+        host: Party,
+        stay: Window,
+        group_event_id: str,
+        at: datetime,
+        deadline: Deadline,
+        score: float,
+        reasons: list[Reason],
+        weights: str,
+    ) -> Self:
+        """A visitor took a place at the host's group event: both have said yes, and the partnerships decide."""
+        match = cls(
+            id=id,
+            visitor=visitor,
+            host=host,
+            stay=stay,
+            state=MatchState.AGREED,
+            proposed_by="visitor",
+            proposed_at=at,
+            group_event_id=group_event_id,
+            score=score,
+            reasons=reasons,
+            weights=weights,
+        )
+        match._await(deadline)
+        match._record(MatchAgreed(**match._facts()))
         return match
 
     # ── who has a say ────────────────────────────────────────────────────────────────────────
@@ -350,4 +385,10 @@ class Match(Aggregate):
             )
 
     def _facts(self) -> dict[str, Any]:
-        return {"match_id": self.id, "visitor": self.visitor, "host": self.host, "stay": self.stay}
+        return {
+            "match_id": self.id,
+            "visitor": self.visitor,
+            "host": self.host,
+            "stay": self.stay,
+            "group_event_id": self.group_event_id,
+        }

@@ -46,6 +46,8 @@ class MatchView(BaseModel):
     pre_agreed: bool
     plan_id: str | None
     """The plan of the programme that suggested it."""
+    group_event_id: str | None
+    """The group event it is a visit to."""
     approvals: list[str]
     """Partnerships that approved so far."""
     awaits: list[str]
@@ -74,6 +76,7 @@ class MatchView(BaseModel):
             proposed_at=match.proposed_at,
             pre_agreed=match.pre_agreed,
             plan_id=match.plan_id,
+            group_event_id=match.group_event_id,
             approvals=match.approvals,
             awaits=match.awaits,
             answer_by=match.answer_by if match.awaits else None,

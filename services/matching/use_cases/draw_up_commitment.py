@@ -12,6 +12,11 @@ def draw_up_commitment(uow: MatchingUnitOfWork, case: Case) -> None:
     _, visiting = case.visitor.require_in_pool()
     _, hosting = case.host.require_in_pool()
     case.commitment = Commitment.draw_up(
-        case.match, visiting, hosting, partnership_names=uow.partnership_name, at=uow.now
+        case.match,
+        visiting,
+        hosting,
+        partnership_names=uow.partnership_name,
+        at=uow.now,
+        agenda=case.gathering.programme.agenda if case.gathering else (),
     )
     uow.commitments.add(case.commitment)

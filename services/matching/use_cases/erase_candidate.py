@@ -18,13 +18,14 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     candidate = await uow.candidates.named(party.registration_id)
     if not candidate.is_news(version):
         return
-    if candidate.in_pool or candidate.engagements or candidate.invitations:
+    if candidate.in_pool or candidate.engagements or candidate.invitations or candidate.gatherings:
         left = candidate.party or party
         await leave_pool(uow, left, version=version, reason="The registration was erased.")
     matches = await uow.matches.naming(candidate.id)
     parties = [match.visitor for match in matches if match.visitor.registration_id == candidate.id]
     claims = await uow.claims.unused_by([*parties, *([candidate.party] if candidate.party else [])])
     commitments = await uow.commitments.of(*(match.id for match in matches))
+    gatherings = await uow.gatherings.get_all(candidate.gatherings)
     lines = await uow.plan_lines.mentioning(candidate.id)
 
     uow.pool.remove(candidate.id)
@@ -34,6 +35,8 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
         match.erase(candidate.id)
     for commitment in commitments:
         commitment.erase(candidate.id)
+    for gathering in gatherings:
+        gathering.erase(candidate.id)
     for line in lines:
         line.erase(candidate.id)
     for message in await uow.messages.naming(candidate.id):

@@ -34,6 +34,8 @@ async def join_pool(uow: MatchingUnitOfWork, party: Party, profile: Profile, *, 
         candidate.found(side, *best)
 
     await renew_commitments(uow, candidate)
+    for gathering in await uow.gatherings.get_all(candidate.gatherings):
+        gathering.follow(party)
     named = [partner.registration_id for partner in candidate.pre_agreed]
     for partner_id in dict.fromkeys([*named, *candidate.named_by]):
         await introduce_partners(uow, candidate.id, partner_id)

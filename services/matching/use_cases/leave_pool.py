@@ -13,7 +13,8 @@ async def leave_pool(
 
     What it was asked is declined in its name; what it asked, agreed to or had approved is
     cancelled. An approved stay that has begun is left to the partnerships. One that never was in
-    the pool is remembered, so that an acceptance delivered late does not bring it in.
+    the pool is remembered, so that an acceptance delivered late does not bring it in. It comes off the
+    lists of group events; one it hosts, and that has not begun, is cancelled.
 
     When its acceptance is undone, only what rests on that ends: matches of an earlier acceptance
     wait again, as they did before.
@@ -22,11 +23,18 @@ async def leave_pool(
     if not candidate.is_news(version):
         return
     invitations = await uow.invitations.open_of(candidate.id) if candidate.invitations else []
+    gatherings = await uow.gatherings.get_all(candidate.gatherings)
     candidate.leave(party, version=version)
     for invitation in invitations:
         if not invitation.is_over(uow.today):
             invitation.withdraw(party, uow.today)
     uow.pool.remove(candidate.id)
+    if not acceptance_undone:
+        for gathering in gatherings:
+            gathering.lose_host(candidate.id, reason, uow.today)
     for engagement in candidate.engaged_since if acceptance_undone else candidate.engagements:
         case = await uow.case_of(await uow.matches.get(engagement.match_id))
         case.end_for_leaver(engagement.side, reason, uow.today)
+    for gathering in gatherings:
+        if gathering.give_up_place_without_match(candidate.id, reason):
+            candidate.stay_away(gathering.id)

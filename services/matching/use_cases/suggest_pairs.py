@@ -136,7 +136,11 @@ async def _days(uow: MatchingUnitOfWork, line: PlanLine, visitor_id: str, host_i
     for match in await _open_matches(uow, visitor, "visitor"):
         if speaks_for_a_place(match):
             raise _Dropped(_engaged(visitor_party, match))
-    held = [match.stay for match in await _open_matches(uow, host, "host") if speaks_for_a_place(match)]
+    held = [
+        match.stay
+        for match in await _open_matches(uow, host, "host")
+        if speaks_for_a_place(match) and match.group_event_id is None
+    ]
     visiting, hosting = uow.prospect(visitor), uow.prospect(host)
     if failed := fits.constraints(visiting, hosting, uow.today):
         raise _Dropped(" ".join(failed))

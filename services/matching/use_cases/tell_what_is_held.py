@@ -29,6 +29,7 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
     if candidate is not None and candidate.party is not None:
         parties.append(candidate.party)
     require_may_know(by, parties, "matching", registration_id)
+    gatherings = await uow.gatherings.get_all(candidate.gatherings if candidate is not None else [])
     messages = await uow.messages.naming(registration_id)
     book = await uow.search_books.find(book_id(registration_id=registration_id, partnership=None))
     postbag = await uow.postbags.find(registration_id)
@@ -70,17 +71,21 @@ async def tell_what_is_held(uow: MatchingUnitOfWork, registration_id: str, *, by
             documents=[one.model_dump(mode="json", exclude={"token_hash"}) for one in invitations],
         ),
         Kind(
-            name="invitations",
-            what="Invitations it sent by a link to partners it had found, or accepted.",
-            kept="The address and the words while an invitation is open; that there was one stays.",
-            documents=[one.model_dump(mode="json", exclude={"token_hash"}) for one in invitations],
-        ),
-        Kind(
             name="plans",
             what="What plans for the whole pool, made by staff, say of it: whom it would meet, and why.",
             kept="As long as the plan, without name and words from the erasure on.",
             documents=[
                 _line_as_seen_by(registration_id, line) for line in lines if line.is_about(registration_id)
+            ],
+        ),
+        Kind(
+            name="group events",
+            what="Its place, or its wait for one, at each group event it signed up for.",
+            kept="Without name and address from the erasure on; that somebody came stays on the list.",
+            documents=[
+                {"group_event_id": gathering.id, "title": gathering.title, **one.model_dump(mode="json")}
+                for gathering in gatherings
+                if (one := gathering.find(registration_id)) is not None
             ],
         ),
         Kind(

@@ -14,6 +14,9 @@ from shared.contracts.matching import (
     CommitmentEvent,
     CommitmentVoided,
     FitsFound,
+    GatheringCancelled,
+    GatheringChanged,
+    GatheringEvent,
     InvitationEvent,
     InvitationSent,
     MatchCountered,
@@ -24,6 +27,7 @@ from shared.contracts.matching import (
     MatchReminded,
     MatchWithdrawn,
     MessageSent,
+    PlaceEvent,
     PlanPublished,
     SearchMatched,
     SigningRole,
@@ -117,13 +121,16 @@ def parties(event: Event) -> dict[Role, Party]:
     """The organisations of the event by their role in it."""
     if isinstance(event, (MatchEvent, GrantEvent)):
         return {"visitor": event.visitor, "host": event.host}
+    if isinstance(event, GatheringEvent):
+        host: dict[Role, Party] = {"host": event.host}
+        return {"participant": event.party, **host} if isinstance(event, PlaceEvent) else host
     party = getattr(event, "party", None)
     return {"participant": party} if isinstance(party, Party) else {}
 
 
 def partnerships(event: Event) -> list[str]:
     """The partnerships concerned, the visitor's first, each once."""
-    concerned = [event.partnership] if isinstance(event, GrantEvent) else []
+    concerned = [event.partnership] if isinstance(event, (GrantEvent, GatheringEvent)) else []
     if isinstance(event, PlanPublished):
         concerned = [share.partnership for share in event.partnerships]
     if isinstance(event, SearchMatched) and event.partnership:
@@ -141,11 +148,18 @@ def registrations(event: Event) -> list[str]:
         named.append(event.sender.registration_id)
     if isinstance(event, SearchMatched):
         named += [profile.registration_id for profile in event.found]
+    named += [party.registration_id for party in _listed(event)]
     return list(dict.fromkeys(named))
 
 
+def mentioned(event: Event, recipient: Recipient) -> list[str]:
+    """Those of them that a message to this recipient may name: of the list of a group event only itself."""
+    listed = {party.registration_id for party in _listed(event)}
+    return [id for id in registrations(event) if id not in listed or recipient.is_of([id])]
+
+
 def about(event: Event) -> str:
-    """What the event is about: the id of a grant, invitation, match, plan or registration."""
+    """What the event is about: the id of a grant, group event, invitation, match, plan or registration."""
     if isinstance(event, GrantEvent):
         return event.grant_id
     if isinstance(event, InvitationEvent):
@@ -154,11 +168,13 @@ def about(event: Event) -> str:
 
 
 def case(event: Event) -> str:
-    """What mails are threaded by: the match where there is one, the plan, else the registration."""
+    """What mails are threaded by: the match, plan or group event if there is one, else the registration."""
     if isinstance(event, (MatchEvent, GrantEvent)):
         return event.match_id
     if isinstance(event, PlanPublished):
         return event.plan_id
+    if isinstance(event, GatheringEvent):
+        return event.group_event_id
     return next((party.registration_id for party in parties(event).values()), "")
 
 
@@ -179,6 +195,9 @@ def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> It
         case Audience.INVITED:
             if isinstance(event, OpenedInvitation):
                 yield _invited(event)
+        case Audience.LISTED:
+            for party in _listed(event):
+                yield _of(party, "participant", desks)
         case Audience.AWAITED_STAFF:
             yield from _staff([id for id in partnerships(event) if id in _awaited(event)], desks)
         case Audience.OTHER_SIDE:
@@ -231,12 +250,19 @@ def _signers(event: CommitmentEvent, roles: Sequence[SigningRole]) -> list[str]:
 
 def _organisation(event: Event, role: Role, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
     party = parties(event).get(role)
-    if party is None:
-        return
-    desk = desks.get(party.partnership or "")
-    yield Recipient(
+    if party is not None:
         # Fits are for an organisation in the role it looks in.
-        role=event.side if isinstance(event, FitsFound) else role,
+        yield _of(party, event.side if isinstance(event, FitsFound) else role, desks)
+
+
+def _listed(event: Event) -> list[Party]:
+    return event.concerned if isinstance(event, (GatheringChanged, GatheringCancelled)) else []
+
+
+def _of(party: Party, role: Role, desks: Mapping[str, Desk]) -> Recipient:
+    desk = desks.get(party.partnership or "")
+    return Recipient(
+        role=role,
         key=organisation_key(party.owner),
         addresses=(party.email,) if party.email.strip() else (),
         partnership=party.partnership,

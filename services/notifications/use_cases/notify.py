@@ -65,7 +65,7 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
             case=recipients.case(event),
             correlation_id=fact.correlationid or fact.id,
             partnerships=recipients.partnerships(event),
-            mentions=[id for id in named if id != about],
+            mentions=[id for id in recipients.mentioned(event, delivery.recipient) if id != about],
             at=uow.now,
         )
         for id, delivery in new.items()

@@ -26,6 +26,9 @@ from shared.contracts.matching import (
     CommitmentVoided,
     Fit,
     FitsFound,
+    GatheringCancelled,
+    GatheringChanged,
+    GatheringOpened,
     InvitationAccepted,
     InvitationWithdrawn,
     MatchAgreed,
@@ -41,6 +44,9 @@ from shared.contracts.matching import (
     MatchSuggested,
     MatchWithdrawn,
     MessageSent,
+    PlaceAwaited,
+    PlaceLeft,
+    PlaceTaken,
     PlanPublished,
     PlanShare,
     PublicProfile,
@@ -262,6 +268,37 @@ def an_invitation(model: Any = OpenedInvitation, **changes: Any) -> Any:
     return model(**fields)
 
 
+def a_group_event(model: Any, **changes: Any) -> Any:
+    """An event of SampleTex's group event in Milan; of a place at it, the one of Lisbon."""
+    of_model: dict[Any, dict[str, Any]] = {
+        GatheringOpened: {"state": "open", "places": 20, "sign_up_until": ANSWER_BY},
+        GatheringChanged: {"state": "closed"},
+        GatheringCancelled: {"state": "cancelled", "reason": "The hall is flooded."},
+        PlaceTaken: {"attends_as": "visitor", "match_id": "m-1", "moved_up": False},
+        PlaceAwaited: {"attends_as": "visitor", "number": 3},
+        PlaceLeft: {"attends_as": "visitor", "had_place": False, "reason": ""},
+    }
+    fields: dict[str, Any] = {
+        "group_event_id": "ge-1",
+        "title": "Textile Days (sample)",
+        "partnership": "sampletex",
+        "host": HOST,
+        "place": HOST.place,
+        "days": a_stay(),
+        "state": "full",
+        **({"party": VISITOR} if model in (PlaceTaken, PlaceAwaited, PlaceLeft) else {}),
+        **of_model[model],
+        **changes,
+    }
+    return model(**fields)
+
+
+def a_moved_group_event() -> Any:
+    """The group event on other days than before, with Lisbon on its list."""
+    former = Window(first_day=date(2023, 2, 20), last_day=date(2023, 2, 22))
+    return a_group_event(GatheringChanged, former_days=former, concerned=[VISITOR])
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -328,6 +365,19 @@ def every_event() -> list[Event]:
         a_suggestion(reasons=[]),
         a_published_plan(),
         a_published_plan(suggested=1, dropped=0, partnerships=[]),
+        a_group_event(GatheringOpened),
+        a_group_event(GatheringOpened, places=1, local_places=5),
+        a_group_event(GatheringChanged),
+        a_moved_group_event(),
+        a_group_event(GatheringCancelled, concerned=[VISITOR]),
+        *(
+            a_group_event(PlaceTaken, attends_as=attends_as, moved_up=moved_up)
+            for attends_as in ("visitor", "local")
+            for moved_up in (False, True)
+        ),
+        a_group_event(PlaceAwaited),
+        a_group_event(PlaceLeft),
+        a_group_event(PlaceLeft, had_place=True, match_id="m-1", reason="Ill."),
         a_counter_proposal("visitor", reason="We travel that week."),
         a_counter_proposal("host"),
         a_reminder("r-host"),

@@ -18,6 +18,9 @@ from shared.contracts.matching import (
     CommitmentDrawnUp,
     CommitmentSigned,
     CommitmentVoided,
+    GatheringCancelled,
+    GatheringChanged,
+    GatheringOpened,
     MatchAgreed,
     MatchApproved,
     MatchCancelled,
@@ -27,6 +30,9 @@ from shared.contracts.matching import (
     MatchProposed,
     MatchRefused,
     MatchWithdrawn,
+    PlaceAwaited,
+    PlaceLeft,
+    PlaceTaken,
 )
 from shared.contracts.registration import (
     RegistrationErased,
@@ -127,6 +133,18 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_commitment(CommitmentVoided, voided=["HO", "HOP"]), {H, HS, HS2}, {H_INBOX, HS_INBOX}),
     (samples.a_commitment(CommitmentVoided, final=True), set(), set()),
     (samples.a_commitment(CommitmentCompleted), {V, H}, {V_INBOX, H_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_group_event(GatheringOpened), {H}, {H_INBOX, HS_INBOX}),
+    (samples.a_group_event(GatheringChanged), set(), {H_INBOX, HS_INBOX}),
+    (samples.a_moved_group_event(), {V, H}, {V_INBOX, H_INBOX, HS_INBOX}),
+    (
+        samples.a_group_event(GatheringCancelled, concerned=[samples.VISITOR]),
+        {V, H},
+        {V_INBOX, H_INBOX, HS_INBOX},
+    ),
+    (samples.a_group_event(PlaceTaken), {V}, {V_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_group_event(PlaceAwaited), {V}, {V_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_group_event(PlaceLeft), {V}, {V_INBOX, VS_INBOX, HS_INBOX}),
+    (samples.a_group_event(PlaceLeft, match_id="m-1"), set(), {V_INBOX, VS_INBOX, HS_INBOX}),
     (samples.a_reserved_grant(), {V}, {V_INBOX, VS_INBOX}),
 ]
 

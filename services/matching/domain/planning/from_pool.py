@@ -53,14 +53,19 @@ def problem_of(asked: Asked, pool: PoolSnapshot, *, weights: Weights, on: date) 
     """The problem of those visitors with all hosts; raises `CapsContradict`.
 
     Visitors of other partnerships take no part: what they have been suggested or have agreed to holds
-    a place of its host.
+    a place of its host. Who has a place at a group event takes none either, and holds none but that.
     """
     scope = set(asked.partnerships)
-    going = {p.id: p for p in pool.prospects if p.visits and p.party.partnership in scope}
+    at_gatherings = {m.visitor.registration_id for m in pool.open_matches if m.group_event_id is not None}
+    going = {
+        p.id: p
+        for p in pool.prospects
+        if p.visits and p.party.partnership in scope and p.id not in at_gatherings
+    }
     spoken_for: dict[str, list[Span]] = {}
     proposals: list[Proposal] = []
     promised: set[str] = set()
-    for match in pool.open_matches:
+    for match in (match for match in pool.open_matches if match.group_event_id is None):
         visitor, host = match.visitor.registration_id, match.host.registration_id
         if visitor in going:
             firm = is_taken_up(match) and promised.isdisjoint(keys := claim_keys(going[visitor]))
