@@ -34,12 +34,16 @@ _EFFORT: Final = 30.0
 _FINE: Final = 16
 """Prices are fractions; weights are made so many times as fine before they are rounded."""
 
-_ADDED: Final = 10
-_CUTS: Final = 20
 _CLOSE: Final = 5e-5
 """The search for prices ends when it can lower its bound by no larger share."""
 
-_ROUNDS: Final = 2
+_CUTS: Final = 20
+"""Prices tried for the pairs at hand."""
+
+_ROUNDS: Final = 8
+"""How often pairs that could lower the bound are added, some of each visitor."""
+
+_ADDED: Final = 10
 _ONE: Final = 1_000
 """What an exchange weighs where they are only counted."""
 
@@ -204,7 +208,7 @@ class _Search:
             prices = self._cut(rows, worth, prices, reached)
             bound, visitors, hosts = self._over_all_pairs(rows, worth, prices)
             lowest = bound if lowest is None else min(lowest, bound)
-            if not len(visitors):
+            if not len(visitors) or lowest - reached() <= _CLOSE * abs(lowest):
                 break
             self._add(visitors, hosts)
         assert lowest is not None
