@@ -38,6 +38,6 @@ async def look_through_searches(round: Round[Matching]) -> None:
 async def _go_on(uow: MatchingUnitOfWork, until: datetime) -> None:
     last = await uow.search_rounds.find(SearchRound.ID)
     if last is None:
-        uow.search_rounds.add(SearchRound(id=SearchRound.ID, until=until))
-    else:
-        last.go_on(until)
+        last = SearchRound(id=SearchRound.ID, until=until)
+        uow.search_rounds.add(last)
+    last.go_on(until)
