@@ -44,7 +44,7 @@ async def accept_invitation(
         )
     if any(match.names(inviter.id) for match in matches):
         raise AlreadyMatched(
-            "These two have, or had, a match; the invitation adds nothing to it. Propose another match instead."
+            "These two have, or had, a match, and an invitation adds nothing to it. Propose another one."
         )
 
     sides: dict[Role, tuple[Side, Side]] = {
