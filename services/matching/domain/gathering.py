@@ -5,6 +5,7 @@ Called a gathering here, as events are what the platform publishes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, ClassVar, Final, Self
@@ -163,15 +164,22 @@ class Gathering(Aggregate):
         """Places that nobody has."""
         return self._free(self.programme, attends_as)
 
-    def number_waiting(self, registration_id: str) -> int | None:
-        """Its place among those who wait for the same places, from 1; None when it has one."""
-        own = self.get(registration_id)
-        line = [one for one in self.waiting if self._of_same_places(one, own.attends_as)]
-        return None if own.seated else line.index(own) + 1
+    @property
+    def numbers_waiting(self) -> dict[str, int]:
+        """By registration, its place among those who wait for the same places, from 1."""
+        shared = self.programme.local_places is None
+        reached: Counter[AttendsAs | None] = Counter()
+        numbers: dict[str, int] = {}
+        for one in self.waiting:
+            line = None if shared else one.attends_as
+            reached[line] += 1
+            numbers[one.registration_id] = reached[line]
+        return numbers
 
     def has_place_for(self, attends_as: AttendsAs) -> bool:
         """Whether who signs up now has a place at once: one is free, and nobody waits for it."""
-        ahead = any(self._of_same_places(one, attends_as) for one in self.waiting)
+        shared = self.programme.local_places is None
+        ahead = any(shared or one.attends_as == attends_as for one in self.waiting)
         return not ahead and self.free(attends_as) > 0
 
     def first_in_line(self, today: date) -> Iterator[Attendance]:
@@ -224,8 +232,7 @@ class Gathering(Aggregate):
         attends_as = self.attends_as(party)
         self._list(party, attends_as, at)
         self._settle()
-        number = self.number_waiting(party.registration_id)
-        assert number is not None
+        number = self.numbers_waiting[party.registration_id]
         self._record(PlaceAwaited(**self._facts(), party=party, attends_as=attends_as, number=number))
 
     def come_by(self, registration_id: str, match_id: str | None) -> None:
@@ -368,9 +375,6 @@ class Gathering(Aggregate):
                 f"“{self.title}” is {self.state}; only a group event that is "
                 f"{' or '.join(sorted(states))} can be {action}."
             )
-
-    def _of_same_places(self, one: Attendance, attends_as: AttendsAs) -> bool:
-        return self.programme.local_places is None or one.attends_as == attends_as
 
     def _free(self, programme: Programme, attends_as: AttendsAs) -> int:
         if programme.local_places is None:

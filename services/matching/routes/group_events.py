@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 from weakref import WeakValueDictionary
 
 from fastapi import APIRouter, Body, Request, Response
@@ -58,21 +58,21 @@ class ParticipantView(BaseModel):
     """The visitor's match, which the partnerships approve."""
 
     @classmethod
-    def of(cls, gathering: Gathering, one: Attendance, *, with_contact: bool) -> Self:
-        """An organisation of that group event."""
+    def of(cls, one: Attendance, number_waiting: int | None, *, with_contact: bool) -> Self:
+        """An organisation, and its place on the waiting list if it is on that."""
         return cls(
             organisation=PartnerView.of(one.party, with_contact=with_contact),
             attends_as=one.attends_as,
             number=one.number,
             signed_up_at=one.signed_up_at,
             has_place=one.seated,
-            waits_as_number=gathering.number_waiting(one.registration_id),
+            waits_as_number=number_waiting,
             match_id=one.match_id,
         )
 
 
-class GroupEventView(BaseModel):
-    """A group event, and of its list what the caller may see."""
+class GroupEventSummary(BaseModel):
+    """A group event without its list."""
 
     id: str
     version: int
@@ -96,16 +96,11 @@ class GroupEventView(BaseModel):
     sign_up_until: Day
     approves_at_once: bool
     """Its partnership approves each match with the sign-up."""
-    participants: list[ParticipantView]
-    """In the order of the sign-ups: all of them for the host, its partnership, the support office and
-    auditors; its own organisation, or those of its partnership, for anyone else."""
 
     @classmethod
-    def of(cls, gathering: Gathering, caller: Caller) -> Self:
-        """The group event as that caller sees it."""
+    def summing_up(cls, gathering: Gathering, **more: Any) -> Self:
+        """The group event as everybody sees it."""
         programme = gathering.programme
-        holds_it = caller.sees_everything or caller.is_staff_of(gathering.partnership)
-        sees_list = holds_it or caller.acts_for(gathering.host.owner)
         return cls(
             id=gathering.id,
             version=gathering.version,
@@ -116,19 +111,36 @@ class GroupEventView(BaseModel):
             free_places=gathering.free("visitor"),
             free_local_places=gathering.free("local"),
             waiting=len(gathering.waiting),
-            participants=[
-                ParticipantView.of(gathering, one, with_contact=holds_it)
-                for one in gathering.listed
-                if sees_list or caller.acts_for(one.party.owner) or caller.is_staff_of(one.party.partnership)
-            ],
             **{name: getattr(programme, name) for name in type(programme).model_fields},
+            **more,
         )
+
+
+class GroupEventView(GroupEventSummary):
+    """A group event, and of its list what the caller may see."""
+
+    participants: list[ParticipantView]
+    """In the order of the sign-ups: all of them for the host, its partnership, the support office and
+    auditors; its own organisation, or those of its partnership, for anyone else."""
+
+    @classmethod
+    def of(cls, gathering: Gathering, caller: Caller) -> Self:
+        """The group event as that caller sees it."""
+        holds_it = caller.sees_everything or caller.is_staff_of(gathering.partnership)
+        sees_list = holds_it or caller.acts_for(gathering.host.owner)
+        numbers = gathering.numbers_waiting
+        participants = [
+            ParticipantView.of(one, numbers.get(one.registration_id), with_contact=holds_it)
+            for one in gathering.listed
+            if sees_list or caller.acts_for(one.party.owner) or caller.is_staff_of(one.party.partnership)
+        ]
+        return cls.summing_up(gathering, participants=participants)
 
 
 class GroupEventPage(BaseModel):
     """A page of group events; `next` is the `after` of the page that follows, absent on the last one."""
 
-    items: list[GroupEventView]
+    items: list[GroupEventSummary]
     next: str | None
 
 
@@ -280,7 +292,7 @@ async def page(
         )
     )
     return GroupEventPage(
-        items=[GroupEventView.of(gathering, caller) for gathering in found], next=next_of(found, limit)
+        items=[GroupEventSummary.summing_up(gathering) for gathering in found], next=next_of(found, limit)
     )
 
 

@@ -15,8 +15,7 @@ async def cancel_gathering(
     """Call it off, for staff of its partnership; budgets, visit rights and who waits are free again."""
     gathering = await uow.gatherings.get_visible_to(by, gathering_id)
     by.require_staff_of(gathering.partnership)
-    visits = [one.match_id for one in gathering.seated if one.match_id]
-    matches = await uow.matches.get_all(visits)
+    matches = await uow.matches.get_all(one.match_id for one in gathering.seated if one.match_id)
     cases = await asyncio.gather(*(uow.case_of(match) for match in matches))
     gathering.cancel(reason)
     for case in cases:

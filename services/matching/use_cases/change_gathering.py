@@ -29,8 +29,7 @@ async def change_gathering(
 
 async def _move_visitors(uow: MatchingUnitOfWork, gathering: Gathering) -> None:
     days = words.days(gathering.days.first_day, gathering.days.last_day)
-    visits = {one.match_id: one.registration_id for one in gathering.seated if one.match_id}
-    matches = await uow.matches.get_all(visits)
+    matches = await uow.matches.get_all(one.match_id for one in gathering.seated if one.match_id)
     for case in await asyncio.gather(*(uow.case_of(match) for match in matches)):
         visitor = case.visitor
         # Its place stays its own while there is no match.
