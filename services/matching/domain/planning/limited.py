@@ -20,6 +20,7 @@ from ortools.sat.python import cp_model
 from services.matching.domain.planning.flow import best_flow, least_prices
 from services.matching.domain.planning.limits import Limit
 from services.matching.domain.planning.optimum import Optimum, Pairs, Pool
+from services.matching.domain.planning.plan import WhyNot
 from services.matching.domain.planning.scores import IMPOSSIBLE
 
 Array = NDArray[Any]
@@ -173,8 +174,15 @@ class _Search:
         self.best = np.zeros(len(pairs), np.bool_)
         """The best choice within the limits so far."""
         self._pool = pool
-        self._limits = limits
         self._step = step
+        self._limits = [limit for limit in limits if limit.why is not WhyNot.SAME_ORGANISATION]
+        """Those that get a price; what is proven without the others holds with them."""
+        self._shared: dict[int, list[int]] = {}
+        """The visits a visitor shares with some but not all of a group, by number: kept to by repairing."""
+        shared = [limit for limit in limits if limit.why is WhyNot.SAME_ORGANISATION]
+        for number, limit in enumerate(shared):
+            for visitor in np.flatnonzero(limit.visitors).tolist():
+                self._shared.setdefault(visitor, []).append(number)
 
     def bound_count(self) -> int:
         """No choice within the limits has more pairs."""
@@ -224,7 +232,9 @@ class _Search:
         """The prices of the rows with the lowest bound, for the pairs at hand."""
         pool, pairs = self._pool, self.pairs
         groups = pool.groups[pairs.visitors]
-        taken = np.stack([row.taken(pairs.visitors, pairs.hosts) for row in rows])
+        taken = np.zeros((len(rows), len(pairs)), np.int64)
+        for number, row in enumerate(rows):
+            taken[number] = row.taken(pairs.visitors, pairs.hosts)
         at_most = np.array([row.at_most for row in rows], np.float64)
         worths = worth(pairs.scores)
         highest = 10.0 * float(worths.max(initial=1)) / np.maximum(1, np.abs(taken).max(axis=1, initial=1))
@@ -315,7 +325,10 @@ class _Search:
     def _repaired(self, used: Array) -> Array:
         """The best of the choice as far as the limits go, then whatever else still fits in."""
         pool, pairs = self._pool, self.pairs
-        taken = np.stack([limit.taken(pairs.visitors, pairs.hosts) for limit in self._limits], axis=1)
+        taken = np.zeros((len(pairs), len(self._limits)), np.int64)
+        for number, limit in enumerate(self._limits):
+            taken[:, number] = limit.taken(pairs.visitors, pairs.hosts)
+        visited: set[int] = set()
         left = np.array([limit.at_most for limit in self._limits], np.int64)
         places, gone = pool.places.copy(), np.zeros(pool.group_count, np.bool_)
         groups, hosts = pool.groups[pairs.visitors], pairs.hosts
@@ -324,7 +337,14 @@ class _Search:
             fits_in = candidates & ~gone[groups] & (places[hosts] > 0) & (taken <= left).all(axis=1)
             these = np.flatnonzero(fits_in)
             for k in these[np.argsort(-pairs.scores[these], kind="stable")]:
-                if not gone[groups[k]] and places[hosts[k]] and (taken[k] <= left).all():
+                shared = self._shared.get(int(pairs.visitors[k]), [])
+                if (
+                    not gone[groups[k]]
+                    and places[hosts[k]]
+                    and (taken[k] <= left).all()
+                    and visited.isdisjoint(shared)
+                ):
+                    visited.update(shared)
                     left -= taken[k]
                     gone[groups[k]] = True
                     places[hosts[k]] -= 1
