@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from services.registration.bootstrap import Registering, bootstrap
-from services.registration.chores import CHORES, Chore, do_chores, silent
+from services.registration.chores import CHORES, do_chores, silent
 from services.registration.cvs.keeping import BUCKET
 from services.registration.domain.draft import Draft
 from services.registration.domain.registration import Registration
@@ -23,6 +23,7 @@ from services.registration.use_cases.attach_cv import attach_cv
 from services.registration.use_cases.begin_draft import begin_draft
 from services.registration.use_cases.save_draft import save_draft
 from services.registration.use_cases.submit_registration import submit_registration
+from shared.chores import Chore
 from shared.contracts.envelope import parse
 from shared.contracts.registration import Submission
 from shared.messaging.outbox import unpack

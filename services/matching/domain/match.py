@@ -170,7 +170,7 @@ class Match(Aggregate):
         reasons: list[Reason],
         weights: str,
     ) -> Self:
-        """A visitor took a place at the host's group event: both have said yes, and the partnerships decide."""
+        """A visitor took a place at the host's group event: both said yes, and the partnerships decide."""
         match = cls(
             id=id,
             visitor=visitor,

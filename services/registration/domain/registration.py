@@ -290,9 +290,7 @@ class Registration(Aggregate):
         """What it says at present, as the version it is."""
         first = self.history[0]
         sending = self.sent or Sending(number=1, at=first.at, by=first.by)
-        return SentVersion.of(
-            self.id, sending, self.submission, self.verdict, self.receipt, until=until
-        )
+        return SentVersion.of(self.id, sending, self.submission, self.verdict, self.receipt, until=until)
 
     def withdraw(self, *, by: str, reason: str, at: datetime) -> None:
         """Take it back; raises `WrongState` once it is rejected or withdrawn."""
@@ -430,9 +428,7 @@ class Registration(Aggregate):
 
     # ── what time does ───────────────────────────────────────────────────────────────────────
 
-    def check_interest(
-        self, policy: InterestPolicy, *, at: datetime, visiting: bool = False
-    ) -> Step | None:
+    def check_interest(self, policy: InterestPolicy, *, at: datetime, visiting: bool = False) -> Step | None:
         """Ask, remind or let go as the policy wants at this moment; returns what was done.
 
         `visiting`: its own approved match uses its visit, which is a sign of life by itself.

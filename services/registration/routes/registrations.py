@@ -44,9 +44,7 @@ class CvView(BaseModel):
     @classmethod
     def of(cls, cv: Cv) -> Self:
         """The CV as those who may see the registration see it."""
-        return cls(
-            name=cv.name, size=cv.size, sha256=cv.sha256, pages=cv.pages, uploaded_at=cv.uploaded_at
-        )
+        return cls(name=cv.name, size=cv.size, sha256=cv.sha256, pages=cv.pages, uploaded_at=cv.uploaded_at)
 
 
 class RegistrationView(BaseModel):

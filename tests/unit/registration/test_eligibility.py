@@ -247,7 +247,8 @@ def test_kind_and_membership_decide_by_role(
 def test_an_sme_in_a_mere_business_network_reads_why_it_cannot_visit() -> None:
     assert screened(organisation={"memberships": NETWORK}).receipt.sentence == (
         "You are not eligible as a visitor, because an SME may visit only as a member of a cluster profiled "
-        "on the European Cluster Collaboration Platform, and you name only a business network, “Sample Network”."
+        "on the European Cluster Collaboration Platform, and you name only a business network, "
+        "“Sample Network”."
     )
 
 
@@ -368,7 +369,7 @@ def test_every_reason_is_in_the_sentence() -> None:
     sentence = screened(organisation={"country": "CH", "memberships": NONE}, visit_used=True).receipt.sentence
     assert sentence == (
         "You are not eligible as a visitor, because your organisation is registered in Switzerland, which "
-        "does not take part in the scheme, and because an SME may visit only as a member of a cluster profiled on "
-        "the European Cluster Collaboration Platform, and you name no cluster, and because your "
+        "does not take part in the scheme, and because an SME may visit only as a member of a cluster "
+        "profiled on the European Cluster Collaboration Platform, and you name no cluster, and because your "
         "organisation has used its one visit of the scheme already, in whichever partnership that was."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from services.registration.domain.registration import Origin, id_from_outside
@@ -50,7 +52,7 @@ async def test_each_sending_is_kept_with_its_receipt_and_who_sent_it_when() -> N
     id = (await store.run(lambda uow: submit_registration(uow, submission(), by=A_PARTICIPANT))).id
     organisation = {**a_submission()["organisation"], "country": "NO"}
     for sent in (submission(organisation=organisation), submission(host_places=3)):
-        await store.run(lambda uow, sent=sent: amend_registration(uow, id, sent, by=A_PARTICIPANT))
+        await store.run(partial(amend_registration, id=id, submission=sent, by=A_PARTICIPANT))
 
     found = await store.read(lambda uow: read_versions(uow, id, by=SUPPORT_OFFICE))
     assert [compared.version.number for compared in found] == [1, 2, 3]
@@ -113,10 +115,8 @@ async def test_an_amendment_that_is_refused_leaves_no_version() -> None:
 async def test_what_staff_do_for_an_organisation_is_in_the_audit_trail() -> None:
     store = transactions()
     for by, actions in ((A_PARTICIPANT, []), (HEMPCLUB_STAFF, ["register", "amend", "confirm_interest"])):
-        id = (await store.run(lambda uow, by=by: submit_registration(uow, submission(), by=by))).id
-        await store.run(
-            lambda uow, id=id, by=by: amend_registration(uow, id, submission(host_places=2), by=by)
-        )
-        await store.run(lambda uow, id=id, by=by: confirm_interest(uow, id, by=by))
+        id = (await store.run(partial(submit_registration, submission=submission(), by=by))).id
+        await store.run(partial(amend_registration, id=id, submission=submission(host_places=2), by=by))
+        await store.run(partial(confirm_interest, id=id, by=by))
         entries = [entry for entry in store.database["audit"].values() if entry["registration_id"] == id]
         assert [entry["action"] for entry in entries] == actions
