@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from pydantic import BaseModel
 
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.match import OPEN, Match
-from services.matching.domain.planning.from_pool import PoolSnapshot, lines_of, problem_of
+from services.matching.domain.planning.from_pool import SAID_NO, PoolSnapshot, lines_of, problem_of
 from services.matching.domain.planning.job import Figures, PlanJob, outlines_of
 from services.matching.domain.planning.plan import Plan, Progress
 from services.matching.domain.planning.problem import CapsContradict, PlanProblem
@@ -34,7 +34,7 @@ from services.matching.weights_on_file import weights_in
 from shared.aggregate import Aggregate
 from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
-from shared.storage.driver import Client, Database, close, connect
+from shared.storage.driver import Client, Database, Document, close, connect
 from shared.storage.transactions import Transactions, worth_another_try
 
 PUT_OFF: Final = os.EX_TEMPFAIL
@@ -91,18 +91,21 @@ async def snapshot_of(client: Client, database: Database, partnerships: Partners
     """The pool as it is at one moment, whatever is changed while it is read."""
     async with client.start_session(snapshot=True) as session:
 
-        async def all_of(collection: str, where: dict[str, Any]) -> list[dict[str, Any]]:
-            return await database[collection].find(where, session=session).to_list(None)
+        async def all_of(collection: str, where: Document, only: Document | None = None) -> list[Document]:
+            return await database[collection].find(where, only, session=session).to_list(None)
 
         members = await all_of(Candidate.COLLECTION, {"in_pool": True})
         claims = await all_of(VisitClaim.COLLECTION, {"match_id": {"$ne": None}})
         matches = await all_of(Match.COLLECTION, {"state": {"$in": sorted(OPEN)}})
+        two = {"visitor.registration_id": 1, "host.registration_id": 1}
+        ended = await all_of(Match.COLLECTION, {"state": {"$in": sorted(SAID_NO)}}, two)
     return PoolSnapshot(
         prospects=[prospect_of(Candidate.from_document(document), partnerships) for document in members],
         used={claim["_id"] for claim in claims},
         open_matches=sorted(
             map(Match.from_document, matches), key=lambda match: (match.proposed_at, match.id)
         ),
+        said_no={(one["visitor"]["registration_id"], one["host"]["registration_id"]) for one in ended},
     )
 
 

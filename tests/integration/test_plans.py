@@ -281,6 +281,18 @@ async def test_what_has_changed_since_is_reported_when_the_plan_is_published(api
     assert "not accepted at present" in dropped["because"]
 
 
+async def test_two_of_which_one_said_no_are_not_planned_together_again(api: Api) -> None:
+    await fill(api, visitors(1), hosts(2))
+    address = await plan(api)
+    await api.post(f"{address}/publish", STAFF)
+    await publish_all(api)
+    [match] = (await api.get("/matches", STAFF)).json()["items"]
+    owner = participant("hempclub-v0000")
+    assert (await api.post(f"/matches/{match['id']}/decline", owner)).status_code == 200
+    [pair] = await read_all(api, f"{await plan(api)}/pairs")
+    assert pair["host"]["registration_id"] != match["host"]["registration_id"]
+
+
 async def test_old_plans_are_forgotten_whole(api: Api) -> None:
     await fill(api, visitors(2), hosts(2))
     address = await plan(api)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Final
 
 from services.matching.access import in_the_name_of
 from services.matching.domain import fit as fits
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.match import Match, match_id
 from services.matching.domain.planning.from_pool import (
+    SAID_NO,
     days_to_suggest,
     is_mere_suggestion,
     is_taken_up,
@@ -23,11 +23,8 @@ from services.matching.domain.pool import keys_of_visit
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.suggest_match import suggest_match
 from shared.contracts.common import Party, Window
-from shared.contracts.vocabulary import MatchState
 from shared.errors import Forbidden, NotFound, RuleBroken
 from shared.security import Caller
-
-_SAID_NO: Final = {MatchState.DECLINED, MatchState.REFUSED, MatchState.WITHDRAWN}
 
 
 async def suggest_pairs(uow: MatchingUnitOfWork, plan_id: str, limit: int) -> bool:
@@ -108,7 +105,7 @@ async def _suggest(uow: MatchingUnitOfWork, job: PlanJob, line: PlanLine, by: Ca
         line.stands(latest.id)
         return
     try:
-        if latest is not None and (line.proposed or latest.state in _SAID_NO):
+        if latest is not None and (line.proposed or latest.state in SAID_NO):
             raise _Dropped(
                 f"The two had a match, which is {latest.state}. {latest.ended_because or ''}".strip()
             )

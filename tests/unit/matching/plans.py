@@ -7,7 +7,7 @@ from typing import Any
 
 from services.matching.domain.candidate import Candidate
 from services.matching.domain.match import OPEN, Match
-from services.matching.domain.planning.from_pool import PoolSnapshot, lines_of, problem_of
+from services.matching.domain.planning.from_pool import SAID_NO, PoolSnapshot, lines_of, problem_of
 from services.matching.domain.planning.job import Figures, PlanJob, PlanLine, outlines_of
 from services.matching.domain.planning.solve import make_plan
 from services.matching.domain.visit_claim import VisitClaim
@@ -25,7 +25,7 @@ SUPPORT_OFFICE = Caller("office", CallerRole.SUPPORT_OFFICE)
 def snapshot_of(service: Service) -> PoolSnapshot:
     """The pool as it is stored."""
     database = service.transactions.database
-    matches = map(Match.from_document, database[Match.COLLECTION].values())
+    matches = list(map(Match.from_document, database[Match.COLLECTION].values()))
     return PoolSnapshot(
         prospects=[
             prospect_of(Candidate.from_document(document), service.partnerships)
@@ -34,6 +34,7 @@ def snapshot_of(service: Service) -> PoolSnapshot:
         ],
         used={claim["_id"] for claim in database[VisitClaim.COLLECTION].values() if claim["match_id"]},
         open_matches=[match for match in matches if match.state in OPEN],
+        said_no={(m.visitor.registration_id, m.host.registration_id) for m in matches if m.state in SAID_NO},
     )
 
 

@@ -300,6 +300,19 @@ async def test_a_pair_that_no_longer_holds_is_reported_and_the_others_are_sugges
     assert job.state is PlanState.PUBLISHED
 
 
+async def test_two_of_which_one_said_no_are_not_planned_together_again() -> None:
+    service = await a_pool(visitors=1, hosts=2)
+    for host in ("h1", "h2"):
+        await published(service, await a_plan(service))
+        [line] = [line for line in lines(service, await a_plan(service)) if line.host]
+        assert line.host is not None
+        assert line.host.registration_id == host
+        id, by = matches(service)["v1", host]["_id"], participant_of("v1")
+        await service.transactions.run(partial(decline_match, match_id=id, by=by, reason="Too far."))
+    [line] = lines(service, await a_plan(service))
+    assert line.why_not == "no_host"
+
+
 async def test_a_match_the_two_made_themselves_since_stands() -> None:
     service = await a_pool(visitors=1, hosts=1)
     id = await a_plan(service)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Final
 
 from services.matching.domain import fit as fits
 from services.matching.domain import words
@@ -30,6 +31,12 @@ class PoolSnapshot:
     """Keys of visits that are used."""
     open_matches: Sequence[Match]
     """Proposed or agreed ones, in the order they were proposed."""
+    said_no: Collection[tuple[str, str]] = ()
+    """Visitors and hosts that had a match which ended with a no."""
+
+
+SAID_NO: Final = frozenset({MatchState.DECLINED, MatchState.REFUSED, MatchState.WITHDRAWN})
+"""States of a match the programme does not suggest again; it may be made again by the two themselves."""
 
 
 def is_taken_up(match: Match) -> bool:
@@ -87,6 +94,7 @@ def problem_of(asked: Asked, pool: PoolSnapshot, *, weights: Weights, on: date) 
         caps=asked.limits(),
         budgets=asked.cents(),
         lump_sums=asked.estimates(),
+        apart=set(pool.said_no).difference((p.visitor, p.host) for p in proposals),
     )
 
 

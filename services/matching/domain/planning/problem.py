@@ -131,6 +131,8 @@ class PlanProblem:
     budgets: Mapping[str, int] = field(default_factory=dict)
     """Cents left, by the visitor's partnership; a partnership not named is not limited."""
     lump_sums: LumpSums = LumpSums()
+    apart: frozenset[tuple[str, str]] = frozenset()
+    """Visitors and hosts of which one has said no to the other."""
 
     @classmethod
     def of(
@@ -145,6 +147,7 @@ class PlanProblem:
         caps: Iterable[Cap] = (),
         budgets: Mapping[str, int] | None = None,
         lump_sums: LumpSums | None = None,
+        apart: Iterable[tuple[str, str]] = (),
     ) -> Self:
         """The problem of a whole pool; visitors whose visit right is among the `used` keys take no part.
 
@@ -163,6 +166,7 @@ class PlanProblem:
             caps=tuple(sorted(set(caps), key=lambda cap: (cap.on, cap.of, cap.at_most))),
             budgets=dict(sorted((budgets or {}).items())),
             lump_sums=lump_sums or LumpSums(),
+            apart=frozenset(apart),
         )
         problem._require_possible_limits()
         return problem

@@ -40,6 +40,11 @@ class PoolScores:
         self._index = Pool(max(1, len(problem.hosts)))
         for host in problem.hosts:
             self._index.put(host)
+        hosts = {host.id: number for number, host in enumerate(problem.hosts)}
+        self._apart: dict[str, list[int]] = {}
+        for visitor, other in problem.apart:
+            if other in hosts:
+                self._apart.setdefault(visitor, []).append(hosts[other])
         self.shape = (len(problem.visitors), len(problem.hosts))
 
     def at_most(self, first: int, last: int) -> Array:
@@ -50,6 +55,7 @@ class PoolScores:
             return rows
         for row, visitor in enumerate(problem.visitors[first:last]):
             rows[row] = self._index.most_points(visitor, problem.weights, problem.on)
+            rows[row, self._apart.get(visitor.id, [])] = IMPOSSIBLE
         return rows
 
     def exact(self, visitors: Array, hosts: Array) -> Array:
@@ -64,6 +70,8 @@ class PoolScores:
         """The score of one pair."""
         problem = self._problem
         visiting, hosting = problem.visitors[visitor], problem.hosts[host]
+        if host in self._apart.get(visiting.id, ()):
+            return IMPOSSIBLE
         if fits.pairing_constraints(visiting, hosting, visit_used=False):
             return IMPOSSIBLE
         days = fits.common_stretch(visiting, hosting, problem.on)
