@@ -279,23 +279,26 @@ async def test_the_host_s_own_places_and_those_of_its_event_do_not_count_togethe
     assert (await world.done(f"/matches/{match_id}/approve"))["state"] == "approved"
 
 
-async def test_who_has_five_open_proposals_may_still_sign_up(world: World) -> None:
+async def test_a_place_is_none_of_a_visitor_s_five_open_proposals(world: World) -> None:
     await world.opened()
-    await world.joins("v1")
-    hosts = [f"h{number}" for number in range(5)]
+    await world.joins("v1", "v2")
+    hosts = [f"h{number}" for number in range(6)]
     await world.service.consume(*(accepted(a_host_party(id), a_host_profile()) for id in hosts))
-    for id in hosts:
-        await world.done(
-            "/matches",
-            participant_of("v1"),
-            {
-                "visitor_registration_id": "v1",
-                "host_registration_id": id,
-                "first_day": "2023-02-20",
-                "last_day": "2023-02-22",
-            },
-        )
-    assert (await world.signs_up("v1")).status_code == 201
+
+    async def proposes(id: str, host: str) -> httpx.Response:
+        days = {"first_day": "2023-02-20", "last_day": "2023-02-22"}
+        proposal = {"visitor_registration_id": id, "host_registration_id": host, **days}
+        return await world.post("/matches", participant_of(id), proposal)
+
+    for before in (True, False):
+        id = "v1" if before else "v2"
+        if before:
+            assert (await world.signs_up(id)).status_code == 201
+        for host in hosts[:5]:
+            assert (await proposes(id, host)).status_code == 201
+        if not before:
+            assert (await world.signs_up(id)).status_code == 201
+        problem(await proposes(id, hosts[5]), 409, "too-many-open-proposals")
 
 
 async def test_what_keeps_a_visitor_from_a_match_keeps_it_from_a_place_and_from_the_waiting_list(
