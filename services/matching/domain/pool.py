@@ -231,10 +231,6 @@ class Pool:
         """The identifiers whose visit right is taken."""
         return set(self._claimed)
 
-    def known(self, ids: set[str]) -> set[str]:
-        """Those of the registration ids that are in the pool."""
-        return self._rows.keys() & ids
-
     # ── keeping it current ───────────────────────────────────────────────────────────────────
 
     def put(self, prospect: Prospect) -> None:
@@ -330,12 +326,13 @@ class Pool:
 
     # ── asking it ────────────────────────────────────────────────────────────────────────────
 
-    def count(self, side: Side, without: Collection[str] = ()) -> int:
-        """How many besides those ids could, by their role, be the partner of someone on this side."""
+    def count(self, side: Side, without: list[int]) -> int:
+        """How many besides those rows could, by their role, be the partner of someone on this side."""
         others = self._others(side)
-        return int(np.count_nonzero(others)) - int(np.count_nonzero(others[self._rows_of(without)]))
+        return int(np.count_nonzero(others)) - int(np.count_nonzero(others[without]))
 
-    def _rows_of(self, ids: Iterable[str]) -> list[int]:
+    def rows_of(self, ids: Iterable[str]) -> list[int]:
+        """Where those of the registrations are that are in the pool; until it changes."""
         rows = self._rows
         return [rows[id] for id in ids if id in rows]
 
@@ -352,7 +349,7 @@ class Pool:
         weights: Weights,
         on: date,
         limit: int,
-        without: Collection[str] = (),
+        without: list[int],
         visit_used: Callable[[Prospect], bool],
         rivals: Iterable[tuple[int, Prospect]] = (),
         among: Callable[[Prospect], bool] | None = None,
@@ -360,13 +357,13 @@ class Pool:
     ) -> list[tuple[int, Prospect]]:
         """The best partners with their rank, best first, equal to comparing everybody exactly.
 
-        `side` is the role in which `prospect` looks for partners; `without` are registration ids to
-        leave out, `visit_used` knows of visits this pool may not have heard of, `rivals` are the best
-        of another pool, among which these are ranked. `among` says who may be an answer, and `behind`
-        where the answers begin: behind the one with this rank, negative, and this id.
+        `side` is the role in which `prospect` looks for partners; `without` are rows to leave out, as
+        `rows_of` finds them, `visit_used` knows of visits this pool may not have heard of, `rivals` are
+        the best of another pool, among which these are ranked. `among` says who may be an answer, and
+        `behind` where the answers begin: behind the one with this rank, negative, and this id.
         """
         bounds = self._bounds(prospect, side, weights, on)
-        bounds[self._rows_of((prospect.id, *without))] = -1
+        bounds[without] = -1
         kept = [(rank, rival.id, rival) for rank, rival in rivals]
         compared = 0
         batch = max(_FIRST_BATCH, 2 * limit)
@@ -588,25 +585,28 @@ class PoolView:
         as for `fit`.
         """
         left_out = {prospect.id, *without}
-        replaced = self._shared.known(self._changed) | left_out
-        considered = self._shared.count(side, replaced) + self._own.count(side, left_out)
+        pools = [
+            (pool, pool.rows_of(absent))
+            for pool, absent in ((self._shared, self._changed | left_out), (self._own, left_out))
+            if len(pool)
+        ]
+        considered = sum(pool.count(side, absent) for pool, absent in pools)
         if side == "visitor" and self.visit_used(prospect):
             return Best([], considered)
         found: list[tuple[int, Prospect]] = []
-        for pool, absent in ((self._shared, replaced), (self._own, left_out)):
-            if len(pool):
-                found = pool.ranked(
-                    prospect,
-                    side,
-                    weights=self._weights,
-                    on=self._today,
-                    limit=limit,
-                    without=absent,
-                    visit_used=self.visit_used,
-                    rivals=found,
-                    among=among,
-                    behind=behind,
-                )
+        for pool, absent in pools:
+            found = pool.ranked(
+                prospect,
+                side,
+                weights=self._weights,
+                on=self._today,
+                limit=limit,
+                without=absent,
+                visit_used=self.visit_used,
+                rivals=found,
+                among=among,
+                behind=behind,
+            )
         return Best([self._fit(prospect, partner, side, told) for _, partner in found], considered)
 
     def _fit(self, prospect: Prospect, partner: Prospect, side: Side, told: int | None) -> Fit:
