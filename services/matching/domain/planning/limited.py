@@ -80,6 +80,7 @@ def limited(pool: Pool, limits: Sequence[Limit], first: Optimum, step: Step) -> 
     search = _Search(pool, limits, first.pairs.only(first.pairs.exact), step)
     most = min(int(first.used.sum()), search.bound_count())
     best_value = search.bound_value(most)
+    search.fill_up()
     if (count := int(search.best.sum())) < most:
         # Fewer than the bound: what those can be worth is a question of its own.
         best_value = search.bound_value(count)
@@ -202,6 +203,22 @@ class _Search:
             return _FINE * float(value) if found >= count else -np.inf
 
         return self._bound(rows, lambda scores: scores * np.int64(_FINE), reached) // _FINE
+
+    def fill_up(self) -> None:
+        """Let who is left out go wherever there is room, among all pairs."""
+        pool, pairs = self._pool, self.pairs
+        free = pool.places > np.bincount(pairs.hosts[self.best], minlength=len(pool.places))
+        going = np.zeros(pool.group_count, np.bool_)
+        going[pool.groups[pairs.visitors[self.best]]] = True
+        visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for first, block in pool.table.blocks():
+            for row in np.flatnonzero(~going[pool.groups[first : first + len(block)]]):
+                room = np.flatnonzero(free & (block[row] != IMPOSSIBLE))
+                room = room[np.argsort(-block[row, room].astype(np.int32), kind="stable")[:_ADDED]]
+                visitors.append(np.full(len(room), first + row))
+                hosts.append(room)
+        self._add(np.concatenate(visitors), np.concatenate(hosts))
+        self._offer(self.best)
 
     def _bound(
         self, rows: Sequence[_Row], worth: Callable[[Array], Array], reached: Callable[[], float]

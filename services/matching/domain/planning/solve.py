@@ -86,8 +86,8 @@ class _Making:
         pool = Pool(table, self._sharing.groups, free, dict.fromkeys(self._proposed, problem.keep))
         found = optimum(pool, self._step)
         limits = [*limits_of(problem, self._firm), *self._sharing.limits]
-        bound = len(found.pairs), int(found.used.sum()), int(found.pairs.scores[found.used].sum())
-        pairs, used, most, best_value = found.pairs, found.used, bound[1], bound[2]
+        pairs, used = found.pairs, found.used
+        most, best_value = int(used.sum()), int(pairs.scores[used].sum())
         free_of_limits = keeps_within(pairs, used, limits)
         if not free_of_limits:
             result = limited(pool, limits, found, self._step)
