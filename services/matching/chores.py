@@ -60,7 +60,7 @@ async def _tend_gatherings(round: Round[Matching]) -> None:
 
 
 CHORES: Final[list[Chore[Matching]]] = [
-    Chore("group-events", timedelta(seconds=LOOK_EVERY_S), _tend_gatherings),
+    Chore("group-events", timedelta(0), _tend_gatherings),  # at every look: somebody waits
     Chore("answers", timedelta(minutes=1), _chase_answers),
     Chore("invitations", timedelta(hours=1), _expire_invitations),
     Chore("searches", timedelta(minutes=1), look_through_searches),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -158,8 +157,8 @@ async def test_two_processes_never_give_a_place_twice_nor_leave_one_to_nobody(ro
             await root.transactions.run(lambda uow: tend_gatherings(uow, [id]), attempts=40)
 
     stopping = asyncio.Event()
-    at_once = [replace(chore, every=timedelta(0)) for chore in CHORES if chore.name == "group-events"]
-    chores = asyncio.create_task(do_chores(roots[0], stopping, chores=at_once, look_every_s=0.05))
+    of_events = [chore for chore in CHORES if chore.name == "group-events"]
+    chores = asyncio.create_task(do_chores(roots[0], stopping, chores=of_events, look_every_s=0.05))
     await asyncio.gather(all_leave(roots[0]), tended(roots[1]))
 
     async def all_places_taken() -> bool:
