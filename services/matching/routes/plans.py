@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Self
@@ -436,7 +437,8 @@ async def compare_plans(
 
     async def read(uow: MatchingUnitOfWork) -> ComparisonView:
         before, after = [await _whole(uow, caller, id) for id in (first, second)]
-        found = compare(before, after)
+        # A large one takes a moment, in which other requests are answered.
+        found = await asyncio.to_thread(compare, before, after)
         return ComparisonView(
             sentence=found.sentence,
             more_exchanges=found.more_exchanges,
