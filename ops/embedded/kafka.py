@@ -13,7 +13,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from ops.embedded import cache
+from ops.embedded import alone_in_cache
 from ops.processes import Child, ProcessFailed, completed, free_port, is_free
 
 VERSION: Final = "4.3.1"
@@ -157,18 +157,19 @@ async def _has_brokers(bootstrap: str) -> bool:
 
 def _classpath() -> str:
     """Kafka's jars, from the cache where they are all there, else resolved from Maven Central."""
-    known = cache() / f"kafka-{VERSION}.json"
-    if known.exists():
-        jars = [Path(jar) for jar in json.loads(known.read_text())]
-        if all(jar.exists() for jar in jars):
-            return ":".join(map(str, jars))
+    with alone_in_cache() as folder:
+        known = folder / f"kafka-{VERSION}.json"
+        if known.exists():
+            jars = [Path(jar) for jar in json.loads(known.read_text())]
+            if all(jar.exists() for jar in jars):
+                return ":".join(map(str, jars))
 
-    import jgo  # slow to import, and only the first start needs it
+        import jgo  # slow to import, and only the first start needs it
 
-    try:
-        jars = jgo.build(_ENDPOINT, cache_dir=cache() / "jars").all_jars
-    except Exception as error:
-        raise ProcessFailed(f"Kafka {VERSION} could not be fetched from Maven Central: {error}") from error
-    known.parent.mkdir(parents=True, exist_ok=True)
-    known.write_text(json.dumps([str(jar) for jar in jars]))
-    return ":".join(map(str, jars))
+        try:
+            jars = jgo.build(_ENDPOINT, cache_dir=folder / "jars").all_jars
+        except Exception as error:
+            why = f"Kafka {VERSION} could not be fetched from Maven Central: {error}"
+            raise ProcessFailed(why) from error
+        known.write_text(json.dumps([str(jar) for jar in jars]))
+        return ":".join(map(str, jars))

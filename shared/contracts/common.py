@@ -99,7 +99,8 @@ class Party(Contract):
     source: str | None = None
     """The outside system that registered it: the `source` of its events, or the subject of its token."""
     identifiers: list[str] = Field(default_factory=list)
-    """Normalised `vat:…`, `euid:…`, `pic:…`: the once-only register's keys."""
+    """The once-only register's keys: normalised `vat:…`, `euid:…`, `pic:…`, and those of registrations
+    that were found to be of the same organisation, with `merge:…`."""
 
     def erased(self) -> Party:
         """What may be kept when its personal data are gone: what counts and adds up, and who it was for."""

@@ -260,9 +260,9 @@ BAD: list[tuple[str, Any, list[str], str]] = [
     ),
     ("a place that says nothing", a_stay(host_place={"country": "IT"}), ["/host_place"], "give a city"),
     ("a negative amount", a_stay(agreed_amount="-1"), ["/agreed_amount"], "greater than 0"),
-    ("an amount that is no number", a_stay(agreed_amount="NaN"), ["/agreed_amount"], "finite"),
+    ("an amount that is no number", a_stay(agreed_amount="NaN"), ["/agreed_amount"], "must be a number"),
     ("tenths of a cent", a_stay(agreed_amount="1.001"), ["/agreed_amount"], "2 decimal places"),
-    ("a list", [], [""], "dictionary"),
+    ("a list", [], [""], "not a JSON object"),
 ]
 
 

@@ -259,9 +259,9 @@ async def test_only_the_two_organisations_propose(matching: Api) -> None:
 BAD: list[tuple[str, Any, list[str], str]] = [
     ("a missing field", {"host_registration_id": "h", **DAYS}, ["/visitor_registration_id"], "is missing"),
     ("a wrong type", a_proposal("v", "h", first_day=[]), ["/first_day"], "valid date"),
-    ("no such day", a_proposal("v", "h", last_day="2090-02-31"), ["/last_day"], "day value is outside"),
+    ("no such day", a_proposal("v", "h", last_day="2090-02-31"), ["/last_day"], "not a valid date"),
     ("an unknown field", a_proposal("v", "h", remark="please"), ["/remark"], "not a field of this"),
-    ("a list", [], [""], "dictionary"),
+    ("a list", [], [""], "not a JSON object"),
 ]
 
 

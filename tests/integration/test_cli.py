@@ -373,7 +373,8 @@ async def test_status_counts_what_is_behind_unpublished_and_dead(
         result = await cxc("status", "--service", "funding", "--json")
         found = json.loads(result.stdout)
         assert (result.exit_code, found["ready"]) == (1, False)
-        assert found["consumption"]["funding"] == {"workers": 1, "behind": {topic: 3}}
+        consumption = found["consumption"]["funding"]
+        assert (consumption["workers"], consumption["behind"][topic]) == (1, 3)
         assert found["outboxes"]["funding"]["rows"] == 1
         assert 100 <= found["outboxes"]["funding"]["oldest_s"] < 100 + WITHIN_S
         assert found["dead_letters"]["funding"] == 1
