@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.matching.domain.fit import Prospect
@@ -213,14 +213,36 @@ def test_the_search_for_large_pools_keeps_the_limits_and_its_word(seed: int, siz
     assert plan.value <= as_many <= plan.proof.best_value
 
 
+def shares_crosswise(problem: PlanProblem) -> bool:
+    """Whether a registration shares its visit with two that share nothing with each other."""
+    keys = [set(claim_keys(visitor)) for visitor in problem.visitors]
+    return any(
+        one & between and between & other and not one & other
+        for between in keys
+        for one in keys
+        for other in keys
+    )
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 8))
-def test_what_one_more_place_would_change_is_what_a_plan_with_it_changes(seed: int, size: int) -> None:
-    problem = replace(a_random_problem(random.Random(seed), size), caps=(), budgets={})
-    problem = replace(problem, proposals=tuple(p for p in problem.proposals if not p.firm))
+@given(st.integers(0, 2**32), st.integers(1, 8), st.booleans())
+@example(seed=143, size=8, limits=False)  # the one more visit would be of an organisation that goes already
+@example(seed=437, size=8, limits=False)  # … and the plan as good as without it
+@example(seed=2266, size=7, limits=False)  # … and another's visit would be one more exchange
+@example(seed=1_000_295, size=8, limits=False)  # going, it would keep two others at home
+@example(seed=1_002_016, size=7, limits=False)
+@example(seed=1_001_628, size=3, limits=False)  # the only place is agreed upon already
+def test_what_one_more_place_would_change_is_what_a_plan_with_it_changes(
+    seed: int, size: int, limits: bool
+) -> None:
+    problem = a_random_problem(random.Random(seed), size)
+    if not limits:
+        problem = replace(problem, caps=(), budgets={})
     plan = make_plan(problem)
     explainer = Explainer(problem, plan)
-    if plan.prices is None:  # registrations share visits crosswise, which are limits as well
+    may_be_unknown = bool(problem.caps or problem.budgets) or shares_crosswise(problem)
+    assert plan.prices is not None or may_be_unknown
+    if plan.prices is None:
         return
     now = (len(plan.exchanges), plan.value)
     for number, host in enumerate(problem.hosts):
@@ -232,13 +254,13 @@ def test_what_one_more_place_would_change_is_what_a_plan_with_it_changes(seed: i
         possible = [(worth(larger, pairs), pairs) for pairs in all_plans(larger)]
         best = max(value for value, _ in possible)
         gain = explainer.one_more_place(host.id)
-        assert gain == Gain(best[0] - now[0], best[1] - now[1])
+        assert gain == Gain(best[0] - now[0], best[1] - now[1]) or (gain is None and may_be_unknown)
         for position, visitor in enumerate(problem.visitors):
             there = [value for value, pairs in possible if (position, number) in pairs]
             for told in explainer.visitor(visitor.id).next_best:
                 if told.host != host.id:
                     continue
-                got = max(there)
+                got = max(there, default=now)
                 expected = (
                     OneMorePlace.FOR_THIS_VISITOR
                     if got == best > now
@@ -246,7 +268,9 @@ def test_what_one_more_place_would_change_is_what_a_plan_with_it_changes(seed: i
                     if got > now
                     else OneMorePlace.CHANGES_NOTHING
                 )
-                assert told.one_more_place is expected
+                assert told.one_more_place is expected or (
+                    told.one_more_place is OneMorePlace.UNKNOWN and may_be_unknown
+                )
 
 
 @settings(max_examples=100, deadline=None)
@@ -289,7 +313,9 @@ def test_an_explanation_names_the_next_best_and_who_is_there(seed: int, size: in
 
 def by_scipy(problem: PlanProblem) -> tuple[int, int]:
     """The best plan by a dense assignment with a column for each place."""
-    optimize = pytest.importorskip("scipy.optimize")
+    optimize = pytest.importorskip(
+        "scipy.optimize", reason="scipy, which plans are held against, comes with the dependency group bench"
+    )
     table = PoolScores(problem).at_most(0, len(problem.visitors))
     rows, columns = np.nonzero(table >= 0)
     weights = np.zeros(table.shape)
@@ -309,8 +335,8 @@ def test_a_plan_for_hundreds_is_what_a_dense_assignment_finds(seed: int) -> None
     alone = [replace(m, party=m.party.model_copy(update={"identifiers": [], "owner": m.id})) for m in members]
     problem = PlanProblem.of(alone, weights=WEIGHTS, on=TODAY)
     plan = make_plan(problem)
-    assert (len(plan.exchanges), plan.score) == by_scipy(problem)
     assert plan.is_optimal
+    assert (len(plan.exchanges), plan.score) == by_scipy(problem)
 
 
 # ── what staff meet ──────────────────────────────────────────────────────────────────────────

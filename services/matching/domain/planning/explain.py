@@ -1,11 +1,13 @@
 """Why somebody has this partner in a plan, what the next best were, and what would have to change.
 
-What is said about one more place is exact for plans that no cap or budget binds, by their prices: a
-host's is what one more place there adds to the optimum, a visitor's what its visit adds.
+What is said about one more place is exact, by the prices of a plan that no limit binds: a host's is what
+one more place there adds to the optimum, a visitor's what its visit adds. Where a limit could bind the
+plan with that place, nothing is said.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
@@ -18,6 +20,7 @@ from services.matching.domain.fit import Prospect
 from services.matching.domain.planning.plan import Exchange, Plan
 from services.matching.domain.planning.problem import PlanProblem
 from services.matching.domain.planning.scores import IMPOSSIBLE, PoolScores
+from services.matching.domain.pool import claim_keys
 from shared.contracts.matching import Reason
 
 SHOWN: Final = 3
@@ -34,7 +37,7 @@ class OneMorePlace(StrEnum):
     CHANGES_NOTHING = "changes_nothing"
     """No plan would be better with this visitor there."""
     UNKNOWN = "unknown"
-    """Caps or budgets bind: what one more place would do is not known without a plan with it."""
+    """Limits bind, or could then: what one more place would do is not known without a plan with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ class Explainer:
             self._guests.setdefault(exchange.host, []).append(exchange.visitor)
         self._unmatched = {unmatched.visitor: unmatched for unmatched in plan.unmatched}
         self._proposed = {(proposal.visitor, proposal.host) for proposal in problem.proposals}
+        firm = [exchange for exchange in plan.exchanges if exchange.firm]
+        self._agreed = Counter(exchange.host for exchange in firm)
+        self._visits_agreed = {
+            key for exchange in firm for key in claim_keys(problem.visitors[self._visitors[exchange.visitor]])
+        }
 
     def visitor(self, id: str) -> Explanation:
         """Why this visitor has its host, or none. Raises `KeyError` for one the plan does not know."""
@@ -113,9 +121,11 @@ class Explainer:
         )
 
     def one_more_place(self, host: str) -> Gain | None:
-        """What the plan would gain by one more place at this host; None where limits bind."""
+        """What the plan would gain by one more place at this host; None where limits bind, or could then."""
         prices = self._plan.prices
-        if prices is None:
+        if self._agreed[host] > self._problem.places(self._host(host)):
+            return Gain(0, 0)
+        if prices is None or host in prices.unsure_places:
             return None
         price = prices.places.get(host, 0)
         # To the nearest: with one exchange more, the scores may add up to less than before.
@@ -144,7 +154,7 @@ class Explainer:
         guests = tuple(self._guests.get(host, ()))
         is_full = len(guests) >= self._problem.places(self._host(host))
         gain = self.one_more_place(host)
-        one_more, short = self._one_more(visitor, own, host, score)
+        one_more, short = self._one_more(visitor, host, score)
         return Alternative(
             host=host,
             score=score,
@@ -156,21 +166,24 @@ class Explainer:
             sentence=self._what_would_change(host, is_full, one_more, short),
         )
 
-    def _one_more(
-        self, visitor: str, own: Exchange | None, host: str, score: int
-    ) -> tuple[OneMorePlace, int | None]:
+    def _one_more(self, visitor: str, host: str, score: int) -> tuple[OneMorePlace, int | None]:
         prices = self._plan.prices
+        places = self._problem.places(self._host(host))
+        visits = claim_keys(self._problem.visitors[self._visitors[visitor]])
+        if not self._visits_agreed.isdisjoint(visits) or self._agreed[host] > places:
+            return OneMorePlace.CHANGES_NOTHING, None
         if prices is None:
             return OneMorePlace.UNKNOWN, None
-        if own is not None and own.firm:
-            return OneMorePlace.CHANGES_NOTHING, None
         kept = self._plan.keep if (visitor, host) in self._proposed else 0
         added = prices.exchange + score + kept - prices.visitors.get(visitor, 0)
         price = prices.places.get(host, 0)
-        short = price - added if price - added < prices.exchange // 2 else None
-        if price and added == price:
-            return OneMorePlace.FOR_THIS_VISITOR, short
-        return (OneMorePlace.FOR_ANOTHER if added > 0 else OneMorePlace.CHANGES_NOTHING), short
+        can_be_had = self._agreed[host] < places and price - added < prices.exchange // 2
+        short = price - added if can_be_had else None
+        if added <= 0:
+            return OneMorePlace.CHANGES_NOTHING, short
+        if visitor in prices.unsure_visitors or host in prices.unsure_places:
+            return OneMorePlace.UNKNOWN, short
+        return (OneMorePlace.FOR_THIS_VISITOR if added == price else OneMorePlace.FOR_ANOTHER), short
 
     def _what_would_change(self, host: str, is_full: bool, one_more: OneMorePlace, short: int | None) -> str:
         name = self._host(host).party.organisation

@@ -147,7 +147,7 @@ def lines_of(problem: PlanProblem, plan: Plan, plan_id: str, attempt: int) -> It
 
 def _gain(gain: Gain | None) -> str:
     if gain is None:
-        return "What one more place here would add is not known: caps or budgets bind."
+        return "What one more place here would add is not known: caps, budgets or shared visits may bind."
     if gain.exchanges > 0:
         return (
             f"With one more place here the plan would have {words.counted(gain.exchanges, 'exchange')} more."

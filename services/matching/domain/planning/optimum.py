@@ -52,9 +52,12 @@ class Pool:
 
     @property
     def one_exchange(self) -> int:
-        """So much that no scores together outweigh it."""
+        """So much that no scores together outweigh half of it, nor those of a plan with one more place.
+
+        What a price says of exchanges, and what of scores, can then be told apart.
+        """
         most = 10_001 + max(self.extra.values(), default=0)
-        return most * (1 + min(self.group_count, int(self.places.sum())))
+        return 2 * most * (1 + min(self.group_count, int(self.places.sum())))
 
 
 @dataclass
@@ -221,7 +224,8 @@ def better_pairs(pool: Pool, group_price: Array, host_price: Array) -> tuple[Arr
     What a pair counts beyond its score is left out: those pairs are under consideration from the start.
     """
     m = pool.table.shape[1]
-    whole = np.int32 if pool.one_exchange < 1_000_000_000 else np.int64
+    # No price, nor what a pair exceeds its prices by, is much larger than an exchange.
+    whole = np.int32 if pool.one_exchange < 2_000_000_000 else np.int64
     prices = host_price.astype(whole)
     bar = (pool.one_exchange - group_price[pool.groups]).astype(whole)
     visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

@@ -74,12 +74,16 @@ class Prices:
     """What a visit and a place are worth to the plan, in hundredths; an exchange is worth `exchange` itself.
 
     A place's price is what the plan would gain by one more there; a visitor's, what it would lose
-    without that visitor. Those not named are worth nothing.
+    without that visitor. Those not named are worth nothing. Limits the plan keeps without being bound
+    may bind a plan with one more place: the unsure ones gain that much at the most, and lose at least
+    that much.
     """
 
     exchange: int
     visitors: dict[str, int]
     places: dict[str, int]
+    unsure_visitors: frozenset[str] = frozenset()
+    unsure_places: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.domain import fit as fits
+from services.matching.domain.planning.flow import least_prices
 from services.matching.domain.planning.limited import keeps_within, limited
 from services.matching.domain.planning.limits import Limit, limits_of
 from services.matching.domain.planning.optimum import Optimum, Pairs, Pool, optimum
@@ -107,7 +108,7 @@ class _Making:
                 best_value=best_value + firm_score,
             ),
             keep=problem.keep,
-            prices=self._prices(pool, found) if free_of_limits else None,
+            prices=self._prices(pool, found, limits) if free_of_limits else None,
         )
 
     def _exchanges(self, pairs: Pairs, used: Array) -> tuple[Exchange, ...]:
@@ -192,8 +193,9 @@ class _Making:
             broken.append(Broken(one.id, other.id, sentence))
         return tuple(sorted(broken, key=lambda each: (each.visitor, each.host)))
 
-    def _prices(self, pool: Pool, found: Optimum) -> Prices:
+    def _prices(self, pool: Pool, found: Optimum, limits: Sequence[Limit]) -> Prices:
         problem = self._problem
+        sure_visitors, sure_hosts = self._sure(pool, found, limits)
         visitors = {
             visitor.id: price
             for visitor, price in zip(problem.visitors, found.group_price[pool.groups].tolist(), strict=True)
@@ -204,7 +206,41 @@ class _Making:
             for host, price in zip(problem.hosts, found.host_price.tolist(), strict=True)
             if price
         }
-        return Prices(pool.one_exchange, visitors, places)
+        return Prices(
+            pool.one_exchange,
+            visitors,
+            places,
+            frozenset(v.id for v, sure in zip(problem.visitors, sure_visitors, strict=True) if not sure),
+            frozenset(h.id for h, sure in zip(problem.hosts, sure_hosts, strict=True) if not sure),
+        )
+
+    def _sure(self, pool: Pool, found: Optimum, limits: Sequence[Limit]) -> tuple[Array, Array]:
+        """Whose prices hold within the limits as well, as masks of visitors and hosts.
+
+        One more place lets at most one go who stays out now. If the prices are the same without those
+        who share a visit with somebody in the plan, no visit is used twice.
+        """
+        pairs, used = found.pairs, found.used
+        if any(limit.why is not WhyNot.SAME_ORGANISATION for limit in limits):
+            return np.zeros(len(pool.groups), np.bool_), found.host_price == 0
+        going = np.zeros(len(pool.groups), np.bool_)
+        going[pairs.visitors[used]] = True
+        sharing = np.zeros(len(pool.groups), np.bool_)
+        for limit in limits:
+            if (limit.visitors & going).any():
+                sharing |= limit.visitors & ~going
+        # A bound would promise what no plan can hold.
+        known = pairs.exact & ~sharing[pairs.visitors]
+        group_price, host_price = least_prices(
+            pool.groups[pairs.visitors[known]],
+            pairs.hosts[known],
+            pairs.scores[known] + pool.one_exchange,
+            used[known],
+            pool.places,
+            pool.group_count,
+        )
+        sure_groups = group_price == found.group_price
+        return sure_groups[pool.groups] & ~sharing, host_price == found.host_price
 
 
 class _WithoutTaken:
