@@ -229,6 +229,8 @@ class _Making:
         for limit in limits:
             if (limit.visitors & going).any():
                 sharing |= limit.visitors & ~going
+        if not sharing.any():
+            return ~sharing, np.ones(len(pool.places), np.bool_)
         # A bound would promise what no plan can hold.
         known = pairs.exact & ~sharing[pairs.visitors]
         group_price, host_price = least_prices(
