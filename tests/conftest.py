@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from ops.embedded.kafka import KafkaServer
@@ -19,6 +20,10 @@ from ops.embedded.mongo import MongoServer
 from ops.topics import apply_topics
 from shared.messaging.topics import Topic
 from tests.containers import KafkaContainer, MongoContainer, why_unusable
+
+# How fast a shared machine is at the moment is no property of the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 ServerName = Literal["kafka", "mongo"]
 MakeTopic = Callable[..., Awaitable[str]]
