@@ -70,7 +70,13 @@ async def test_every_event_of_all_services_has_one_number_in_each_scope_it_conce
     await onlooker.eventually("all events in the feed", complete)
     feed = await feed_of(platform, "auditor")
     assert [item["number"] for item in feed] == list(range(1, len(known) + 1))
-    assert {item["event"]["id"]: item["event"] for item in feed} == known
+    # What other tests had erased is in the feed without the words it still has in the topics.
+    erased = [document["_id"] async for document in onlooker.database("registration").feed_erased.find()]
+    assert {item["event"]["id"] for item in feed} == known.keys()
+    for item in feed:
+        event = item["event"]
+        if not any(id in orjson.dumps(event).decode() for id in erased):
+            assert event == known[event["id"]]
     places = {item["event"]["id"]: item["number"] for item in feed}
     for partition in published.values():
         in_order = [places[id] for id in partition]
