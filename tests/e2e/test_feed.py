@@ -14,6 +14,7 @@ import pytest
 from ops.issuer import Role, issue_token
 from ops.platform import Platform
 from services.registration.domain.feed import EVERYTHING, scopes_of
+from shared.contracts.common import ERASED
 from shared.messaging.topics import SERVICES, events
 from tests.e2e.onlooker import Onlooker
 from tests.e2e.outside import OutsideSystem
@@ -70,13 +71,11 @@ async def test_every_event_of_all_services_has_one_number_in_each_scope_it_conce
     await onlooker.eventually("all events in the feed", complete)
     feed = await feed_of(platform, "auditor")
     assert [item["number"] for item in feed] == list(range(1, len(known) + 1))
-    # What other tests had erased is in the feed without the words it still has in the topics.
-    erased = [document["_id"] async for document in onlooker.database("registration").feed_erased.find()]
     assert {item["event"]["id"] for item in feed} == known.keys()
-    for item in feed:
-        event = item["event"]
-        if not any(id in orjson.dumps(event).decode() for id in erased):
-            assert event == known[event["id"]]
+    # What another test had erased is blanked in the feed, and still as it was in the topics.
+    kept = [item["event"] for item in feed if ERASED.encode() not in orjson.dumps(item["event"])]
+    assert kept == [known[event["id"]] for event in kept]
+    assert len(kept) > len(feed) / 2
     places = {item["event"]["id"]: item["number"] for item in feed}
     for partition in published.values():
         in_order = [places[id] for id in partition]
