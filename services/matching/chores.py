@@ -11,6 +11,7 @@ from services.matching.bootstrap import Matching
 from services.matching.domain.gathering import TAKES_SIGN_UPS, TO_COME, Gathering
 from services.matching.domain.invitation import Invitation, InvitationState
 from services.matching.domain.match import OPEN, Match
+from services.matching.plan_maker import forget_old_plans
 from services.matching.searches import look_through_searches
 from services.matching.use_cases.chase_answers import chase_answers
 from services.matching.use_cases.expire_invitations import expire_invitations
@@ -59,10 +60,15 @@ async def _tend_gatherings(round: Round[Matching]) -> None:
     await round.for_all(find, tend_gatherings)
 
 
+async def _forget_old_plans(round: Round[Matching]) -> None:
+    await forget_old_plans(round.root, round.now)
+
+
 CHORES: Final[list[Chore[Matching]]] = [
     Chore("group-events", timedelta(0), _tend_gatherings),  # at every look: somebody waits
     Chore("answers", timedelta(minutes=1), _chase_answers),
     Chore("invitations", timedelta(hours=1), _expire_invitations),
+    Chore("plans", timedelta(hours=1), _forget_old_plans),
     Chore("searches", timedelta(minutes=1), look_through_searches),
 ]
 

@@ -13,7 +13,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from services.matching.plan_apart import PUT_OFF, Order
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.suggest_pairs import drop_next, suggest_pairs
 from shared.contracts.envelope import Cause
-from shared.storage.lease import Lease
+from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, resting_after, work_off
 from shared.storage.transactions import is_outrun, worth_another_try
 from shared.storage.unit_of_work import because_of
 
@@ -35,79 +35,35 @@ _log = structlog.get_logger(__name__)
 
 PLANS = Counter("cxc_plans", "Plans a worker worked on, by what came of it", ["outcome"])
 
-LOOK_EVERY_S: Final = 1.0
-FORGET_EVERY_S: Final = 3600.0
 PAIRS_AT_ONCE: Final = 200
 """In one transaction at the most; fewer where people change the same things at the same moment."""
-REST: Final = 0.25
-"""How long to rest after a transaction, as a part of the time it took: the lanes go first."""
-
-
-class Interrupted(Exception):
-    """The worker stops, or another one does the work now."""
 
 
 async def make_plans(matching: Matching, stopping: asyncio.Event) -> None:
-    """The worker's companion: make what is asked for, the oldest first, and forget what is old."""
+    """The worker's companion: make what is asked for, the oldest first."""
     maker = PlanMaker(matching, stopping)
-    await _again_and_again(maker.lease, maker.make_next, stopping)
+    await work_off(maker, maker.make_next, stopping)
 
 
 async def publish_plans(matching: Matching, stopping: asyncio.Event) -> None:
     """The worker's companion: suggest the pairs of plans that are being published."""
     publisher = PlanPublisher(matching, stopping)
-    await _again_and_again(publisher.lease, publisher.publish_next, stopping)
+    await work_off(publisher, publisher.publish_next, stopping)
 
 
-async def _again_and_again(
-    lease: Lease, do_next: Callable[[], Awaitable[bool]], stopping: asyncio.Event
-) -> None:
-    pause = LOOK_EVERY_S
-    try:
-        while not stopping.is_set():
-            try:
-                while await do_next():
-                    pass
-                pause = LOOK_EVERY_S
-            except Interrupted:
-                pass
-            except Exception as error:  # noqa: BLE001 - not even an error of ours may end the worker
-                if worth_another_try(error):
-                    _log.warning("plan_put_off", error=repr(error)[:300])
-                else:
-                    _log.error("plan_work_failed", exc_info=error)
-                pause = min(30.0, pause * 2)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
-    finally:
-        await lease.let_go()
+async def _oldest(matching: Matching, *states: PlanState) -> str | None:
+    waiting = await matching.database[PlanJob.COLLECTION].find_one(
+        {"state": {"$in": list(states)}}, {"_id": 1}, sort=[("_id", 1)]
+    )
+    return waiting["_id"] if waiting else None
 
 
-class _Holder:
-    """Does something as long as it has the lease."""
-
-    def __init__(self, lease: str, matching: Matching, stopping: asyncio.Event) -> None:
-        self.lease = Lease(lease, matching.database)
-        self._matching = matching
-        self._stopping = stopping
-
-    async def _go_on(self) -> None:
-        if self._stopping.is_set() or not await self.lease.hold():
-            raise Interrupted
-
-    async def _next(self, *states: PlanState) -> str | None:
-        waiting = await self._matching.database[PlanJob.COLLECTION].find_one(
-            {"state": {"$in": list(states)}}, {"_id": 1}, sort=[("_id", 1)]
-        )
-        return waiting["_id"] if waiting else None
-
-
-class PlanMaker(_Holder):
+class PlanMaker(JobHolder):
     """Makes plans, one at a time."""
 
     def __init__(self, matching: Matching, stopping: asyncio.Event) -> None:
-        super().__init__("plans", matching, stopping)
-        self._forget_at = float("-inf")
+        super().__init__("plans", matching.database, stopping)
+        self._matching = matching
 
     async def make_next(self) -> bool:
         """Make the plan that waits longest; whether there was one.
@@ -115,10 +71,7 @@ class PlanMaker(_Holder):
         Raises `Interrupted`, and what the database raises while it is away.
         """
         await self._go_on()
-        if time.monotonic() >= self._forget_at:
-            await forget_old_plans(self._matching, datetime.now(UTC))
-            self._forget_at = time.monotonic() + FORGET_EVERY_S
-        id = await self._next(*UNFINISHED)
+        id = await _oldest(self._matching, *UNFINISHED)
         if id is None:
             return False
         attempt = await self._change(id, lambda job, uow: job.start(uow.now))
@@ -223,16 +176,17 @@ class PlanMaker(_Holder):
             await self._matching.database[collection].delete_many(where)
 
 
-class PlanPublisher(_Holder):
+class PlanPublisher(JobHolder):
     """Publishes plans, one at a time."""
 
     def __init__(self, matching: Matching, stopping: asyncio.Event) -> None:
-        super().__init__("plan publications", matching, stopping)
+        super().__init__("plan publications", matching.database, stopping)
+        self._matching = matching
 
     async def publish_next(self) -> bool:
         """Publish the plan that waits longest, to its end; whether there was one. Raises `Interrupted`."""
         await self._go_on()
-        id = await self._next(PlanState.PUBLISHING)
+        id = await _oldest(self._matching, PlanState.PUBLISHING)
         if id is None:
             return False
         with because_of(Cause(correlation_id=id)):
@@ -243,21 +197,20 @@ class PlanPublisher(_Holder):
         at_once, is_done = PAIRS_AT_ONCE, False
         while not is_done:
             await self._go_on()
-            started = time.monotonic()
-            try:
-                is_done = await self._some(id, at_once)
-                at_once = min(PAIRS_AT_ONCE, at_once * 2)
-            except Exception as error:
-                if at_once == 1:
-                    if worth_another_try(error):
+            async with resting_after():
+                try:
+                    is_done = await self._some(id, at_once)
+                    at_once = min(PAIRS_AT_ONCE, at_once * 2)
+                except Exception as error:
+                    if at_once == 1:
+                        if worth_another_try(error):
+                            raise
+                        _log.error("pair_not_suggested", plan=id, exc_info=error)
+                        await self._matching.transactions.run(lambda uow: drop_next(uow, id, _OURS))
+                    elif not is_outrun(error) and worth_another_try(error):
                         raise
-                    _log.error("pair_not_suggested", plan=id, exc_info=error)
-                    await self._matching.transactions.run(lambda uow: drop_next(uow, id, _OURS))
-                elif not is_outrun(error) and worth_another_try(error):
-                    raise
-                else:
-                    at_once = at_once // 2 if is_outrun(error) else 1
-            await asyncio.sleep(REST * (time.monotonic() - started))
+                    else:
+                        at_once = at_once // 2 if is_outrun(error) else 1
         PLANS.labels("published").inc()
 
     async def _some(self, id: str, at_once: int) -> bool:

@@ -8,7 +8,6 @@ leaves off between two such parts, and the one that takes over goes on behind th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -40,8 +39,8 @@ from services.registration.use_cases.import_rows import (
     running_import,
 )
 from shared.errors import NotFound
+from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, resting_after, work_off
 from shared.storage.files import Files
-from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
 
 _log = structlog.get_logger(__name__)
@@ -53,48 +52,22 @@ CHARACTERS_AT_ONCE: Final = 1_000_000
 """What is noted of the rows of one transaction is one document, of 16 MB at the most."""
 UNDERSTOOD_AT_ONCE: Final = 25
 """Rows understood before the lanes have their turn."""
-LOOK_EVERY_S: Final = 1.0
-REST: Final = 0.25
-"""How long to rest after a transaction, as a part of the time it took: the lanes go first."""
-
-
-class Interrupted(Exception):
-    """The worker stops, or another one does the work now; what is done is committed."""
 
 
 async def import_spreadsheets(registering: Registering, stopping: asyncio.Event) -> None:
     """The worker's companion: take what is waiting, the oldest first, until told to stop."""
     importer = Importer(registering, stopping)
-    pause = LOOK_EVERY_S
-    try:
-        while not stopping.is_set():
-            try:
-                while await importer.take_next():
-                    pass
-                pause = LOOK_EVERY_S
-            except Interrupted:
-                pass
-            except Exception as error:  # noqa: BLE001 - not even an error of ours may end the worker
-                if worth_another_try(error):
-                    _log.warning("import_put_off", error=repr(error)[:300])
-                else:
-                    _log.error("import_failed", exc_info=error)
-                pause = min(30.0, pause * 2)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
-    finally:
-        await importer.lease.let_go()
+    await work_off(importer, importer.take_next, stopping)
 
 
-class Importer:
+class Importer(JobHolder):
     """Takes spreadsheets as long as it has the lease."""
 
     def __init__(self, registering: Registering, stopping: asyncio.Event) -> None:
-        self.lease = Lease("imports", registering.database)
+        super().__init__("imports", registering.database, stopping)
         self._registering = registering
         self._transactions = registering.transactions
         self._files = Files(registering.database, BUCKET)
-        self._stopping = stopping
 
     async def take_next(self) -> bool:
         """Take the spreadsheet that waits longest, to its end; whether there was one.
@@ -122,10 +95,6 @@ class Importer:
         await self._files.delete([spreadsheet.file])
         return True
 
-    async def _go_on(self) -> None:
-        if self._stopping.is_set() or not await self.lease.hold():
-            raise Interrupted
-
     async def _take(self, spreadsheet: SpreadsheetImport, directory: Path) -> None:
         began = time.monotonic()
         try:
@@ -141,10 +110,9 @@ class Importer:
         done = spreadsheet.counts.read
         async for part in _parts(_rows(spool.read(skipped), layout, done)):
             await self._go_on()
-            started = time.monotonic()
-            await self._import(spreadsheet, part, done)
-            done += len(part)
-            await asyncio.sleep(REST * (time.monotonic() - started))
+            async with resting_after():
+                await self._import(spreadsheet, part, done)
+                done += len(part)
         _log.info("spreadsheet_imported", id=spreadsheet.id, seconds=round(time.monotonic() - began, 1))
 
     async def _read(self, spreadsheet: SpreadsheetImport, directory: Path) -> Spool:

@@ -24,7 +24,7 @@ class Lease:
     """One process's claim to be the one that does what the lease is named after."""
 
     def __init__(self, name: str, database: Database) -> None:
-        self._name = name
+        self.name = name
         self._leases = database[LEASES]
         self._me = new_id()
         self._until = float("-inf")
@@ -46,14 +46,14 @@ class Lease:
         """Let another take it at once; while the database is away, once it has expired."""
         self._until = float("-inf")
         with contextlib.suppress(PyMongoError):
-            await self._leases.delete_one({"_id": self._name, "owner": self._me})
+            await self._leases.delete_one({"_id": self.name, "owner": self._me})
 
     async def _take(self) -> bool:
         free = {"$or": [{"$eq": ["$owner", self._me]}, {"$lt": ["$expires_at", "$$NOW"]}]}
         taken = [{"$set": {"owner": self._me, "expires_at": {"$add": ["$$NOW", int(LEASE_S * 1000)]}}}]
-        result = await self._leases.update_one({"_id": self._name, "$expr": free}, taken)
-        if result.matched_count == 0 and await self._leases.find_one({"_id": self._name}) is None:
+        result = await self._leases.update_one({"_id": self.name, "$expr": free}, taken)
+        if result.matched_count == 0 and await self._leases.find_one({"_id": self.name}) is None:
             with contextlib.suppress(DuplicateKeyError):
-                await self._leases.insert_one({"_id": self._name, "owner": None})
-            result = await self._leases.update_one({"_id": self._name, "$expr": free}, taken)
+                await self._leases.insert_one({"_id": self.name, "owner": None})
+            result = await self._leases.update_one({"_id": self.name, "$expr": free}, taken)
         return result.matched_count == 1

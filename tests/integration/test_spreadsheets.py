@@ -19,11 +19,12 @@ import pytest
 
 from services.registration.domain.registration import Registration
 from services.registration.domain.spreadsheet_import import ImportedRows, SpreadsheetImport
-from services.registration.importer import BUCKET, Importer, Interrupted, let_go_of_imports
+from services.registration.importer import BUCKET, Importer, let_go_of_imports
 from services.registration.spreadsheets.columns import Layout, Said
 from services.registration.spreadsheets.reading import open_table
 from services.registration.use_cases import import_rows
 from shared.contracts.envelope import parse
+from shared.jobs import Interrupted
 from shared.messaging.outbox import unpack
 from shared.storage.store import OUTBOX
 from tests.builders import a_submission

@@ -1,0 +1,79 @@
+"""Jobs people ask for and wait for: of a service's workers one does them, one after the other.
+
+They are done beside the event flow. A worker that is killed leaves off between two transactions, and
+the one that takes over goes on behind the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from shared.storage.driver import Database
+from shared.storage.lease import Lease
+from shared.storage.transactions import worth_another_try
+
+_log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 30.0
+_REST: Final = 0.25
+
+
+class Interrupted(Exception):
+    """The worker stops, or another one does the work now; what is done is committed."""
+
+
+class JobHolder:
+    """Does one kind of job for as long as it has the lease named after it."""
+
+    def __init__(self, lease: str, database: Database, stopping: asyncio.Event) -> None:
+        self.lease = Lease(lease, database)
+        self._stopping = stopping
+
+    async def _go_on(self) -> None:
+        """Raises `Interrupted` when it is time to stop, or the lease is another's."""
+        if self._stopping.is_set() or not await self.lease.hold():
+            raise Interrupted
+
+
+async def work_off(
+    holder: JobHolder, do_next: Callable[[], Awaitable[bool]], stopping: asyncio.Event
+) -> None:
+    """A worker's companion: do the next job while there is one, then look again, until told to stop.
+
+    `do_next` says whether there was one. Whatever goes wrong, it is tried again later.
+    """
+    pause = LOOK_EVERY_S
+    try:
+        while not stopping.is_set():
+            try:
+                while await do_next():
+                    pass
+                pause = LOOK_EVERY_S
+            except Interrupted:
+                pass
+            except Exception as error:  # noqa: BLE001 - not even an error of ours may end the worker
+                if worth_another_try(error):
+                    _log.warning("job_put_off", job=holder.lease.name, error=repr(error)[:300])
+                else:
+                    _log.error("job_failed", job=holder.lease.name, exc_info=error)
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)
+    finally:
+        await holder.lease.let_go()
+
+
+@asynccontextmanager
+async def resting_after() -> AsyncIterator[None]:
+    """A rest behind one transaction of a job, a quarter as long as it took: the lanes go first."""
+    started = time.monotonic()
+    yield
+    await asyncio.sleep(_REST * (time.monotonic() - started))
