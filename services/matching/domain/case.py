@@ -17,7 +17,7 @@ from services.matching.domain.deadline import AnswerPolicy
 from services.matching.domain.errors import PartnersDoNotFit
 from services.matching.domain.fit import Prospect
 from services.matching.domain.gathering import Gathering
-from services.matching.domain.match import SCHEME, Match
+from services.matching.domain.match import SCHEME, Match, Terms
 from services.matching.domain.stay import require_sensible, span_of
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import Weights
@@ -71,20 +71,8 @@ class Case:
             if not pre_agreed:
                 raise
             broken = rule
-        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
-        match = Match.propose(
-            match_id,
-            visitor=visitor_facts.party,
-            host=host_facts.party,
-            stay=stay,
-            by=by,
-            at=at,
-            deadline=answers.asked(at.date(), stay.first_day),
-            score=fits.score(reasons),
-            reasons=reasons,
-            weights=weights.rule_set,
-            pre_agreed=pre_agreed,
-        )
+        terms = _terms(visitor_facts, host_facts, stay, at, weights, answers)
+        match = Match.propose(match_id, terms, by=by, pre_agreed=pre_agreed)
         visiting.engage(match_id, "visitor", stay, partner=hosting.id)
         hosting.engage(match_id, "host", stay, partner=visiting.id)
         case = cls(match, visiting, hosting, claims)
@@ -113,19 +101,8 @@ class Case:
         (visiting, visitor_facts), (hosting, host_facts) = visitor, host
         require_possible(match_id, visitor_facts, host_facts, claims, stay)
         hosting.require_place(stay)
-        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
-        match = Match.suggest(
-            match_id,
-            visitor=visitor_facts.party,
-            host=host_facts.party,
-            stay=stay,
-            plan_id=plan_id,
-            at=at,
-            deadline=answers.asked(at.date(), stay.first_day),
-            score=fits.score(reasons),
-            reasons=reasons,
-            weights=weights.rule_set,
-        )
+        terms = _terms(visitor_facts, host_facts, stay, at, weights, answers)
+        match = Match.suggest(match_id, terms, plan_id=plan_id)
         visiting.engage(match_id, "visitor", stay, partner=hosting.id, suggested=True)
         hosting.engage(match_id, "host", stay, partner=visiting.id, suggested=True)
         return cls(match, visiting, hosting, claims)
@@ -151,19 +128,8 @@ class Case:
         (visiting, visitor_facts), (hosting, host_facts) = visitor, host
         stay = gathering.days
         require_possible(match_id, visitor_facts, host_facts, claims, stay)
-        reasons = fits.reasons(visitor_facts, host_facts, weights, span_of(stay), at.date())
-        match = Match.at_gathering(
-            match_id,
-            visitor=visitor_facts.party,
-            host=host_facts.party,
-            stay=stay,
-            group_event_id=gathering.id,
-            at=at,
-            deadline=answers.asked(at.date(), stay.first_day),
-            score=fits.score(reasons),
-            reasons=reasons,
-            weights=weights.rule_set,
-        )
+        terms = _terms(visitor_facts, host_facts, stay, at, weights, answers)
+        match = Match.at_gathering(match_id, terms, group_event_id=gathering.id)
         visiting.engage(match_id, "visitor", stay, partner=hosting.id, group_event_id=gathering.id)
         hosting.engage(match_id, "host", stay, partner=visiting.id, group_event_id=gathering.id)
         return cls(match, visiting, hosting, claims, gathering=gathering)
@@ -292,3 +258,19 @@ def require_possible(
         claim.require_free_for(match_id)
     if failed := fits.pairing_constraints(visitor, host, visit_used=False):
         raise PartnersDoNotFit(" ".join(failed))
+
+
+def _terms(
+    visitor: Prospect, host: Prospect, stay: Window, at: datetime, weights: Weights, answers: AnswerPolicy
+) -> Terms:
+    reasons = fits.reasons(visitor, host, weights, span_of(stay), at.date())
+    return Terms(
+        visitor=visitor.party,
+        host=host.party,
+        stay=stay,
+        at=at,
+        deadline=answers.asked(at.date(), stay.first_day),
+        score=fits.score(reasons),
+        reasons=reasons,
+        weights=weights.rule_set,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Final, Literal, Self
 from uuid import UUID, uuid5
@@ -50,6 +51,20 @@ def other_side(side: Side) -> Side:
     return "host" if side == "visitor" else "visitor"
 
 
+@dataclass(frozen=True)
+class Terms:
+    """On what two are brought together, whoever does it: who, when, how long one waits, and its receipt."""
+
+    visitor: Party
+    host: Party
+    stay: Window
+    at: datetime
+    deadline: Deadline
+    score: float
+    reasons: list[Reason]
+    weights: str
+
+
 class Match(Aggregate):
     """One exchange in the making. Its receipt is the score, the reasons and the weights' rule set."""
 
@@ -81,111 +96,50 @@ class Match(Aggregate):
     ended_because: str | None = None
 
     @classmethod
-    def propose(
-        cls,
-        id: str,
-        *,
-        visitor: Party,
-        host: Party,
-        stay: Window,
-        by: Side,
-        at: datetime,
-        deadline: Deadline,
-        score: float,
-        reasons: list[Reason],
-        weights: str,
-        pre_agreed: bool = False,
-    ) -> Self:
+    def propose(cls, id: str, terms: Terms, *, by: Side, pre_agreed: bool = False) -> Self:
         """One side asks the other."""
-        match = cls(
-            id=id,
-            visitor=visitor,
-            host=host,
-            stay=stay,
-            state=MatchState.PROPOSED,
-            proposed_by=by,
-            proposed_at=at,
-            pre_agreed=pre_agreed,
-            score=score,
-            reasons=reasons,
-            weights=weights,
-        )
-        match._await(deadline)
+        match = cls._of(id, terms, state=MatchState.PROPOSED, proposed_by=by, pre_agreed=pre_agreed)
         match._record(MatchProposed(**match._facts(), proposed_by=by, answer_by=match.answer_by))
         return match
 
     @classmethod
-    def suggest(
-        cls,
-        id: str,
-        *,
-        visitor: Party,
-        host: Party,
-        stay: Window,
-        plan_id: str,
-        at: datetime,
-        deadline: Deadline,
-        score: float,
-        reasons: list[Reason],
-        weights: str,
-    ) -> Self:
+    def suggest(cls, id: str, terms: Terms, *, plan_id: str) -> Self:
         """The programme asks both sides; whoever says yes first is its proposer from then on."""
-        match = cls(
-            id=id,
-            visitor=visitor,
-            host=host,
-            stay=stay,
-            state=MatchState.PROPOSED,
-            proposed_by=None,
-            proposed_at=at,
-            plan_id=plan_id,
-            score=score,
-            reasons=reasons,
-            weights=weights,
-        )
-        match._await(deadline)
+        match = cls._of(id, terms, state=MatchState.PROPOSED, proposed_by=None, plan_id=plan_id)
         match._record(
             MatchSuggested(
                 **match._facts(),
                 plan_id=plan_id,
-                score=score,
-                reasons=reasons,
-                answer_by=deadline.answer_by,
+                score=terms.score,
+                reasons=terms.reasons,
+                answer_by=terms.deadline.answer_by,
             )
         )
         return match
 
     @classmethod
-    def at_gathering(
-        cls,
-        id: str,
-        *,
-        visitor: Party,
-        host: Party,
-        stay: Window,
-        group_event_id: str,
-        at: datetime,
-        deadline: Deadline,
-        score: float,
-        reasons: list[Reason],
-        weights: str,
-    ) -> Self:
+    def at_gathering(cls, id: str, terms: Terms, *, group_event_id: str) -> Self:
         """A visitor took a place at the host's group event: both said yes, and the partnerships decide."""
+        match = cls._of(
+            id, terms, state=MatchState.AGREED, proposed_by="visitor", group_event_id=group_event_id
+        )
+        match._record(MatchAgreed(**match._facts()))
+        return match
+
+    @classmethod
+    def _of(cls, id: str, terms: Terms, **how: Any) -> Self:
         match = cls(
             id=id,
-            visitor=visitor,
-            host=host,
-            stay=stay,
-            state=MatchState.AGREED,
-            proposed_by="visitor",
-            proposed_at=at,
-            group_event_id=group_event_id,
-            score=score,
-            reasons=reasons,
-            weights=weights,
+            visitor=terms.visitor,
+            host=terms.host,
+            stay=terms.stay,
+            proposed_at=terms.at,
+            score=terms.score,
+            reasons=terms.reasons,
+            weights=terms.weights,
+            **how,
         )
-        match._await(deadline)
-        match._record(MatchAgreed(**match._facts()))
+        match._await(terms.deadline)
         return match
 
     # ── who has a say ────────────────────────────────────────────────────────────────────────
