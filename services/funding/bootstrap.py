@@ -16,6 +16,7 @@ from services.funding.use_cases.settle_budget import settle_budget
 from shared.contracts.envelope import now
 from shared.partnerships import Partnership, Partnerships
 from shared.storage.driver import Client, Database, close, connect
+from shared.storage.files import Files
 from shared.storage.store import prepare_database
 from shared.storage.transactions import Transactions
 from shared.storage.unit_of_work import Clock
@@ -35,6 +36,9 @@ class Funding:
     transactions: Transactions[FundingUnitOfWork]
     partnerships: Partnerships
     policies: Policies
+    files: Files
+    """What was handed in: kept in GridFS, outside the transactions."""
+    clock: Clock
 
     async def close(self) -> None:
         """Let the database go."""
@@ -77,6 +81,8 @@ async def bootstrap(
         transactions=transactions,
         partnerships=partnerships,
         policies=policies,
+        files=Files(store, "files"),
+        clock=clock,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.funding.bootstrap import bootstrap
+from services.funding.chores import do_chores
 from services.funding.handlers import handlers
 from services.funding.settings import FundingSettings
 from services.funding.use_cases.erase_grants import erase_grants
@@ -19,5 +20,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events("matching"), topics.events("registration")],
-    companions=[partial(keep_erased, erase=erase_grants)],
+    companions=[do_chores, partial(keep_erased, erase=erase_grants)],
 )
