@@ -14,6 +14,7 @@ from services.funding.api import create_app
 from services.funding.bootstrap import Funding
 from services.funding.settings import FundingSettings
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
+from shared.contracts.envelope import now
 from shared.http import authenticated
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
@@ -72,6 +73,8 @@ async def api() -> AsyncIterator[Api]:
         transactions=cast(Any, funding),
         partnerships=Partnerships(partnerships),
         policies=POLICIES,
+        files=cast(Any, None),
+        clock=now,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://funding") as client:
         yield Api(app, client)
