@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.common import Window
 from shared.contracts.matching import SigningRole
+from shared.words import moment
 
 ROLES: Final[tuple[SigningRole, ...]] = get_args(SigningRole)
 
@@ -203,8 +204,3 @@ class SignedDocument(_Written):
         if self.void_because is not None:
             found.append(Finding(False, f"The commitment is void: {self.void_because}"))
         return found
-
-
-def moment(at: datetime) -> str:
-    """`24 January 2023, 15:45:00 UTC`."""
-    return f"{at.day} {at:%B %Y, %H:%M:%S} UTC"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Final
 
-from shared.contracts.vocabulary import COUNTRIES, Ecosystem, Goal
+from shared.contracts.vocabulary import Ecosystem, Goal
+from shared.words import counted as counted
+from shared.words import country as country
+from shared.words import day as day
+from shared.words import days as days
+from shared.words import listed as listed
 
 ECOSYSTEMS: Final = {
     Ecosystem.AEROSPACE_DEFENCE: "aerospace and defence",
@@ -77,38 +80,6 @@ LANGUAGES: Final = {
 }
 
 
-def country(code: str) -> str:
-    """The English name of a country, or its code."""
-    return COUNTRIES.get(code, code)
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 working day`, `2 working days`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def are(number: int, thing: str) -> str:
     """`is 1 working day`, `are 2 working days`."""
     return f"{'is' if number == 1 else 'are'} {counted(number, thing)}"
-
-
-def day(when: date) -> str:
-    """`6 February 2023`."""
-    return f"{when.day} {when:%B %Y}"
-
-
-def days(first: date, last: date) -> str:
-    """`6 to 17 February 2023`, naming month and year once where they are the same."""
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} to {day(last)}"
-    if first.year == last.year:
-        return f"{first.day} {first:%B} to {day(last)}"
-    return f"{day(first)} to {day(last)}"
-
-
-def listed(words: Iterable[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`; or with another word before the last."""
-    all_words: Sequence[str] = list(words)
-    if len(all_words) < 2:
-        return "".join(all_words)
-    return f"{', '.join(all_words[:-1])} {last} {all_words[-1]}"
