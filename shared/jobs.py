@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
+from shared.pace import Pace
 from shared.storage.driver import Database
 from shared.storage.lease import Lease
 from shared.storage.transactions import worth_another_try
@@ -23,7 +22,6 @@ _log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 30.0
-_REST: Final = 0.25
 
 
 class Interrupted(Exception):
@@ -35,6 +33,8 @@ class JobHolder:
 
     def __init__(self, lease: str, database: Database, stopping: asyncio.Event) -> None:
         self.lease = Lease(lease, database)
+        # Around each transaction of a job: people wait for it, but the lanes go first.
+        self.pace = Pace(idle=0.25, busy=1.0, longest_s=1.0)
         self._stopping = stopping
 
     async def _go_on(self) -> None:
@@ -69,11 +69,3 @@ async def work_off(
                 await asyncio.wait_for(stopping.wait(), pause)
     finally:
         await holder.lease.let_go()
-
-
-@asynccontextmanager
-async def resting_after() -> AsyncIterator[None]:
-    """A rest behind one transaction of a job, a quarter as long as it took: the lanes go first."""
-    started = time.monotonic()
-    yield
-    await asyncio.sleep(_REST * (time.monotonic() - started))

@@ -27,7 +27,7 @@ from services.matching.plan_apart import PUT_OFF, Order
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.suggest_pairs import drop_next, suggest_pairs
 from shared.contracts.envelope import Cause
-from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, resting_after, work_off
+from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, work_off
 from shared.storage.transactions import is_outrun, worth_another_try
 from shared.storage.unit_of_work import because_of
 
@@ -197,7 +197,7 @@ class PlanPublisher(JobHolder):
         at_once, is_done = PAIRS_AT_ONCE, False
         while not is_done:
             await self._go_on()
-            async with resting_after():
+            async with self.pace:
                 try:
                     is_done = await self._some(id, at_once)
                     at_once = min(PAIRS_AT_ONCE, at_once * 2)

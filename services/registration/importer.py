@@ -39,7 +39,7 @@ from services.registration.use_cases.import_rows import (
     running_import,
 )
 from shared.errors import NotFound
-from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, resting_after, work_off
+from shared.jobs import LOOK_EVERY_S, Interrupted, JobHolder, work_off
 from shared.storage.files import Files
 from shared.storage.transactions import worth_another_try
 
@@ -110,7 +110,7 @@ class Importer(JobHolder):
         done = spreadsheet.counts.read
         async for part in _parts(_rows(spool.read(skipped), layout, done)):
             await self._go_on()
-            async with resting_after():
+            async with self.pace:
                 await self._import(spreadsheet, part, done)
                 done += len(part)
         _log.info("spreadsheet_imported", id=spreadsheet.id, seconds=round(time.monotonic() - began, 1))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
@@ -28,6 +27,7 @@ from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.note_lookalikes import Found, Looked, note_lookalikes
 from shared.contracts.registration import Submission
 from shared.contracts.vocabulary import STORED
+from shared.pace import Pace
 from shared.storage.driver import Database, Document, watch
 from shared.storage.lease import Lease
 from shared.storage.transactions import Transactions
@@ -44,13 +44,10 @@ AT_ONCE: Final = 20
 """Registrations searched for between two rests, and noted in one transaction."""
 LOADED_AT_ONCE: Final = 50
 IDS_AT_ONCE: Final = 500
-REST_WHEN_BUSY: Final = 9.0
-"""How long to rest after work, as a multiple of it, while the worker has other work: a tenth is ours."""
+REST_WHEN_BUSY: Final = 30.0
 REST_WHEN_IDLE: Final = 1.0
 LONGEST_REST_S: Final = 5.0
 """Less than a lease lasts, so that the worker that has it keeps it."""
-BUSY: Final = 0.2
-"""Of one processor; from here on the worker has other work."""
 STAND_BY_S: Final = 2.0
 LOOK_EVERY_S: Final = 1.0
 RETRY_S: Final = 2.0
@@ -78,7 +75,7 @@ class LookalikeSearch:
         self._transactions = transactions
         self._least = least
         self._lease = Lease("lookalikes", database)
-        self._pace = Pace()
+        self._pace = Pace(idle=REST_WHEN_IDLE, busy=REST_WHEN_BUSY, longest_s=LONGEST_REST_S)
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -116,7 +113,6 @@ class LookalikeSearch:
                 while not stopping.is_set() and not listening.done() and await self._lease.hold():
                     self._news.clear()
                     await self._search_some()
-                    await self._pace.rest()
                     if not self._waiting:
                         await _wait(self._news, LOOK_EVERY_S)
             finally:
@@ -141,11 +137,10 @@ class LookalikeSearch:
         for start in range(0, len(ids), LOADED_AT_ONCE):
             if stopping.is_set() or not await self._lease.hold():
                 return
-            with self._pace:
+            async with self._pace:
                 for id, digest in (await self._take(ids[start : start + LOADED_AT_ONCE])).items():
                     if self._searched.get(id) != digest:
                         self._waiting[id] = None
-            await self._pace.rest()
         _log.info("lookalikes_loaded", registrations=len(self._lookalikes), waiting=len(self._waiting))
 
     async def _search_some(self) -> None:
@@ -153,7 +148,7 @@ class LookalikeSearch:
         for id in ids:
             del self._waiting[id]  # one that changes from now on waits again
         WAITING.set(len(self._waiting))
-        with self._pace:
+        async with self._pace:
             digests = await self._take(ids)
             looked: list[Looked] = []
             for id, digest in digests.items():
@@ -201,33 +196,6 @@ class LookalikeSearch:
             return set()
         used = self._database[Visit.COLLECTION].find({"uses.registration_id": {"$in": ids}}, {"uses": 1})
         return {use["registration_id"] async for visit in used for use in visit["uses"]}
-
-
-class Pace:
-    """Keeps work to a share of the process: a context around the work, and a rest after it.
-
-    Rests are long while others in the process have work to do: it is seen from the processor time
-    they took during the rest before.
-    """
-
-    def __init__(self) -> None:
-        self._began = self._worked_s = 0.0
-        self._busy = True
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._worked_s = time.perf_counter() - self._began
-
-    async def rest(self) -> None:
-        """Leave the processor to others, in proportion to the work just done."""
-        began, used = time.perf_counter(), time.process_time()
-        rest_s = self._worked_s * (REST_WHEN_BUSY if self._busy else REST_WHEN_IDLE)
-        await asyncio.sleep(min(rest_s, LONGEST_REST_S))
-        rested_s = time.perf_counter() - began
-        if rested_s > 0.01:
-            self._busy = time.process_time() - used > BUSY * rested_s
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

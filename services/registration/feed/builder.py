@@ -24,6 +24,7 @@ from services.registration.feed.erasure import go_on_erasing
 from services.registration.feed.writer import FeedWriter
 from shared.messaging import topics
 from shared.messaging.message import Message
+from shared.pace import Pace
 from shared.settings import KafkaSettings
 from shared.storage.driver import Database
 from shared.storage.lease import Lease
@@ -45,10 +46,10 @@ FETCH_WAIT_MS: Final = 200
 FETCH_BYTES: Final = 4 * 1024 * 1024
 LOOK_AGAIN_S: Final = 30.0
 """How often it looks for new partitions, and for erasures that were not finished."""
-REST: Final = 4.0
-LONGEST_REST_S: Final = 2.0
-"""After a batch it rests four times as long as that took, up to this. Where the lanes, the database and
-Kafka are busy its batches take long, so it gives way to them, and catches up when they are done."""
+REST_WHEN_BUSY: Final = 20.0
+REST_WHEN_IDLE: Final = 4.0
+LONGEST_REST_S: Final = 1.0
+"""The longer it rests, the larger and so the cheaper are its batches."""
 STAND_BY_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 10.0
 
@@ -68,6 +69,7 @@ class FeedBuilder:
         self._kafka = kafka
         self._topics = event_topics
         self._lease = Lease("feed", database)
+        self._pace = Pace(idle=REST_WHEN_IDLE, busy=REST_WHEN_BUSY, longest_s=LONGEST_REST_S)
         self._writer: FeedWriter | None = None
         self._source: _Source | None = None
         self._looked_at = float("-inf")
@@ -114,15 +116,14 @@ class FeedBuilder:
             return
         if self._writer.erasing:
             self._writer.erasing = await go_on_erasing(self._database)
-        started = time.monotonic()
-        if messages:
-            await self._writer.write(messages)
-            oldest = min(message.timestamp_ms for message in messages)
-            FEED_DELAY_SECONDS.set(max(0.0, time.time() - oldest / 1000))
-        else:
-            FEED_DELAY_SECONDS.set(0)
-        FEED_LAG.set(source.lag(self._writer.offsets))
-        await asyncio.sleep(min(LONGEST_REST_S, REST * (time.monotonic() - started)))
+        async with self._pace:
+            if messages:
+                await self._writer.write(messages)
+                oldest = min(message.timestamp_ms for message in messages)
+                FEED_DELAY_SECONDS.set(max(0.0, time.time() - oldest / 1000))
+            else:
+                FEED_DELAY_SECONDS.set(0)
+            FEED_LAG.set(source.lag(self._writer.offsets))
 
     async def _look_for_partitions(self, writer: FeedWriter) -> None:
         self._looked_at = time.monotonic()
