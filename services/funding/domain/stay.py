@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from shared.contracts.envelope import StrictContract
-from shared.contracts.vocabulary import Country, Line
+from shared.contracts.vocabulary import BlankIsNone, Country, Line, NotTruth, OnceEach
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _only_a_day(value: object) -> object:
+    # Pydantic would count seconds from 1970, and drop the hour and the zone of a moment.
+    if isinstance(value, str):
+        value = value.strip()
+        is_day = _DAY.fullmatch(value) is not None
+    else:
+        is_day = isinstance(value, date) and not isinstance(value, datetime)
+    if not is_day:
+        raise ValueError("is not a valid date; write it as 2027-02-08, without a time")
+    return value
+
+
+def _none_is_none_of_them(value: object) -> object:
+    return [] if value is None else value
+
+
+DayOfStay = Annotated[date, BeforeValidator(_only_a_day)]
+"""A calendar day at the host, where the clock of the host goes: no moment, no zone."""
+
+AgreedAmount = Annotated[Decimal, NotTruth, Field(gt=0, max_digits=9, decimal_places=2, allow_inf_nan=False)]
+"""EUR, exact to the cent."""
 
 
 class GivenPlace(StrictContract):
     """Where an organisation is, as given: `{city, country}`, `{lat, lon}` (degrees, WGS 84), or all of it.
 
-    Coordinates win over the name; without a country the organisation's own is meant.
+    Coordinates win over the name; without a country the organisation's own is meant. `confirmed_by` says
+    who found that it lies there although its name or country says otherwise.
     """
 
-    city: Line | None = None
-    country: Country | None = None
-    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
+    city: Annotated[Line | None, BlankIsNone] = None
+    country: Annotated[Country | None, BlankIsNone] = None
+    lat: Annotated[float, NotTruth, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
+    lon: Annotated[float, NotTruth, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
+    confirmed_by: Annotated[Line | None, BlankIsNone] = None
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
@@ -35,37 +63,47 @@ class GivenPlace(StrictContract):
 class AcceptedDay(StrictContract):
     """A Saturday, Sunday or holiday that staff count as a working day, with their reason."""
 
-    day: date
+    day: DayOfStay
     reason: Line
-    accepted_by: Line | None = None
+    accepted_by: Annotated[Line | None, BlankIsNone] = None
 
 
 class Stay(StrictContract):
     """A visitor's stay at a host; both days are days at the host, travel excluded.
 
     `host_region` is the ISO 3166-2 subdivision that decides regional holidays, such as BY. A
-    partnership may have agreed to pay less than the rate: `agreed_amount`, EUR.
+    partnership may have agreed to pay less than the rate: `agreed_amount`, EUR. Whether a country of
+    `confirmed_countries` takes part is disputed, and staff decided that it does in this case.
     """
 
     host_country: Country
-    host_region: Annotated[str, Field(max_length=40)] | None = None
+    host_region: Annotated[
+        Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] | None, BlankIsNone
+    ] = None
     host_place: GivenPlace
     visitor_place: GivenPlace
     visitor_country: Country
-    first_day: date
-    last_day: date
-    accepted_days: Annotated[list[AcceptedDay], Field(max_length=31)] = []
-    agreed_amount: Annotated[Decimal, Field(gt=0, decimal_places=2, allow_inf_nan=False)] | None = None
+    first_day: DayOfStay
+    last_day: DayOfStay
+    accepted_days: Annotated[
+        list[AcceptedDay], BeforeValidator(_none_is_none_of_them), Field(max_length=31)
+    ] = []
+    agreed_amount: Annotated[AgreedAmount | None, BlankIsNone] = None
+    confirmed_countries: Annotated[list[Country], OnceEach, Field(max_length=2)] = []
 
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
         if self.last_day < self.first_day:
-            raise ValueError(f"last_day {self.last_day} is before first_day {self.first_day}")
+            raise ValueError(
+                f"last_day {self.last_day} is before first_day {self.first_day}; give them the other way round"
+            )
         outside = [
             accepted.day
             for accepted in self.accepted_days
             if not self.first_day <= accepted.day <= self.last_day
         ]
         if outside:
-            raise ValueError(f"the accepted day {outside[0]} is not a day of the stay")
+            raise ValueError(
+                f"the accepted day {outside[0]} is not a day of the stay, {self.first_day} to {self.last_day}"
+            )
         return self
