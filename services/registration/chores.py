@@ -18,15 +18,12 @@ from services.registration.use_cases.discard_draft import discard_forgotten_draf
 from services.registration.use_cases.erase_registration import erase_by_time, forget_again
 from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of, stored
 from shared.storage.driver import Document
-from shared.storage.files import Files
+from shared.uploads.keeping import sweep
 
 _ERASED_LATELY: Final = timedelta(minutes=10)
 """What ran at the moment of an erasure, unseen by it, has ended long before that."""
 _ERASED_IN_A_ROUND: Final = 500
 """Each is an event with work in every service: few at a time, so that the event flow hardly feels it."""
-
-_UPLOADED_LATELY: Final = timedelta(days=1)
-"""A file younger than that may belong to a request that is not committed yet."""
 
 
 def silent(policy: InterestPolicy, at: datetime) -> Document:
@@ -87,17 +84,7 @@ async def _let_go_of_imports(round: Round[Registering]) -> None:
 
 
 async def _sweep_cvs(round: Round[Registering]) -> None:
-    files = Files(round.root.database, BUCKET)
-    registrations = round.root.database[Registration.COLLECTION]
-    before = round.now - _UPLOADED_LATELY
-    old = await files.older_than(before)
-    for start in range(0, len(old), 1000):
-        if not await round.goes_on():
-            return
-        some = old[start : start + 1000]
-        pointed_to = set(await registrations.distinct("cv.file_id", {"cv.file_id": {"$in": some}}))
-        await files.delete(id for id in some if id not in pointed_to)
-    await files.delete_torn(before)
+    await sweep(round, BUCKET, round.root.database[Registration.COLLECTION], "cv.file_id")
 
 
 CHORES: Final[list[Chore[Registering]]] = [

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import unicodedata
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
-import structlog
-from pymongo.errors import PyMongoError
-
-from services.registration.cvs.apart import count_pages
-from services.registration.cvs.pages import NoPdf
 from services.registration.domain.registration import Cv
 from shared.errors import Malformed
-from shared.storage.files import StoredFile
-
-_log = structlog.get_logger(__name__)
+from shared.uploads.apart import look_into
+from shared.uploads.keeping import Kept, let_go, safe_name
+from shared.uploads.looking import Asked, MediaType, NotTaken
 
 BUCKET: Final = "cvs"
+ASKED: Final = Asked(what="a CV", types=[MediaType.PDF], max_pages=100)
 _AT_ONCE: Final = 2
 """Files opened at the same time in one process: each may take a core and its memory."""
-
-
-class Kept(Protocol):
-    """What `shared.storage.files.Files` offers, and a fake in its place."""
-
-    async def put(self, content: AsyncIterator[bytes], *, name: str, limit: int) -> StoredFile: ...
-    def read(self, id: str) -> AsyncIterator[bytes]: ...
-    async def delete(self, ids: Iterable[str]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -52,23 +38,23 @@ class Cvs:
 
         Nothing points to it yet: commit what does, or `let_go` of it.
         """
-        try:
-            async with self._room:
-                pages = await count_pages(content)
-        except NoPdf as error:
-            raise Malformed(str(error)) from error
 
         async def once() -> AsyncIterator[bytes]:
             yield content
 
+        try:
+            async with self._room:
+                found = await look_into(once(), ASKED)
+        except NotTaken as error:
+            raise Malformed(str(error)) from error
         # Without the name it was given: that may be a person's, and this is not where one looks for them.
         stored = await self.files.put(once(), name="cv", limit=self.max_bytes)
         return Cv(
             file_id=stored.id,
-            name=safe_name(name),
+            name=safe_name(name, "pdf", otherwise="cv"),
             size=stored.size,
             sha256=stored.sha256,
-            pages=pages,
+            pages=found.pages,
             uploaded_at=at,
             by=by,
         )
@@ -79,19 +65,5 @@ class Cvs:
 
     async def let_go(self, file_id: str | None) -> None:
         """Delete a file that nothing points to any more; what cannot be done now is left to the sweep."""
-        if file_id is None:
-            return
-        try:
-            await self.files.delete([file_id])
-        except PyMongoError as error:
-            _log.warning("cv_left_to_the_sweep", error=repr(error))
-
-
-def safe_name(name: str) -> str:
-    """A file name any system can store: no folders, no characters with a meaning, and the right ending."""
-    last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    plain = "".join(
-        "_" if character in '<>:"|?*' else character for character in last if character.isprintable()
-    )
-    stem = re.sub(r"\.pdf$", "", plain.strip(), flags=re.IGNORECASE).strip(" .")
-    return f"{stem[:100] or 'cv'}.pdf"
+        if file_id is not None:
+            await let_go(self.files, [file_id])

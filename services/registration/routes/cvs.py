@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -17,6 +16,7 @@ from services.registration.use_cases.attach_cv import attach_cv, remove_cv
 from shared.errors import CxcError, NotFound
 from shared.http import Authenticated, problem_responses
 from shared.security import Caller
+from shared.uploads.keeping import to_be_saved
 
 router = APIRouter(tags=["registrations"])
 
@@ -74,12 +74,7 @@ async def download(id: str, caller: Authenticated, registering: Root) -> Respons
     return Response(
         content,
         media_type=PDF,
-        headers={
-            "Content-Disposition": f"attachment; filename=\"cv.pdf\"; filename*=UTF-8''{quote(cv.name, '')}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cache-Control": "private, no-store",
-        },
+        headers=to_be_saved(cv.name, otherwise="cv.pdf"),
     )
 
 

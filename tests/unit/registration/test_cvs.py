@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from services.registration.cvs.apart import count_pages
-from services.registration.cvs.keeping import safe_name
-from services.registration.cvs.pages import NoPdf
 from tests.builders import a_submission
 from tests.unit.registration.client import Client
 from tests.unit.registration.pdfs import a_bomb, a_loop, a_pdf
@@ -144,30 +141,3 @@ async def test_what_is_no_cv_is_refused_with_what_to_do_and_nothing_is_kept(
     assert said in answer.json()["detail"]
     assert api.files.stored == {}
     assert (await api.get(f"/registrations/{id}")).json()["cv"] is None
-
-
-async def test_pages_are_counted() -> None:
-    assert await count_pages(a_pdf(100)) == 100
-    with pytest.raises(NoPdf, match="101 pages"):
-        await count_pages(a_pdf(101))
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("cv.pdf", "cv.pdf"),
-        ("CV.PDF", "CV.pdf"),
-        ("cv", "cv.pdf"),
-        ("", "cv.pdf"),
-        (".pdf", "cv.pdf"),
-        ("../../etc/passwd", "passwd.pdf"),
-        ("C:\\Users\\office\\our cv.pdf", "our cv.pdf"),
-        ('a"b;c\r\nSet-Cookie: x.pdf', "a_b;cSet-Cookie_ x.pdf"),
-        ("cv.pdf.exe", "cv.pdf.exe.pdf"),
-        ("gpj.\u202efdp.exe", "gpj.fdp.exe.pdf"),
-        ("履歴書.pdf", "履歴書.pdf"),
-        ("x" * 200, "x" * 100 + ".pdf"),
-    ],
-)
-def test_a_name_is_one_any_system_can_store(given: str, kept: str) -> None:
-    assert safe_name(given) == kept
