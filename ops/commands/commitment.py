@@ -22,7 +22,8 @@ from ops.commands.token import issuer_of
 from ops.issuer import issue_token
 from ops.platform import running
 from services.matching.commitment_pdf import ATTACHMENT, PRINTED_BY, printed
-from services.matching.domain.commitment_document import Finding, SignedDocument, canonical
+from services.matching.domain.commitment_document import SignedDocument
+from shared.signing import Finding, canonical
 
 _LARGEST: Final = 20 * 1024 * 1024
 _WITHIN_S: Final = 30.0

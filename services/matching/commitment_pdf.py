@@ -9,14 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from services.matching.domain.commitment_document import (
-    ROLE_NAMES,
-    ROLES,
-    Content,
-    Signatory,
-    SignedDocument,
-    canonical,
-)
+from services.matching.domain.commitment_document import Content, Signatory, SignedDocument
 from services.matching.domain.words import country, days
 from shared.pdf import (
     ACCENT,
@@ -32,6 +25,7 @@ from shared.pdf import (
     Paper,
     producer,
 )
+from shared.signing import ROLE_NAMES, canonical
 from shared.words import moment
 
 ATTACHMENT: Final = "commitment.json"
@@ -84,7 +78,7 @@ def _state(paper: Paper, document: SignedDocument) -> None:
     if document.void_because is not None:
         paper.banner(f"VOID. {document.void_because}", WARNING)
     elif document.missing:
-        given = len(ROLES) - len(document.missing)
+        given = len(document.content.ROLES) - len(document.missing)
         paper.banner(f"Not yet in force: {given} of 4 signatures.", GREY)
     else:
         paper.banner("Signed by all four.", ACCENT)
@@ -144,7 +138,7 @@ def _signatures(paper: Paper, document: SignedDocument) -> None:
     paper.gap(2)
     given = {signature.role: signature for signature in document.signatures}
     rows: list[tuple[str | Cell, ...]] = []
-    for role in ROLES:
+    for role in document.content.ROLES:
         signature = given.get(role)
         row = (Cell(role, bold=True), f"{document.content.name_of(role)}\n{ROLE_NAMES[role]}")
         if signature is None:

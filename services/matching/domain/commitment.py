@@ -11,7 +11,6 @@ from services.matching.domain.commitment_document import (
     AgendaItem,
     Content,
     Signatory,
-    Signature,
     SignedDocument,
 )
 from services.matching.domain.errors import (
@@ -34,6 +33,7 @@ from shared.contracts.matching import (
     SigningRole,
 )
 from shared.contracts.registration import Profile
+from shared.signing import Signature
 
 LONGEST_TEXT: Final = 4000
 """Characters of the goals, and of the expected results."""
@@ -120,12 +120,7 @@ class Commitment(Aggregate):
     @property
     def document(self) -> SignedDocument:
         """Content and signatures as they are printed."""
-        return SignedDocument(
-            content=self.content,
-            document_sha256=self.content.sha256,
-            signatures=self.signatures,
-            void_because=self.void_because,
-        )
+        return SignedDocument.of(self.content, self.signatures, self.void_because)
 
     def signer(self, role: SigningRole) -> str | None:
         """Who signs in that role: the owner of the organisation's registration, or the partnership's id."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.matching.commitment_pdf import printed
 from services.matching.domain.commitment import Commitment, CommitmentState
-from services.matching.domain.commitment_document import AgendaItem, Content, Signatory, Signature
+from services.matching.domain.commitment_document import AgendaItem, Content, Signatory
 from services.matching.routes.root import Root, change
 from services.matching.use_cases.edit_commitment import edit_commitment
 from services.matching.use_cases.sign_commitment import sign_commitment
@@ -19,6 +19,7 @@ from shared.contracts.common import Window
 from shared.contracts.matching import SigningRole
 from shared.contracts.vocabulary import BlankIsNone, Day, Line, NotTruth, Sha256, Text, TimeOfDay
 from shared.http import Authenticated, problem_responses
+from shared.signing import Signature
 
 router = APIRouter(tags=["commitments"])
 

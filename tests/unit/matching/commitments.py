@@ -9,10 +9,10 @@ from services.matching.domain.commitment_document import (
     AgendaItem,
     Content,
     Signatory,
-    Signature,
     SignedDocument,
 )
 from shared.contracts.matching import SigningRole
+from shared.signing import Signature
 
 SIGNERS: list[tuple[SigningRole, str, str]] = [
     ("VO", "office of Tagus", "participant"),

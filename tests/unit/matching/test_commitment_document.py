@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.domain.commitment_document import Signature, SignedDocument, canonical
+from services.matching.domain.commitment_document import SignedDocument
+from shared.signing import Signature, canonical
 from tests.unit.matching.commitments import SIGNERS, a_content, a_document
 
 

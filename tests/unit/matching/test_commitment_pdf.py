@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from services.matching.commitment_pdf import ATTACHMENT, printed
-from services.matching.domain.commitment_document import AgendaItem, Signatory, SignedDocument, canonical
+from services.matching.domain.commitment_document import AgendaItem, Signatory, SignedDocument
+from shared.signing import canonical
 from tests.unit.matching.commitments import a_document
 
 

@@ -18,7 +18,8 @@ from ops.cli import app
 from ops.commands.commitment import examined
 from services.matching import commitment_pdf
 from services.matching.commitment_pdf import printed
-from services.matching.domain.commitment_document import SignedDocument, canonical
+from services.matching.domain.commitment_document import SignedDocument
+from shared.signing import canonical
 from tests.unit.matching.commitments import a_content, a_document
 
 cli = CliRunner()
