@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from services.funding.bookkeeping import keep_books
 from services.funding.domain.budget import Budget
 from services.funding.domain.grant import Grant
+from services.funding.domain.ledger import LedgerEntry
 from services.funding.domain.lump_sum import Policies
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
@@ -128,13 +130,22 @@ class Budgets(Repository[Budget]):
         """The partnership's budget, opened with the configured amount at its first use."""
         budget = await self.find(partnership.id)
         if budget is None:
-            budget = Budget.open(partnership.id, partnership.budget)
+            budget = Budget.open(partnership.id, partnership.budget, at=self._uow.now)
             self.add(budget)
         return budget
 
 
+class Ledger(Repository[LedgerEntry]):
+    """The entries of all partnerships; what is new comes from the budgets, at the commit."""
+
+    model = LedgerEntry
+
+
 class FundingUnitOfWork(UnitOfWork):
-    """One transaction of the funding service, with the policies that decide in it."""
+    """One transaction of the funding service, with the policies that decide in it.
+
+    Whatever it does with grants, their money moves with them: `commit` sees to it.
+    """
 
     def __init__(
         self, store: Store, *, policies: Policies, partnerships: Partnerships, clock: Clock = now
@@ -144,7 +155,13 @@ class FundingUnitOfWork(UnitOfWork):
         self.partnerships = partnerships
         self.grants = Grants(self)
         self.budgets = Budgets(self)
+        self.ledger = Ledger(self)
         self.erasures = Erasures(self)
+
+    async def commit(self) -> None:
+        """Book the money of what changed, and write all of it in the open transaction."""
+        await keep_books(self)
+        await super().commit()
 
 
 async def make_indexes(database: Database) -> None:
@@ -157,4 +174,6 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("state", 1), ("_id", 1)])
     await grants.create_index("visitor.registration_id")
     await grants.create_index("host.registration_id")
+    await database[LedgerEntry.COLLECTION].create_index([("partnership", 1), ("_id", 1)])
+    await database[LedgerEntry.COLLECTION].create_index("grant")
     await prepare_erasures(database)

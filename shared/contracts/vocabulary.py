@@ -7,7 +7,7 @@ import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
 
@@ -117,13 +117,37 @@ class GatheringState(StrEnum):
 
 
 class GrantState(StrEnum):
-    """Where the lump sum of an approved match stands."""
+    """Where the lump sum of an approved match stands.
+
+    Committed: the financial agreement is signed. Payable: all three gates are passed. Prepared: it is in
+    a payment; released: the payment went to the bank; paid: the bank said so. Recovered: all of what was
+    paid came back.
+    """
 
     RESERVED = "reserved"
     AWAITING_BUDGET = "awaiting_budget"
     NEEDS_REVIEW = "needs_review"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+    COMMITTED = "committed"
+    PAYABLE = "payable"
+    PREPARED = "prepared"
+    RELEASED = "released"
+    PAID = "paid"
+    RECOVERED = "recovered"
+
+
+GateName = Literal["agreement", "report", "evidence"]
+"""What must be done before a lump sum is paid: the financial agreement signed, the visitor's report
+validated, the evidence accepted."""
+
+
+class GateState(StrEnum):
+    """Whose turn it is at a gate."""
+
+    WAITS_FOR_VISITOR = "waits_for_visitor"
+    WAITS_FOR_PARTNERSHIP = "waits_for_partnership"
+    PASSED = "passed"
 
 
 #: The EU's own codes, accepted on input and stored as ISO 3166 ones.

@@ -1,21 +1,21 @@
-"""An approved match was cancelled: its grant ends, and freed money goes to whoever waits for it."""
+"""An approved match was cancelled: its grant ends, unless its money is in a payment already."""
 
 from __future__ import annotations
 
 import asyncio
 
+from services.funding.bookkeeping import serve_waiting_grants
 from services.funding.domain.grant import Grant, grant_id
 from services.funding.repositories import FundingUnitOfWork
-from services.funding.use_cases.serve_waiting_grants import serve_waiting_grants
 from shared.contracts.matching import MatchCancelled
-from shared.contracts.vocabulary import GrantState
 from shared.erasure import without_data_of
 
 
 async def cancel_grant(uow: FundingUnitOfWork, match: MatchCancelled) -> Grant | None:
-    """The cancelled grant; None when the match was never approved and so had none.
+    """The grant; None when the match was never approved and so had none.
 
-    Raises `GrantStateForbids` when it is cancelled already.
+    What it held is free again, and goes to whoever waits for it. Money in a payment stays where it is,
+    and staff are told. Raises `GrantStateForbids` when it is cancelled already.
     """
     sides = (match.visitor.registration_id, match.host.registration_id)
     grant, erased = await asyncio.gather(uow.grants.find(grant_id(match.match_id)), uow.erasures.among(sides))
@@ -24,16 +24,15 @@ async def cancel_grant(uow: FundingUnitOfWork, match: MatchCancelled) -> Grant |
         if not match.was_approved or match.visitor.partnership is None:
             return None
         # The approval is late, perhaps among the dead letters: replayed, it must not reserve money.
-        grant = Grant.cancelled_unseen(match, match.visitor.partnership, match.reason, erased)
+        grant = Grant.cancelled_unseen(match, match.visitor.partnership, match.reason, erased, at=uow.now)
         uow.grants.add(grant)
         return grant
-    budget = await uow.budgets.of(uow.partnerships.require(grant.partnership))
+    budget = await uow.budgets.get(grant.partnership)
 
-    before = grant.state
+    if grant.paying:
+        grant.note_match_ended(match.reason, at=uow.now)
+        return grant
     grant.cancel(match.reason)
-    if before is GrantState.RESERVED:
-        budget.release(grant.amount)
-    elif before is GrantState.AWAITING_BUDGET:
-        budget.leave_queue(grant.amount)
+    budget.book(grant, at=uow.now)
     await serve_waiting_grants(uow, budget)
     return grant

@@ -41,17 +41,20 @@ async def reserve_lump_sum(uow: FundingUnitOfWork, match: MatchApproved) -> Gran
     answer = lump_sum(stay, uow.policies)
     match answer.outcome:
         case Outcome.NOT_ELIGIBLE:
-            grant = Grant.refused(match, partnership.id, answer, erased)
+            grant = Grant.refused(match, partnership.id, answer, erased, at=uow.now)
         case Outcome.NEEDS_REVIEW:
-            grant = Grant.needs_review(match, partnership.id, answer, erased)
+            grant = Grant.needs_review(match, partnership.id, answer, erased, at=uow.now)
         case Outcome.PAYABLE:
             assert answer.amount is not None
-            if budget.reserve(answer.amount):
-                grant = Grant.reserved(match, partnership.id, answer, erased)
+            if budget.has_room(answer.amount):
+                grant = Grant.reserved(match, partnership.id, answer, erased, at=uow.now)
             else:
-                position = budget.queue(answer.amount)
-                grant = Grant.awaiting_budget(match, partnership.id, answer, erased, position=position)
+                position = budget.next_position()
+                grant = Grant.awaiting_budget(
+                    match, partnership.id, answer, erased, position=position, at=uow.now
+                )
     uow.grants.add(grant)
+    budget.book(grant, at=uow.now)
     return grant
 
 

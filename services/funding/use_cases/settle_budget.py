@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.funding.bookkeeping import serve_waiting_grants
 from services.funding.repositories import FundingUnitOfWork
-from services.funding.use_cases.serve_waiting_grants import serve_waiting_grants
 from shared.partnerships import Partnership
 
 
@@ -14,5 +14,5 @@ async def settle_budget(uow: FundingUnitOfWork, partnership: Partnership, *, at_
     """
     budget = await uow.budgets.of(partnership)
     if budget.total != partnership.budget:
-        budget.set_total(partnership.budget)
+        budget.set_total(partnership.budget, at=uow.now)
     return len(await serve_waiting_grants(uow, budget, at_most=at_most))

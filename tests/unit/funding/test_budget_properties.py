@@ -17,6 +17,7 @@ from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
 from services.funding.use_cases.settle_budget import settle_budget
+from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
 from shared.errors import RuleBroken
 from tests.builders import a_cancelled_match
@@ -107,7 +108,7 @@ def _sum(grants: Sequence[Grant]) -> Decimal:
 
 
 def test_a_budget_stays_small_however_many_wait() -> None:
-    budget = Budget.open("hempclub", Decimal(0))
+    budget = Budget.open("hempclub", Decimal(0), at=now())
     for _ in range(10_000):
-        budget.queue(Decimal("900.00"))
+        budget.next_position()
     assert len(str(budget.to_document())) < 400
