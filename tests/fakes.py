@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from bson import Timestamp
@@ -43,14 +43,22 @@ class MemoryStore:
         return {id: copy.deepcopy(stored[id]) for id in ids if id in stored}
 
     async def query(
-        self, collection: str, where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
+        self,
+        collection: str,
+        where: Document,
+        *,
+        sort: Sort = (),
+        limit: int = 0,
+        skip: int = 0,
+        fields: Sequence[str] = (),
     ) -> list[Document]:
         matches: Any = filtering.filter_applies
         stored = self._database[collection].values()
         found = [document for document in stored if matches(where, document)]
         for field, direction in reversed(list(sort)):
             found.sort(key=lambda document: _sortable(document, field), reverse=direction < 0)
-        return copy.deepcopy(found[skip : skip + limit if limit else None])
+        wanted = found[skip : skip + limit if limit else None]
+        return copy.deepcopy([_with_only(fields, document) for document in wanted] if fields else wanted)
 
     async def count(self, collection: str, where: Document) -> int:
         return len(await self.query(collection, where))
@@ -126,6 +134,18 @@ class MemoryFiles:
     async def delete(self, ids: Iterable[str]) -> None:
         for id in ids:
             self.stored.pop(id, None)
+
+
+def _with_only(paths: Iterable[str], document: Document) -> Document:
+    kept: Document = {"_id": document["_id"]}
+    for path in paths:
+        source, target = document, kept
+        *parents, name = path.split(".")
+        for parent in parents:
+            source, target = source.get(parent) or {}, target.setdefault(parent, {})
+        if name in source:
+            target[name] = source[name]
+    return kept
 
 
 def _sortable(document: Document, path: str) -> tuple[bool, Any]:

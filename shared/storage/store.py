@@ -55,9 +55,19 @@ class Store(Protocol):
         ...
 
     async def query(
-        self, collection: str, where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
+        self,
+        collection: str,
+        where: Document,
+        *,
+        sort: Sort = (),
+        limit: int = 0,
+        skip: int = 0,
+        fields: Sequence[str] = (),
     ) -> list[Document]:
-        """Documents that match, as the database has them, without what is not yet written."""
+        """Documents that match, as the database has them, without what is not yet written.
+
+        `fields`: those that are wanted, as dotted paths; the id comes along.
+        """
         ...
 
     async def count(self, collection: str, where: Document) -> int:
@@ -83,9 +93,18 @@ class MongoStore:
         return {document["_id"]: document for document in found}
 
     async def query(
-        self, collection: str, where: Document, *, sort: Sort = (), limit: int = 0, skip: int = 0
+        self,
+        collection: str,
+        where: Document,
+        *,
+        sort: Sort = (),
+        limit: int = 0,
+        skip: int = 0,
+        fields: Sequence[str] = (),
     ) -> list[Document]:
-        cursor = self._database[collection].find(where, session=self._session, limit=limit, skip=skip)
+        cursor = self._database[collection].find(
+            where, list(fields) or None, session=self._session, limit=limit, skip=skip
+        )
         if sort:
             cursor = cursor.sort(list(sort))
         return await cursor.to_list(None)

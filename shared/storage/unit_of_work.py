@@ -7,7 +7,7 @@ query a round. Decide after the last read: between two awaits nobody else touche
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Generic, TypeVar, cast
@@ -96,6 +96,13 @@ class UnitOfWork:
                 aggregate = self._aggregates[key] = model.from_document(document)
             found.append(cast(A, aggregate))
         return found
+
+    async def rows(
+        self, model: type[A], where: Document, fields: Sequence[str], *, sort: Sort = (), limit: int = 0
+    ) -> list[Document]:
+        """These fields of those that match, as they are stored: for lists, where whole aggregates are dear."""
+        async with self._one_at_a_time:
+            return await self.store.query(model.COLLECTION, where, sort=sort, limit=limit, fields=fields)
 
     def at_hand(self, model: type[A]) -> list[A]:
         """Those that this unit of work holds, read or new: what a query does not find yet is among them."""
