@@ -100,7 +100,7 @@ class UnitOfWork:
     async def rows(
         self, model: type[A], where: Document, fields: Sequence[str], *, sort: Sort = (), limit: int = 0
     ) -> list[Document]:
-        """These fields of those that match, as they are stored: for lists, where whole aggregates are dear."""
+        """These fields of those that match, as they are stored: whole aggregates are dear for a list."""
         async with self._one_at_a_time:
             return await self.store.query(model.COLLECTION, where, sort=sort, limit=limit, fields=fields)
 
