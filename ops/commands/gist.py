@@ -10,10 +10,23 @@ from shared.contracts.envelope import CloudEvent
 from shared.contracts.funding import (
     GrantAwaitingBudget,
     GrantCancelled,
+    GrantClaimedBack,
+    GrantCommitted,
     GrantEvent,
+    GrantMatchEnded,
     GrantNeedsReview,
+    GrantPaid,
+    GrantPayable,
+    GrantPaymentFailed,
+    GrantPrepared,
+    GrantRecalculated,
+    GrantRecovered,
     GrantRefused,
+    GrantReleased,
+    GrantReopened,
     GrantReserved,
+    GrantUnprepared,
+    LedgerDiffered,
 )
 from shared.contracts.matching import (
     CommitmentCompleted,
@@ -139,6 +152,9 @@ def gist(event: CloudEvent) -> str:
             return _match(content) + _how_it_went(content)
         case GrantEvent():
             return f"{content.partnership}, {_match(content)}{_money(content)}"
+        case LedgerDiffered():
+            accounts = ", ".join(found.account for found in content.differences) or "numbering"
+            return f"{content.partnership}: the books do not add up ({accounts})"
         case NotificationEvent():
             failed = f"failed: {content.reason}" if isinstance(content, NotificationFailed) else "sent"
             return f"{content.channel} to {content.recipient} on {content.fact_type} {failed}"
@@ -220,5 +236,28 @@ def _money(event: GrantEvent) -> str:
             return f": {event.receipt.sentence}"
         case GrantCancelled():
             return f": EUR {event.freed} free again, {event.reason}"
+        case GrantRecalculated():
+            return f": {event.difference}"
+        case GrantCommitted():
+            return f": EUR {event.amount} committed"
+        case GrantPayable():
+            return f": EUR {event.amount} to be paid by {event.due}"
+        case GrantReopened():
+            return f": {event.gate} open again, waits for the {event.waits_for}"
+        case GrantPrepared() | GrantReleased():
+            done = "prepared" if isinstance(event, GrantPrepared) else "released"
+            return f": EUR {event.amount} {done} in payment {event.payment_id}"
+        case GrantUnprepared():
+            return f": taken out of payment {event.payment_id}, {event.reason}"
+        case GrantPaid():
+            return f": EUR {event.amount} paid on {event.paid_on}, reference {event.reference}"
+        case GrantPaymentFailed():
+            return f": payment of EUR {event.amount} failed, {event.reason}"
+        case GrantMatchEnded():
+            return f": match ended with EUR {event.amount} {event.state}, {event.reason}"
+        case GrantClaimedBack():
+            return f": EUR {event.amount} claimed back until {event.return_by}, {event.reason}"
+        case GrantRecovered():
+            return f": EUR {event.amount} came back, {event.reason}"
         case _:
             return ""

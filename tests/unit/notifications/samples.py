@@ -15,9 +15,23 @@ from shared.contracts.envelope import Event
 from shared.contracts.funding import (
     GrantAwaitingBudget,
     GrantCancelled,
+    GrantClaimedBack,
+    GrantCommitted,
+    GrantMatchEnded,
     GrantNeedsReview,
+    GrantPaid,
+    GrantPayable,
+    GrantPaymentFailed,
+    GrantPrepared,
+    GrantRecalculated,
+    GrantRecovered,
     GrantRefused,
+    GrantReleased,
+    GrantReopened,
     GrantReserved,
+    GrantUnprepared,
+    LedgerDiffered,
+    LedgerDifference,
 )
 from shared.contracts.matching import (
     CommitmentCompleted,
@@ -73,7 +87,7 @@ from shared.contracts.registration import (
     RegistrationUnmerged,
     RegistrationWithdrawn,
 )
-from shared.contracts.vocabulary import Ecosystem, Goal, RegistrationState, Verdict
+from shared.contracts.vocabulary import Ecosystem, Goal, GrantState, RegistrationState, Verdict
 from shared.sealed import Seal
 from shared.storage.store import Store
 from tests.builders import A_SECRET, a_host_party, a_party, a_stay
@@ -198,6 +212,44 @@ def some_fits(number: int = 2, **changes: Any) -> FitsFound:
 def a_reserved_grant(**changes: Any) -> GrantReserved:
     """EUR 450 for three working days in Milan."""
     return GrantReserved(**{**_GRANT, "amount": Decimal("450.00"), "receipt": a_receipt(), **changes})
+
+
+def a_grant(model: Any, **changes: Any) -> Any:
+    """An event of that grant."""
+    amount, payment = {"amount": Decimal("450.00")}, {"payment_id": "p-1"}
+    why = {"reason": "The visit did not take place."}
+    of_model: dict[Any, dict[str, Any]] = {
+        GrantRecalculated: {
+            **amount,
+            "change": "less",
+            "amount_before": Decimal("900.00"),
+            "real_stay": a_stay(),
+            "difference": "EUR 450.00 less: 3 working days instead of 5.",
+            "reason": "These are the real days.",
+            "receipt": a_receipt(),
+        },
+        GrantCommitted: amount,
+        GrantPayable: {**amount, "due": date(2023, 3, 2), "strict_due": date(2023, 2, 26)},
+        GrantReopened: {"gate": "report", "waits_for": "visitor", "state": GrantState.COMMITTED},
+        GrantPrepared: {**amount, **payment},
+        GrantUnprepared: {**amount, **payment, **why},
+        GrantReleased: {**amount, **payment},
+        GrantPaid: {**amount, **payment, "paid_on": date(2023, 2, 23), "reference": "CXC-1"},
+        GrantPaymentFailed: {**amount, **payment, "reason": "The account is closed."},
+        GrantMatchEnded: {**amount, **why, "state": "released"},
+        GrantClaimedBack: {**amount, **why, "return_by": date(2023, 4, 5)},
+        GrantRecovered: {**amount, **why, "left": Decimal("0.00")},
+    }
+    return model(**{**_GRANT, **of_model[model], **changes})
+
+
+def a_ledger_that_differs(**changes: Any) -> LedgerDiffered:
+    """HempClub's books, which do not add up."""
+    figures = {"budget": Decimal("100.00"), "ledger": Decimal("550.00"), "grants": Decimal("100.00")}
+    differences = [LedgerDifference(account="reserved", **figures)]
+    return LedgerDiffered(
+        **{"partnership": "hempclub", "differences": differences, "missing": [7], **changes}
+    )
 
 
 def a_match(model: Any, **changes: Any) -> Any:
@@ -403,4 +455,24 @@ def every_event() -> list[Event]:
         GrantRefused(**_GRANT, receipt=a_receipt("failed")),
         GrantCancelled(**_GRANT, freed=Decimal("450.00"), reason="The match was cancelled."),
         GrantCancelled(**_GRANT, freed=Decimal("0"), reason=""),
+        *(
+            a_grant(GrantRecalculated, change=change)
+            for change in ("more", "less", "same", "settled", "refused")
+        ),
+        a_grant(GrantCommitted),
+        a_grant(GrantPayable),
+        a_grant(GrantReopened),
+        a_grant(GrantReopened, gate="agreement", waits_for="partnership", reason="It names other days."),
+        a_grant(GrantReopened, gate="evidence"),
+        a_grant(GrantPrepared),
+        a_grant(GrantUnprepared),
+        a_grant(GrantReleased),
+        a_grant(GrantPaid),
+        a_grant(GrantPaymentFailed),
+        *(a_grant(GrantMatchEnded, state=state) for state in ("prepared", "released", "paid")),
+        a_grant(GrantClaimedBack),
+        a_grant(GrantRecovered),
+        a_grant(GrantRecovered, left=Decimal("50.00")),
+        a_ledger_that_differs(),
+        a_ledger_that_differs(differences=[]),
     ]

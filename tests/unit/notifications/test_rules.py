@@ -12,7 +12,23 @@ from services.notifications.domain.rules import Channel
 from services.notifications.handlers import SOURCES, handlers
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import Event
-from shared.contracts.funding import GrantAwaitingBudget, GrantCancelled, GrantNeedsReview, GrantRefused
+from shared.contracts.funding import (
+    GrantAwaitingBudget,
+    GrantCancelled,
+    GrantClaimedBack,
+    GrantCommitted,
+    GrantMatchEnded,
+    GrantNeedsReview,
+    GrantPaid,
+    GrantPayable,
+    GrantPaymentFailed,
+    GrantPrepared,
+    GrantRecalculated,
+    GrantRecovered,
+    GrantRefused,
+    GrantReleased,
+    GrantReopened,
+)
 from shared.contracts.matching import (
     CommitmentCompleted,
     CommitmentDrawnUp,
@@ -146,6 +162,21 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_group_event(PlaceLeft), {V}, {V_INBOX, VS_INBOX, HS_INBOX}),
     (samples.a_group_event(PlaceLeft, match_id="m-1"), set(), {V_INBOX, VS_INBOX, HS_INBOX}),
     (samples.a_reserved_grant(), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantRecalculated), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantRecalculated, change="same"), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantRecalculated, change="refused"), set(), {VS_INBOX}),
+    (samples.a_grant(GrantCommitted), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantPayable), {VS}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantReopened), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantPrepared), set(), set()),
+    (samples.a_grant(GrantReleased), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantPaid), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantPaymentFailed), {V, VS}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantMatchEnded), {VS}, {VS_INBOX}),
+    (samples.a_grant(GrantMatchEnded, state="paid"), {VS}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantClaimedBack), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantRecovered), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_ledger_that_differs(), {VS}, {VS_INBOX}),
 ]
 
 
@@ -183,6 +214,8 @@ def test_an_event_told_to_nobody_says_why() -> None:
         EventType.REGISTRATION_INTEREST_CONFIRMED,
         EventType.INVITATION_ACCEPTED,
         EventType.INVITATION_WITHDRAWN,
+        EventType.GRANT_PREPARED,
+        EventType.GRANT_UNPREPARED,
     }
     assert all(len(reason) > 20 for reason in RULES.nobody.values())
     refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
