@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import holidays
 
+from shared.contracts.envelope import StrictContract
+from shared.contracts.vocabulary import Country, Line
 from shared.errors import RuleBroken
+from shared.on_file import entry_in
 
 #: Where nearly every region has public holidays of its own (compared in the holidays library, 2023
 #: and 2024), so that a region without a calendar leaves days open. Elsewhere such a region keeps the
@@ -18,10 +22,35 @@ from shared.errors import RuleBroken
 _REGION_DECIDES: Final = frozenset({"BA", "DE", "ES", "PT"})
 
 
+CORRECTIONS: Final = Path(__file__).parent / "data" / "holidays.yaml"
+"""What the holidays library does not know, or has wrong."""
+
+
 class NoCalendar(RuleBroken):
     """Public holidays of the country, region or year are not known."""
 
     code = "no-holiday-calendar"
+
+
+class Correction(StrictContract):
+    """A day that is a public holiday, or is none although the library says so.
+
+    Of the whole country with all its regions, or of one region (ISO 3166-2 without the country).
+    """
+
+    country: Country
+    region: str | None = None
+    day: date
+    holiday: Line | None
+    """Its English name; null takes the day off the calendar."""
+    source: Line
+    """The decree or law it comes from."""
+
+
+class Corrections(StrictContract):
+    """All of them, in one file, so that every service counts the same days."""
+
+    corrections: list[Correction]
 
 
 class Calendar(NamedTuple):
@@ -44,6 +73,24 @@ class Calendar(NamedTuple):
                 f"Public holidays in {self.country} are known for {self.first_year} to {self.last_year} only."
             )
         return _public_holidays(self.country, self.region, year)
+
+    @property
+    def region_name(self) -> str | None:
+        """The region's own name, such as Bayern; None where only national holidays are included."""
+        return self.region and _region_name(self.country, self.region)
+
+    def is_regional(self, day: date) -> bool:
+        """Whether the day is a holiday of the region, and none of the whole country."""
+        return day in self.of_year(day.year) and day not in _public_holidays(self.country, None, day.year)
+
+    def where_regional(self, day: date) -> list[str]:
+        """The names of the regions in which the day is a public holiday; empty where it is a national one.
+
+        Raises `NoCalendar` for years not covered.
+        """
+        if day in self._replace(region=None).of_year(day.year):
+            return []
+        return _regional(self.country, day.year).get(day, [])
 
 
 @cache
@@ -75,9 +122,50 @@ def _subdivision(country: str, region: str, known: type[holidays.HolidayBase]) -
 
 
 @cache
+def _region_name(country: str, region: str) -> str:
+    known = type(holidays.country_holidays(country))
+    return next((alias for alias, code in known.subdivisions_aliases.items() if code == region), region)
+
+
+@cache
+def _regional(country: str, year: int) -> Mapping[date, list[str]]:
+    """The days that are public holidays in some regions only, with the regions' names."""
+    national = _public_holidays(country, None, year)
+    found: dict[date, list[str]] = {}
+    for region in type(holidays.country_holidays(country)).subdivisions:
+        for day in _public_holidays(country, region, year).keys() - national.keys():
+            found.setdefault(day, []).append(_region_name(country, region))
+    return {day: sorted(regions) for day, regions in found.items()}
+
+
+@cache
 def _public_holidays(country: str, region: str | None, year: int) -> Mapping[date, str]:
-    return dict(
-        holidays.country_holidays(
-            country, subdiv=region, years=year, expand=False, language="en_US", categories=(holidays.PUBLIC,)
-        )
+    listed = holidays.country_holidays(
+        country, subdiv=region, years=year, expand=False, language="en_US", categories=(holidays.PUBLIC,)
     )
+    return corrected(dict(listed), country, region, year, _corrections())
+
+
+@cache
+def _corrections() -> list[Correction]:
+    return entry_in(CORRECTIONS, Corrections).corrections
+
+
+def corrected(
+    listed: Mapping[date, str],
+    country: str,
+    region: str | None,
+    year: int,
+    corrections: Iterable[Correction],
+) -> Mapping[date, str]:
+    """The days of a country's or region's year, with those that are missing and without the wrong ones."""
+    days = dict(listed)
+    for correction in corrections:
+        if (correction.country, correction.day.year) != (country, year):
+            continue
+        if correction.region in (None, region):
+            if correction.holiday is None:
+                days.pop(correction.day, None)
+            else:
+                days[correction.day] = correction.holiday
+    return days

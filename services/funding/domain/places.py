@@ -78,7 +78,7 @@ def normalise(name: str) -> str:
 
 
 class Gazetteer:
-    """Places of the given countries by name; loads its index (2 s for all of the scheme) at the first look-up.
+    """Places of the given countries by name; loads its index at the first look-up (2 s for forty countries).
 
     The index is hashes in order beside place numbers, searched by bisection: 420,000 names in a
     tenth of the memory a dictionary of them takes. With 63 bits, two names of one country do

@@ -95,7 +95,7 @@ class Stay(StrictContract):
     def _days_in_order(self) -> Self:
         if self.last_day < self.first_day:
             raise ValueError(
-                f"last_day {self.last_day} is before first_day {self.first_day}; give them the other way round"
+                f"last_day {self.last_day} is before first_day {self.first_day}; were they swapped?"
             )
         outside = [
             accepted.day

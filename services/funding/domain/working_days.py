@@ -11,6 +11,8 @@ from shared.calendar import Calendar
 from shared.contracts.envelope import Contract
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WORKING_DAY: Final = "working day"
+"""Why a day counts about which there is nothing more to say."""
 
 
 class Day(Contract):
@@ -30,21 +32,25 @@ def explain_days(
     Not Saturdays, Sundays or public holidays, unless staff accepted the day (after Regulation
     1182/71). Raises `NoCalendar` when a year is not covered.
     """
-    by_day = {day.day: day for day in accepted}
+    by_day: dict[date, list[AcceptedDay]] = {}
+    for one in accepted:
+        by_day.setdefault(one.day, []).append(one)
     return [
-        _explain(day, public_holidays.holiday(day), by_day.get(day))
+        _explain(day, public_holidays, by_day.get(day, []))
         for day in (first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1))
     ]
 
 
-def _explain(day: date, holiday: str | None, accepted: AcceptedDay | None) -> Day:
+def _explain(day: date, public_holidays: Calendar, accepted: list[AcceptedDay]) -> Day:
     weekday = _WEEKDAYS[day.weekday()]
     obstacles = ["weekend"] if day.weekday() >= 5 else []
-    if holiday:
-        obstacles.append(f"public holiday ({holiday})")
+    if holiday := public_holidays.holiday(day):
+        of = f" in {public_holidays.region_name}" if public_holidays.is_regional(day) else ""
+        obstacles.append(f"public holiday{of} ({holiday})")
     if not obstacles:
-        return Day(day=day, weekday=weekday, counted=True, why="working day")
+        return Day(day=day, weekday=weekday, counted=True, why=WORKING_DAY)
     why = " and ".join(obstacles)
-    if accepted:
-        why = f"{why}, accepted by {accepted.accepted_by or 'staff'}: {accepted.reason}"
-    return Day(day=day, weekday=weekday, counted=accepted is not None, why=why)
+    # Given twice with one reason, it is said once.
+    for said in dict.fromkeys(f"accepted by {one.accepted_by or 'staff'}: {one.reason}" for one in accepted):
+        why = f"{why}, {said}"
+    return Day(day=day, weekday=weekday, counted=bool(accepted), why=why)

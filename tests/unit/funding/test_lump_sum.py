@@ -326,7 +326,8 @@ def test_two_hundred_kilometres_are_compared_unrounded() -> None:
 
     assert (str(answer(near).amount), answer(near).halved_because) == ("450.00", [NEAR])
     assert (str(answer(far).amount), answer(far).halved_because) == ("900.00", [])
-    assert answer(near).distance_km == answer(far).distance_km == 200.0
+    assert (answer(near).distance_km, answer(far).distance_km) == (199.999, 200.0)
+    assert "are 199.999 km apart, less than 200" in answer(near).receipt.sentence
 
 
 @pytest.mark.parametrize(
