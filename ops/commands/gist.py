@@ -8,6 +8,9 @@ from shared.contracts.catalogue import contracts, upcast
 from shared.contracts.common import Party
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.funding import (
+    EvidenceAccepted,
+    EvidenceReturned,
+    EvidenceSubmitted,
     GrantAwaitingBudget,
     GrantCancelled,
     GrantClaimedBack,
@@ -27,6 +30,10 @@ from shared.contracts.funding import (
     GrantReserved,
     GrantUnprepared,
     LedgerDiffered,
+    ReportReminded,
+    ReportReturned,
+    ReportSubmitted,
+    ReportValidated,
 )
 from shared.contracts.matching import (
     CommitmentCompleted,
@@ -236,6 +243,21 @@ def _money(event: GrantEvent) -> str:
             return f": {event.receipt.sentence}"
         case GrantCancelled():
             return f": EUR {event.freed} free again, {event.reason}"
+        case ReportSubmitted():
+            return f": report submitted, stay {event.real_stay.first_day} to {event.real_stay.last_day}"
+        case ReportReturned():
+            return f": report returned, {event.reason}"
+        case ReportValidated():
+            return f": report validated, EUR {event.amount}{'' if event.counts else ', does not count'}"
+        case ReportReminded():
+            return f": no report, reminder {event.number}{', the last' if event.last else ''}"
+        case EvidenceSubmitted():
+            return f": evidence submitted, {', '.join(event.kinds)}"
+        case EvidenceReturned():
+            why = [event.reason or "", *(file.reason for file in event.files)]
+            return f": evidence returned, {' '.join(filter(None, why))}"
+        case EvidenceAccepted():
+            return f": evidence accepted, {len(event.files)} files"
         case GrantRecalculated():
             return f": {event.difference}"
         case GrantCommitted():

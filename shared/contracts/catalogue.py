@@ -95,6 +95,13 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         funding.GrantClaimedBack,
         funding.GrantRecovered,
         funding.LedgerDiffered,
+        funding.ReportSubmitted,
+        funding.ReportReturned,
+        funding.ReportValidated,
+        funding.ReportReminded,
+        funding.EvidenceSubmitted,
+        funding.EvidenceReturned,
+        funding.EvidenceAccepted,
     ),
     "notifications": (notifications.NotificationSent, notifications.NotificationFailed),
 }

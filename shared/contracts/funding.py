@@ -8,7 +8,7 @@ from typing import Literal
 from shared.contracts.common import Euros, Party, Receipt, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.types import EventType
-from shared.contracts.vocabulary import GateName, GateState, GrantState
+from shared.contracts.vocabulary import EvidenceKind, GateName, GateState, GrantState
 
 
 class Gate(Contract):
@@ -259,6 +259,177 @@ class GrantRecovered(GrantEvent):
     """What the visitor keeps, or has still to return, in EUR."""
     reason: str
     """Why, in plain words."""
+
+
+class GrantPaymentOverdue(GrantEvent):
+    """The last day for the payment is over, and the visitor is not paid; told once for each due date."""
+
+    TYPE = EventType.GRANT_PAYMENT_OVERDUE
+
+    state: GrantState
+    """How far it has come: payable, prepared or released."""
+    amount: Euros
+    """The lump sum in EUR."""
+    due: date
+    """The last day for the payment, which is over."""
+    strict_due: date
+    """By the stricter reading: ten calendar days after the last day of the stay."""
+    payment_id: str | None = None
+    """The payment it is in, if it is in one."""
+
+
+class AgreementEvent(GrantEvent):
+    """What every event of the financial agreement of a grant carries."""
+
+    agreement_id: str
+    """The id of the agreement; a grant has one."""
+    stay: Window
+    """The days at the host it is for: as planned, or as they were where it was drawn up anew for these."""
+    number: str
+    """What people call it by."""
+    edition: int
+    """Counts how often it was drawn up, from 1."""
+    amount: Euros
+    """The lump sum it promises, in EUR."""
+    document_sha256: str
+    """The hash of the content, in hexadecimal: what is signed."""
+    missing: list[SigningRole]
+    """Whose signature is missing: the visiting organisation's (VO), its partnership's (VOP)."""
+
+
+class AgreementDrawnUp(AgreementEvent):
+    """There is a financial agreement to sign: the first one of a grant, or another edition of it."""
+
+    TYPE = EventType.AGREEMENT_DRAWN_UP
+
+
+class AgreementSigned(AgreementEvent):
+    """The visitor signed, or after it the partnership; with both, the grant is committed."""
+
+    TYPE = EventType.AGREEMENT_SIGNED
+
+    signed_as: SigningRole
+    """VO or VOP."""
+    signed_for: str
+    """The organisation or partnership it was signed for."""
+    signed_at: datetime
+    """When."""
+
+
+class AgreementVoided(AgreementEvent):
+    """An edition does not hold any more: days, amount or parties have changed, or the grant has ended."""
+
+    TYPE = EventType.AGREEMENT_VOIDED
+
+    reason: str
+    """What has changed, in plain words."""
+    voided: list[SigningRole]
+    """Who had signed it."""
+    was_complete: bool
+    """Whether both had."""
+    final: bool
+    """Whether there is nothing to sign instead; else the next edition follows."""
+
+
+class ReportSubmitted(GrantEvent):
+    """The visitor handed in the report on its stay; its partnership validates it, or returns it."""
+
+    TYPE = EventType.REPORT_SUBMITTED
+
+    real_stay: Window
+    """The days as they were, as the visitor says."""
+
+
+class ReportReturned(GrantEvent):
+    """The partnership returned the report, to be corrected; one that was validated counts no longer."""
+
+    TYPE = EventType.REPORT_RETURNED
+
+    reason: str
+    """What is to be corrected, in plain words."""
+    was_validated: bool
+    """Whether it had been validated before."""
+
+
+class ReportValidated(GrantEvent):
+    """The partnership stands by the report; the lump sum is computed on the real days."""
+
+    TYPE = EventType.REPORT_VALIDATED
+
+    real_stay: Window
+    """The days as they were."""
+    amount: Euros
+    """The lump sum on these days, in EUR; 0 where none is due."""
+    difference: str
+    """What became of the lump sum by the real days, in plain words."""
+    counts: bool
+    """Whether the exchange counts for the partnership; one for which nothing is due does not."""
+
+
+class ReportReminded(GrantEvent):
+    """The stay is over for some time and no report has come: the visitor is asked for it."""
+
+    TYPE = EventType.REPORT_REMINDED
+
+    ended: date
+    """The last day of the stay."""
+    number: int
+    """Which reminder it is, from 1."""
+    last: bool
+    """Whether none follows."""
+    begun: bool
+    """Whether something of the report is saved."""
+
+
+class EvidenceSubmitted(GrantEvent):
+    """The visitor handed in what shows that the stay took place."""
+
+    TYPE = EventType.EVIDENCE_SUBMITTED
+
+    kinds: list[EvidenceKind]
+    """What the files are, one entry a file."""
+
+
+class FileReturned(Contract):
+    """A file of evidence that will not do."""
+
+    name: str
+    """Its name."""
+    kind: EvidenceKind
+    """What the visitor says it is."""
+    reason: str
+    """Why it will not do, in plain words."""
+
+
+class EvidenceReturned(GrantEvent):
+    """The partnership does not take the evidence as it is."""
+
+    TYPE = EventType.EVIDENCE_RETURNED
+
+    reason: str | None = None
+    """What is missing, beside what is said of each file, in plain words."""
+    files: list[FileReturned]
+    """The files that will not do; none where only something is missing."""
+    was_accepted: bool
+    """Whether it had been accepted before."""
+
+
+class FileAccepted(Contract):
+    """A file of evidence that was accepted."""
+
+    kind: EvidenceKind
+    """What it is."""
+    sha256: str
+    """Of its content, in hexadecimal."""
+
+
+class EvidenceAccepted(GrantEvent):
+    """The partnership accepts the evidence: the stay took place."""
+
+    TYPE = EventType.EVIDENCE_ACCEPTED
+
+    files: list[FileAccepted]
+    """All of it."""
 
 
 class LedgerDifference(Contract):

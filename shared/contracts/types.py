@@ -81,6 +81,13 @@ class EventType(StrEnum):
     GRANT_CLAIMED_BACK = "cxc.grant.claimed_back.v1"
     GRANT_RECOVERED = "cxc.grant.recovered.v1"
     LEDGER_DIFFERED = "cxc.ledger.differed.v1"
+    REPORT_SUBMITTED = "cxc.report.submitted.v1"
+    REPORT_RETURNED = "cxc.report.returned.v1"
+    REPORT_VALIDATED = "cxc.report.validated.v1"
+    REPORT_REMINDED = "cxc.report.reminded.v1"
+    EVIDENCE_SUBMITTED = "cxc.evidence.submitted.v1"
+    EVIDENCE_RETURNED = "cxc.evidence.returned.v1"
+    EVIDENCE_ACCEPTED = "cxc.evidence.accepted.v1"
 
     # cxc.notifications.events
     NOTIFICATION_SENT = "cxc.notification.sent.v1"

@@ -142,6 +142,16 @@ GateName = Literal["agreement", "report", "evidence"]
 validated, the evidence accepted."""
 
 
+class EvidenceKind(StrEnum):
+    """What a file of evidence shows."""
+
+    BOARDING_PASS = "boarding_pass"
+    TICKET = "ticket"
+    INVOICE = "invoice"
+    ATTENDANCE_LIST = "attendance_list"
+    OTHER = "other"
+
+
 class GateState(StrEnum):
     """Whose turn it is at a gate."""
 

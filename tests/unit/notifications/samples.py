@@ -13,6 +13,11 @@ from services.notifications.words import Words
 from shared.contracts.common import Receipt, RuleOutcome, Window
 from shared.contracts.envelope import Event
 from shared.contracts.funding import (
+    EvidenceAccepted,
+    EvidenceReturned,
+    EvidenceSubmitted,
+    FileAccepted,
+    FileReturned,
     GrantAwaitingBudget,
     GrantCancelled,
     GrantClaimedBack,
@@ -32,6 +37,10 @@ from shared.contracts.funding import (
     GrantUnprepared,
     LedgerDiffered,
     LedgerDifference,
+    ReportReminded,
+    ReportReturned,
+    ReportSubmitted,
+    ReportValidated,
 )
 from shared.contracts.matching import (
     CommitmentCompleted,
@@ -87,7 +96,7 @@ from shared.contracts.registration import (
     RegistrationUnmerged,
     RegistrationWithdrawn,
 )
-from shared.contracts.vocabulary import Ecosystem, Goal, GrantState, RegistrationState, Verdict
+from shared.contracts.vocabulary import Ecosystem, EvidenceKind, Goal, GrantState, RegistrationState, Verdict
 from shared.sealed import Seal
 from shared.storage.store import Store
 from tests.builders import A_SECRET, a_host_party, a_party, a_stay
@@ -239,6 +248,33 @@ def a_grant(model: Any, **changes: Any) -> Any:
         GrantMatchEnded: {**amount, **why, "state": "released"},
         GrantClaimedBack: {**amount, **why, "return_by": date(2023, 4, 5)},
         GrantRecovered: {**amount, **why, "left": Decimal("0.00")},
+    }
+    return model(**{**_GRANT, **of_model[model], **changes})
+
+
+def a_report(model: Any, **changes: Any) -> Any:
+    """An event of the report on that stay."""
+    of_model: dict[Any, dict[str, Any]] = {
+        ReportSubmitted: {"real_stay": a_stay()},
+        ReportReturned: {"reason": "What was done on the second day?", "was_validated": False},
+        ReportValidated: {
+            "real_stay": a_stay(),
+            "amount": Decimal("450.00"),
+            "difference": "It stays as it is.",
+            "counts": True,
+        },
+        ReportReminded: {"ended": date(2023, 2, 16), "number": 1, "last": False, "begun": False},
+    }
+    return model(**{**_GRANT, **of_model[model], **changes})
+
+
+def evidence(model: Any, **changes: Any) -> Any:
+    """An event of the evidence of that stay."""
+    returned = FileReturned(name="pass.jpg", kind=EvidenceKind.BOARDING_PASS, reason="It cannot be read.")
+    of_model: dict[Any, dict[str, Any]] = {
+        EvidenceSubmitted: {"kinds": [EvidenceKind.BOARDING_PASS, EvidenceKind.INVOICE]},
+        EvidenceReturned: {"files": [returned], "was_accepted": False},
+        EvidenceAccepted: {"files": [FileAccepted(kind=EvidenceKind.INVOICE, sha256="0" * 64)]},
     }
     return model(**{**_GRANT, **of_model[model], **changes})
 
@@ -473,6 +509,17 @@ def every_event() -> list[Event]:
         a_grant(GrantClaimedBack),
         a_grant(GrantRecovered),
         a_grant(GrantRecovered, left=Decimal("50.00")),
+        a_report(ReportSubmitted),
+        a_report(ReportReturned),
+        a_report(ReportReturned, was_validated=True),
+        a_report(ReportValidated),
+        a_report(ReportValidated, amount=Decimal("0.00"), counts=False),
+        a_report(ReportReminded),
+        a_report(ReportReminded, number=3, last=True, begun=True),
+        evidence(EvidenceSubmitted),
+        evidence(EvidenceReturned),
+        evidence(EvidenceReturned, reason="The way back is missing.", files=[], was_accepted=True),
+        evidence(EvidenceAccepted),
         a_ledger_that_differs(),
         a_ledger_that_differs(differences=[]),
     ]
