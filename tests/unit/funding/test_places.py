@@ -67,7 +67,7 @@ def test_namesakes_far_apart_are_listed_not_chosen_from(
 
 
 def test_a_place_is_sought_in_its_own_country_only() -> None:
-    with pytest.raises(PlaceNotResolved, match="No place called 'Lisbon' is known in AT"):
+    with pytest.raises(PlaceNotResolved, match="No place called 'Lisbon' is known in Austria"):
         PLACES.resolve("Lisbon", "AT")
 
 
