@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.funding.bootstrap import bootstrap
-from services.funding.routes import grants, held, lump_sums, partnerships
+from services.funding.routes import grants, held, lump_sums, partnerships, readiness
 from services.funding.settings import FundingSettings
 from shared.http import create_api
 
@@ -21,6 +21,7 @@ def create_app(settings: FundingSettings | None = None) -> FastAPI:
             grants.router,
             lump_sums.router,
             partnerships.router,
+            readiness.router,
             held.router,
         ],
         bootstrap=lambda: bootstrap(settings),

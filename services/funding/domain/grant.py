@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal, Self, cast, get_args
+from typing import Any, ClassVar, Final, Literal, Self, cast
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, computed_field
 
 from services.funding.domain.difference import explain_difference
 from services.funding.domain.ledger import Account, Holding
 from services.funding.domain.lump_sum import NOTHING, LumpSum, Outcome
+from services.funding.domain.readiness import BoardPlace, board_place, open_gates
 from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED, Party, Window
 from shared.contracts.funding import (
@@ -291,6 +292,13 @@ class Grant(Aggregate):
         """The days of the stay: as they were, else as they are planned."""
         return self.real_stay or self.stay
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def board(self) -> BoardPlace | None:
+        """Where the readiness board lists it; stored with it, for the board's indexes."""
+        strict_due = self.strict_due or self.days.last_day + PAID_WITHIN
+        return board_place(self.id, self.state, self.gates, due=self.due, strict_due=strict_due)
+
     @property
     def paying(self) -> bool:
         """Whether its amount is in a payment, or paid."""
@@ -353,7 +361,7 @@ class Grant(Aggregate):
         if gate.state is state:
             return
         turned = self.gates.model_copy(update={name: Gate(state=state, since=at), "passed_at": None})
-        if not _open_gates(turned):
+        if not open_gates(turned):
             turned = turned.model_copy(update={"passed_at": at})
         self.gates = turned
         if gate.state is GateState.PASSED and self._fall_back(name):
@@ -441,7 +449,7 @@ class Grant(Aggregate):
 
     def prepare(self, payment_id: str) -> None:
         """An officer puts it into a payment; raises `GatesOpen` naming what is missing."""
-        if self.state in _WITH_GATES and (missing := _open_gates(self.gates)):
+        if self.state in _WITH_GATES and (missing := open_gates(self.gates)):
             raise GatesOpen(f"Grant {self.id} cannot be paid yet: {_in_words(self.gates, missing)}.")
         self._require(GrantState.PAYABLE)
         self.state, self.payment_id = GrantState.PREPARED, payment_id
@@ -643,10 +651,6 @@ class Grant(Aggregate):
 def _gates_waiting(since: datetime) -> Gates:
     gate = Gate(state=GateState.WAITS_FOR_VISITOR, since=since)
     return Gates(agreement=gate, report=gate, evidence=gate)
-
-
-def _open_gates(gates: Gates) -> list[GateName]:
-    return [name for name in get_args(GateName) if getattr(gates, name).state is not GateState.PASSED]
 
 
 def _in_words(gates: Gates, names: Collection[GateName]) -> str:

@@ -1,0 +1,207 @@
+"""The readiness board: whose turn it is, how much time is left, who may look."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import get_args
+
+import pytest
+
+from services.funding.domain.grant import Grant, grant_id
+from services.funding.domain.readiness import WaitsFor, clock, missing
+from services.funding.repositories import FundingUnitOfWork
+from services.funding.use_cases.read_readiness import (
+    BoardFilter,
+    BoardLine,
+    count_readiness,
+    read_readiness,
+)
+from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
+from shared.contracts.vocabulary import GateName, GateState, GrantState
+from shared.errors import Forbidden
+from shared.partnerships import Partnerships
+from shared.security import Caller, CallerRole
+from tests.fakes import MemoryTransactions
+from tests.unit.funding.builders import POLICIES, a_match, a_partnership
+
+STAFF = Caller("staff-1", CallerRole.STAFF, partnership="hempclub")
+OTHER_STAFF = Caller("staff-2", CallerRole.STAFF, partnership="other")
+AUDITOR = Caller("auditor-1", CallerRole.AUDITOR)
+VISITOR = Caller("visitor-1", CallerRole.PARTICIPANT, organisation="visitor-m1")
+EXTERNAL = Caller("crm-1", CallerRole.EXTERNAL)
+NOW = datetime(2023, 3, 3, 9, 0, tzinfo=UTC)
+"""Matches of the builders end their stay on 17 February 2023."""
+
+Service = MemoryTransactions[FundingUnitOfWork]
+
+
+@pytest.fixture
+async def funding() -> Service:
+    """One case at every point of the way, one of another partnership, one waiting for budget."""
+    known = Partnerships([a_partnership(budget="5400.00"), a_partnership("other")])
+    service = MemoryTransactions(
+        lambda store: FundingUnitOfWork(store, policies=POLICIES, partnerships=known, clock=lambda: NOW)
+    )
+    for name in ("signing", "staying", "reporting", "payable", "prepared", "released", "queued"):
+        await service.run(lambda uow, name=name: reserve_lump_sum(uow, a_match(name)))  # type: ignore[misc]
+    await service.run(lambda uow: reserve_lump_sum(uow, a_match("foreign", payer="other")))
+    await turn(service, "signing", 16, agreement="waits_for_partnership")
+    await turn(service, "staying", 16, agreement="passed")
+    await turn(service, "reporting", 20, agreement="passed", report="waits_for_partnership")
+    await turn(service, "payable", 20, agreement="passed", report="passed", evidence="passed")
+    await turn(service, "prepared", 21, agreement="passed", report="passed", evidence="passed")
+    await turn(service, "released", 22, agreement="passed", report="passed", evidence="passed")
+
+    async def pay(uow: FundingUnitOfWork) -> None:
+        for name in ("prepared", "released"):
+            grant = await uow.grants.get(grant_id(name))
+            grant.prepare("payment-1")
+            if name == "released":
+                grant.release()
+
+    await service.run(pay)
+    return service
+
+
+async def turn(service: Service, name: str, day: int, **gates: str) -> None:
+    async def work(uow: FundingUnitOfWork) -> None:
+        grant = await uow.grants.get(grant_id(name))
+        for gate in get_args(GateName):
+            if gate in gates:
+                grant.turn_gate(gate, GateState(gates[gate]), at=datetime(2023, 2, day, 9, tzinfo=UTC))
+
+    await service.run(work)
+
+
+async def board(service: Service, caller: Caller = STAFF, **wanted: object) -> list[BoardLine]:
+    paging = {"after": wanted.pop("after", None), "limit": wanted.pop("limit", 50)}
+    asked = BoardFilter(**wanted)  # type: ignore[arg-type]
+    return await service.read(lambda uow: read_readiness(uow, asked, by=caller, **paging))  # type: ignore[arg-type]
+
+
+def names(lines: list[BoardLine]) -> list[str]:
+    return [line.match_id for line in lines]
+
+
+async def test_all_cases_under_way_stand_in_the_order_of_their_clocks(funding: Service) -> None:
+    lines = await board(funding)
+    # Until all gates are passed the clock is the stricter one: 17 + 10 February.
+    assert names(lines) == ["reporting", "signing", "staying", "payable", "prepared", "released"]
+    assert [line.clock.days_left for line in lines] == [-4, -4, -4, -1, 0, 1]
+    assert [line.clock.overdue for line in lines] == [False, False, False, True, False, False]
+    assert {str(line.amount) for line in lines} == {"900.00"}
+
+
+@pytest.mark.parametrize(
+    ("filtered", "found"),
+    [
+        ({"waits_for": WaitsFor.VISITOR}, ["reporting", "signing", "staying"]),
+        ({"waits_for": WaitsFor.PARTNERSHIP}, ["reporting", "signing", "payable", "prepared"]),
+        ({"waits_for": WaitsFor.BANK}, ["released"]),
+        ({"gate": "agreement"}, ["signing"]),
+        ({"gate": "evidence"}, ["reporting", "signing", "staying"]),
+        ({"state": GrantState.COMMITTED}, ["reporting", "staying"]),
+        ({"state": GrantState.COMMITTED, "overdue": True}, []),
+        ({"state": GrantState.PAYABLE, "overdue": True}, ["payable"]),
+        ({"overdue": True}, ["payable"]),
+        ({"overdue": False}, ["reporting", "signing", "staying", "prepared", "released"]),
+        ({"gate": "report", "waits_for": WaitsFor.PARTNERSHIP}, ["reporting", "signing"]),
+    ],
+)
+async def test_the_board_is_filtered(funding: Service, filtered: dict[str, object], found: list[str]) -> None:
+    assert names(await board(funding, **filtered)) == found
+
+
+async def test_pages_go_on_behind_one_another_and_leave_nothing_out(funding: Service) -> None:
+    whole = names(await board(funding, AUDITOR))
+    paged: list[str] = []
+    after = None
+    while lines := await board(funding, AUDITOR, after=after, limit=2):
+        paged += names(lines)
+        after = lines[-1].place
+    assert paged == whole
+    assert sorted(whole) == sorted(["foreign", *names(await board(funding))])
+
+
+async def test_the_totals_count_what_the_board_lists(funding: Service) -> None:
+    totals = await funding.read(lambda uow: count_readiness(uow, None, by=STAFF))
+    lines = await board(funding)
+    assert sum(totals.states.values()) == len(lines)
+    assert totals.amount == sum(line.amount for line in lines)
+    assert totals.overdue == 1
+    assert totals.waits_for == {
+        waits: len([line for line in lines if waits in {one.waits_for for one in line.missing}])
+        for waits in WaitsFor
+    }
+    everything = await funding.read(lambda uow: count_readiness(uow, None, by=AUDITOR))
+    assert sum(everything.states.values()) == len(lines) + 1
+
+
+async def test_what_is_stored_to_find_a_case_by_is_what_the_board_shows(funding: Service) -> None:
+    for line in await board(funding, AUDITOR):
+        stored = funding.database[Grant.COLLECTION][line.id]["board"]
+        assert stored["waits_for"] == list(dict.fromkeys(one.waits_for for one in line.missing))
+        assert stored["clock"] == line.place
+
+
+@pytest.mark.parametrize(
+    ("caller", "partnership"),
+    [(VISITOR, None), (VISITOR, "hempclub"), (EXTERNAL, None), (STAFF, "other"), (OTHER_STAFF, "hempclub")],
+)
+async def test_nobody_else_looks_at_the_board(
+    funding: Service, caller: Caller, partnership: str | None
+) -> None:
+    with pytest.raises(Forbidden):
+        await board(funding, caller, partnership=partnership)
+    with pytest.raises(Forbidden):
+        await funding.read(lambda uow: count_readiness(uow, partnership, by=caller))
+
+
+async def test_staff_see_their_own_cases_alone_even_where_they_manage_the_host(funding: Service) -> None:
+    assert names(await board(funding, OTHER_STAFF)) == ["foreign"]
+
+
+async def test_what_is_missing_is_said_in_plain_words(funding: Service) -> None:
+    said = {line.match_id: [one.sentence for one in line.missing] for line in await board(funding)}
+    assert said == {
+        "signing": [
+            "The partnership has to sign the financial agreement.",
+            "The visitor has to send the report.",
+            "The visitor has to hand in evidence of the stay.",
+        ],
+        "staying": [
+            "The visitor has to send the report.",
+            "The visitor has to hand in evidence of the stay.",
+        ],
+        "reporting": [
+            "The partnership has to validate the report, or to return it.",
+            "The visitor has to hand in evidence of the stay.",
+        ],
+        "payable": ["The partnership has to prepare the payment."],
+        "prepared": ["Another officer of the partnership has to release the payment."],
+        "released": ["The bank has to carry the payment out, and say so."],
+    }
+
+
+async def test_nobody_is_pressed_for_a_report_before_the_stay_is_over(funding: Service) -> None:
+    grant = await funding.read(lambda uow: uow.grants.get(grant_id("staying")))
+    on_the_last_day = missing(grant.state, grant.gates, last_day=date(2023, 2, 17), today=date(2023, 2, 17))
+    assert (
+        on_the_last_day[0].sentence == "The visitor reports after the stay, which ends on 17 February 2023."
+    )
+
+
+async def test_what_is_in_a_payment_of_a_cancelled_match_is_to_be_taken_out(funding: Service) -> None:
+    async def end(uow: FundingUnitOfWork) -> None:
+        (await uow.grants.get(grant_id("prepared"))).note_match_ended("Cancelled.", at=NOW)
+
+    await funding.run(end)
+    [line] = await board(funding, state=GrantState.PREPARED)
+    assert line.missing[0].sentence.startswith("The match was cancelled")
+
+
+def test_the_clock_is_over_on_the_day_after_the_last() -> None:
+    given = {"due": date(2023, 3, 2), "strict_due": date(2023, 2, 26)}
+    assert not clock(GrantState.PAYABLE, **given, today=date(2023, 3, 2)).overdue
+    assert clock(GrantState.PAYABLE, **given, today=date(2023, 3, 3)).overdue
+    assert not clock(GrantState.PAID, **given, today=date(2023, 3, 3)).overdue
