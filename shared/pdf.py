@@ -176,11 +176,13 @@ class Paper:
     def numbered(self, paragraphs: Iterable[str], style: Style = TERMS) -> None:
         """Paragraphs by number, the numbers standing out to the left."""
         for number, text in enumerate(paragraphs, 1):
-            self.need(2 * style.height)
-            self._ink(style)
-            self._pdf.cell(7, style.height, f"{number}.")
-            self._multiline(text, style, indent=7)
+            self._marked(f"{number}.", text, style, indent=7)
             self.gap(1.2)
+
+    def bullets(self, paragraphs: Iterable[str], style: Style = TERMS) -> None:
+        """Short paragraphs, each with a dot before it."""
+        for text in paragraphs:
+            self._marked("•", text, style, indent=4)
 
     def line(self, text: str, style: Style) -> None:
         """One line, which is not broken."""
@@ -285,6 +287,12 @@ class Paper:
         pdf = self._pdf
         pdf.set_draw_color(*colour)
         pdf.line(_SIDE, pdf.get_y() + below, pdf.w - _SIDE, pdf.get_y() + below)
+
+    def _marked(self, mark: str, text: str, style: Style, *, indent: float) -> None:
+        self.need(2 * style.height)
+        self._ink(style)
+        self._pdf.cell(indent, style.height, mark)
+        self._multiline(text, style, indent=indent)
 
     def _multiline(self, text: str, style: Style, *, fill: bool = False, indent: float = 0) -> None:
         self._ink(style)

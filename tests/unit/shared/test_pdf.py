@@ -38,6 +38,7 @@ def everything(paper: Paper) -> Paper:
     paper.pair(("Visitor", "Host"), ("Tagus Fibre Works", "Navigli Tech Centre"), ("Lisbon", "Milan"))
     paper.facts(("Amount", Cell("EUR 450.00", bold=True)), ("Paid by", "HempClub"))
     paper.numbered(["The first condition.", "The second one."])
+    paper.bullets(["Rather short."])
     paper.table([Column("What", 2), Column("EUR", 1, "RIGHT")], [("Full rate", "900.00"), ("Half", "450.00")])
     paper.picture(PICTURE, width=60)
     paper.paragraph("The end.", NOTE)
@@ -48,7 +49,7 @@ def test_every_block_is_on_the_page_in_its_order() -> None:
     assert text_of(everything(a_paper())) == (
         "CLUSTERXCHANGE Sample document Stay of 14 to 16 February 2023 VOID. A section Visitor Host "
         "Tagus Fibre Works Navigli Tech Centre Lisbon Milan Amount EUR 450.00 Paid by HempClub "
-        "1. The first condition. 2. The second one. What EUR Full rate 900.00 Half 450.00 The end. "
+        "1. The first condition. 2. The second one. • Rather short. What EUR Full rate 900.00 Half 450.00 The end. "
         "Sample, page 1 of 1 at the foot"
     )
 
