@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from bson import Timestamp
@@ -62,6 +63,15 @@ class MemoryStore:
 
     async def count(self, collection: str, where: Document) -> int:
         return len(await self.query(collection, where))
+
+    async def totals(
+        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+    ) -> dict[tuple[Any, ...], Decimal]:
+        sums: dict[tuple[Any, ...], Decimal] = {}
+        for document in await self.query(collection, where):
+            key = tuple(_sortable(document, field)[1] for field in by)
+            sums[key] = sums.get(key, Decimal(0)) + Decimal(_sortable(document, of)[1] or 0)
+        return sums
 
     async def write(self, changes: Changes) -> None:
         removed = {(kind, removal.id) for kind, removals in changes.removals.items() for removal in removals}

@@ -5,7 +5,16 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.funding.bootstrap import bootstrap
-from services.funding.routes import grants, held, lump_sums, partnerships, readiness
+from services.funding.routes import (
+    bank_accounts,
+    grants,
+    held,
+    ledger,
+    lump_sums,
+    partnerships,
+    payments,
+    readiness,
+)
 from services.funding.settings import FundingSettings
 from shared.http import create_api
 
@@ -21,6 +30,7 @@ def create_app(settings: FundingSettings | None = None) -> FastAPI:
             grants.router,
             lump_sums.router,
             partnerships.router,
+            ledger.router,
             readiness.router,
             held.router,
         ],

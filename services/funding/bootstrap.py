@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -14,6 +16,7 @@ from services.funding.rules_on_file import policies_in
 from services.funding.settings import FundingSettings
 from services.funding.use_cases.settle_budget import settle_budget
 from shared.contracts.envelope import now
+from services.funding.use_cases.open_ledger import open_ledger
 from shared.partnerships import Partnership, Partnerships
 from shared.storage.driver import Client, Database, close, connect
 from shared.storage.files import Files
@@ -81,6 +84,7 @@ async def bootstrap(
         transactions=transactions,
         partnerships=partnerships,
         policies=policies,
+    await _open_ledgers(transactions)
         files=Files(store, "files"),
         clock=clock,
     )
@@ -96,3 +100,25 @@ async def _settle(transactions: Transactions[FundingUnitOfWork], partnership: Pa
     except BudgetBelowReserved as error:
         # The promises made stand; the service goes on with the budget they were made from.
         _log.warning("budget_not_cut", partnership=partnership.id, detail=error.detail)
+def debtors_among(partnerships: Partnerships) -> dict[str, AccountDetails]:
+    """The accounts they pay from; raises `ValueError` naming the partnership whose account is wrong."""
+    debtors = {}
+    for partnership in partnerships:
+        if partnership.account is None:
+            continue
+        try:
+            given = AccountGiven.model_validate(partnership.account.model_dump())
+        except ValidationError as error:
+            wrong = in_words(field_problems(error.errors()), 5)
+            raise ValueError(f"the account of partnership {partnership.id} cannot be used: {wrong}") from None
+        debtors[partnership.id] = given.details
+    return debtors
+
+
+async def _open_ledgers(transactions: Transactions[FundingUnitOfWork]) -> None:
+    """Budgets from before there was a ledger, those of partnerships that are gone included."""
+    for id in await transactions.read(lambda uow: uow.budgets.without_ledger()):
+        await transactions.run(partial(open_ledger, partnership=id), attempts=20)
+        _log.info("ledger_opened", partnership=id)
+
+

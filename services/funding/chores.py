@@ -7,9 +7,86 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.funding.bootstrap import Funding
-from shared.chores import Chore, go_round
+from services.funding.domain.bank_account import BankAccount
+from services.funding.domain.budget import Budget
+from services.funding.domain.payment import Payment
+from services.funding.use_cases.check_ledger import check_ledger
+from services.funding.use_cases.forget_bank_data import forget_bank_accounts, forget_payment_files
+from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from shared.chores import Chore, Round, go_round, ids_of, stored
+from shared.storage.driver import Document
 
-CHORES: Final[Sequence[Chore[Funding]]] = ()
+_log = structlog.get_logger(__name__)
+
+DIFFERENCES: Final = Gauge(
+    "cxc_ledger_differences",
+    "Accounts of a partnership on which budget, ledger and grants disagree, and entries that are missing",
+    ["partnership"],
+)
+UNDER_OLD_KEYS: Final = Gauge(
+    "cxc_bank_data_under_old_keys", "Accounts and payments not closed with the first of CXC_BANK_KEYS yet"
+)
+
+
+async def _check_ledgers(round: Round[Funding]) -> None:
+    """One after the other, each in a transaction of its own: it writes nothing that others write."""
+    for partnership in await ids_of(round.root.database[Budget.COLLECTION], {}):
+        if not await round.goes_on():
+            return
+        check = await round.root.transactions.run(partial(check_ledger, partnership=partnership))
+        DIFFERENCES.labels(partnership).set(len(check.differences) + len(check.missing))
+        if not check.adds_up:
+            found = [difference.model_dump(mode="json") for difference in check.differences]
+            _log.error("ledger_differs", partnership=partnership, found=found, missing=check.missing)
+
+
+async def _reseal_bank_data(round: Round[Funding]) -> None:
+    """Close with the first key what another one closed; the figure says when the others can go."""
+    vault = round.root.vault
+    if not vault.has_keys:
+        return
+    other = {"$nin": [vault.current, None]}
+    accounts: Document = {"sealed.key": other}
+    payments: Document = {"$or": [{"instruction.key": other}, {"file.key": other}]}
+
+    async def find_accounts(funding: Funding, at: datetime) -> list[str]:
+        return await ids_of(funding.database[BankAccount.COLLECTION], accounts)
+
+    async def find_payments(funding: Funding, at: datetime) -> list[str]:
+        return await ids_of(funding.database[Payment.COLLECTION], payments)
+
+    await round.for_all(find_accounts, partial(reseal_bank_accounts, vault=vault))
+    await round.for_all(find_payments, partial(reseal_payments, vault=vault))
+    database = round.root.database
+    UNDER_OLD_KEYS.set(
+        await database[BankAccount.COLLECTION].count_documents(accounts)
+        + await database[Payment.COLLECTION].count_documents(payments)
+    )
+
+
+async def _forget_bank_data(round: Round[Funding]) -> None:
+    before = round.now - timedelta(days=round.root.settings.bank_data_days)
+
+    async def find_accounts(funding: Funding, at: datetime) -> list[str]:
+        due = {"transfers": [], "$or": [{"erased": True}, {"used_at": {"$lt": stored(before)}}]}
+        return await ids_of(funding.database[BankAccount.COLLECTION], due)
+
+    async def find_payments(funding: Funding, at: datetime) -> list[str]:
+        due = {"settled_at": {"$lt": stored(before)}, "file": {"$ne": None}}
+        return await ids_of(funding.database[Payment.COLLECTION], due)
+
+    await round.for_all(find_accounts, partial(forget_bank_accounts, before=before))
+    await round.for_all(find_payments, partial(forget_payment_files, before=before))
+
+import structlog
+from prometheus_client import Gauge
+
+
+CHORES: Final[Sequence[Chore[Funding]]] = (
+    Chore("check_ledgers", timedelta(minutes=10), _check_ledgers),
+    Chore("reseal_bank_data", timedelta(hours=1), _reseal_bank_data),
+    Chore("forget_bank_data", timedelta(hours=24), _forget_bank_data),
+)
 
 
 async def do_chores(root: Funding, stopping: asyncio.Event) -> None:

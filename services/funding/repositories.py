@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 from services.funding.bookkeeping import keep_books
 from services.funding.domain.budget import Budget
 from services.funding.domain.grant import Grant
-from services.funding.domain.ledger import LedgerEntry
+from services.funding.domain.ledger import Account, LedgerEntry
+from services.funding.domain.ledger_check import LedgerCheck
 from services.funding.domain.lump_sum import Policies
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
@@ -149,12 +153,154 @@ class FundingUnitOfWork(UnitOfWork):
 
     def __init__(
         self, store: Store, *, policies: Policies, partnerships: Partnerships, clock: Clock = now
+    async def without_ledger(self) -> list[str]:
+        """Partnerships whose budget is from before there was a ledger."""
+        rows = await self._uow.rows(Budget, {"entries": {"$exists": False}}, ["_id"])
+        return [row["_id"] for row in rows]
+
     ) -> None:
         super().__init__(store, service="funding", clock=clock)
         self.policies = policies
         self.partnerships = partnerships
         self.grants = Grants(self)
         self.budgets = Budgets(self)
+    async def page(
+        self,
+        partnership: str,
+        *,
+        grant: str | None = None,
+        account: Account | None = None,
+        first_day: date | None = None,
+        last_day: date | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[LedgerEntry]:
+        """A partnership's entries that the filters leave, in the order of their numbers."""
+        return await self._page(
+            {"partnership": partnership},
+            {"grant": grant} if grant else {},
+            {"$or": [{"debit": account.value}, {"credit": account.value}]} if account else {},
+            {"at": {"$gte": first_day.isoformat()}} if first_day else {},
+            # A moment of the day is a longer text than the day: "~" comes after all of them.
+            {"at": {"$lte": f"{last_day.isoformat()}~"}} if last_day else {},
+            after=after,
+            limit=limit,
+        )
+
+
+class LedgerChecks(Repository[LedgerCheck]):
+    """What came of the latest comparison of each partnership's books."""
+
+    model = LedgerCheck
+
+    async def of(self, partnership: str) -> LedgerCheck:
+        """The partnership's, made at its first."""
+        check = await self.find(partnership)
+        if check is None:
+            check = LedgerCheck(id=partnership)
+            self.add(check)
+        return check
+
+
+class BankAccounts(Repository[BankAccount]):
+    """One account a visitor."""
+
+    model = BankAccount
+
+    async def of(self, *grants: Grant) -> dict[str, BankAccount]:
+        """The accounts these grants are paid to, by the grant; none where none was given."""
+        ids = {grant.id: account_id(grant.visitor.registration_id) for grant in grants}
+        found = {account.id: account for account in await self.get_all(ids.values())}
+        return {grant: found[id] for grant, id in ids.items() if id in found}
+
+
+class Payments(Repository[Payment]):
+    """All payments."""
+
+    model = Payment
+
+    async def get_visible_to(self, caller: Caller, id: str) -> Payment:
+        """The payment; raises `NotFound` for all but its partnership's staff and those who see everything."""
+        payment = await self.find(id)
+        if payment is None or not (caller.sees_everything or caller.is_staff_of(payment.partnership)):
+            raise NotFound(f"There is no payment {id}, or none you may see.")
+        return payment
+
+    async def page(
+        self,
+        visible_to: Caller,
+        *,
+        state: PaymentState | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Payment]:
+        """Those the caller may see, in the order of their ids, which is that of time, from after `after`."""
+        return await self._page(
+            _payments_visible_to(visible_to),
+            {"state": state.value} if state else {},
+            after=after,
+            limit=limit,
+        )
+
+    async def named_in(self, answers: Sequence[Answer], *, partnership: str) -> list[Payment]:
+        """The partnership's payments that a bank speaks of."""
+        transfers = [answer.end_to_end_id for answer in answers if answer.end_to_end_id]
+        files = [answer.message_id for answer in answers if answer.message_id]
+        named = [{"transfers.end_to_end_id": {"$in": transfers}}, {"message_id": {"$in": files}}]
+        return await self._uow.query(Payment, {"partnership": partnership, "$or": named})
+
+    async def to(self, registration_id: str) -> list[Payment]:
+        """Those that had a transfer to that visitor."""
+        return await self._uow.query(Payment, {"transfers.registration_id": registration_id})
+
+
+def _payments_visible_to(caller: Caller) -> Document:
+    if caller.sees_everything:
+        return {}
+    return {"partnership": caller.partnership} if caller.role is CallerRole.STAFF else {"_id": None}
+
+
+class Reports(Repository[Report]):
+    """The visitors' reports, one a grant from when it is begun, or asked for."""
+
+    model = Report
+
+    async def of(self, grant: Grant) -> Report:
+        """The grant's, begun where there is none."""
+        report = await self.find(report_id(grant.match_id))
+        if report is None:
+            report = Report.begin(grant)
+            self.add(report)
+        return report
+
+
+class EvidenceOfGrants(Repository[Evidence]):
+    """The evidence of all stays, one list of files a grant from the first of them on."""
+
+    model = Evidence
+
+    async def of(self, grant: Grant) -> Evidence:
+        """The grant's, begun where there is none."""
+        evidence = await self.find(evidence_id(grant.match_id))
+        if evidence is None:
+            evidence = Evidence.begin(grant)
+            self.add(evidence)
+        return evidence
+
+
+class Tallies(Repository[Tally]):
+    """How many exchanges each partnership brought to their end."""
+
+    model = Tally
+
+    async def of(self, partnership: str) -> Tally:
+        """The partnership's, begun where there is none."""
+        tally = await self.find(partnership)
+        if tally is None:
+            tally = Tally.begin(partnership)
+            self.add(tally)
+        return tally
+
         self.ledger = Ledger(self)
         self.erasures = Erasures(self)
 
@@ -171,6 +317,12 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("partnership", 1), ("_id", 1)])
     await grants.create_index([("host.partnership", 1), ("_id", 1)])
     await grants.create_index([("visitor.owner", 1), ("_id", 1)])
+        self.ledger_checks = LedgerChecks(self)
+        self.bank_accounts = BankAccounts(self)
+        self.payments = Payments(self)
+        self.reports = Reports(self)
+        self.evidence = EvidenceOfGrants(self)
+        self.tallies = Tallies(self)
     await grants.create_index([("state", 1), ("_id", 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])

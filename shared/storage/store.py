@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from decimal import Decimal
+from typing import Any, Protocol
 
 import bson
 from pymongo import DeleteOne, InsertOne, ReplaceOne
@@ -74,6 +75,12 @@ class Store(Protocol):
         """How many documents match."""
         ...
 
+    async def totals(
+        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+    ) -> dict[tuple[Any, ...], Decimal]:
+        """Exact sums of a field of decimal text over those that match, for each of the values of `by`."""
+        ...
+
     async def write(self, changes: Changes) -> None:
         """Write everything or raise; `ConcurrentChange` when a version is no longer as expected."""
         ...
@@ -111,6 +118,22 @@ class MongoStore:
 
     async def count(self, collection: str, where: Document) -> int:
         return await self._database[collection].count_documents(where, session=self._session)
+
+    async def totals(
+        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+    ) -> dict[tuple[Any, ...], Decimal]:
+        group = {
+            "_id": {str(number): f"${field}" for number, field in enumerate(by)},
+            "total": {"$sum": {"$toDecimal": f"${of}"}},
+        }
+        asked: Any = self._database[collection].aggregate(
+            [{"$match": where}, {"$group": group}], session=self._session
+        )
+        cursor = await asked if hasattr(asked, "__await__") else asked
+        return {
+            tuple(found["_id"].get(str(number)) for number in range(len(by))): Decimal(str(found["total"]))
+            for found in await cursor.to_list(None)
+        }
 
     async def write(self, changes: Changes) -> None:
         for collection, removals in changes.removals.items():

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Generic, TypeVar, cast
+from decimal import Decimal
+from typing import Any, Generic, TypeVar, cast
 
 from shared.aggregate import SCOPE, Aggregate, Scope
 from shared.contracts.envelope import Cause, Event, now, wrap
@@ -112,6 +113,13 @@ class UnitOfWork:
             for (collection, _), aggregate in held
             if collection == model.COLLECTION and aggregate
         ]
+
+    async def totals(
+        self, model: type[A], where: Document, *, of: str, by: Sequence[str]
+    ) -> dict[tuple[Any, ...], Decimal]:
+        """Exact sums of an amount over those that match in the database, by the values of other fields."""
+        async with self._one_at_a_time:
+            return await self.store.totals(model.COLLECTION, where, of=of, by=by)
 
     async def count(self, model: type[A], where: Document) -> int:
         """How many match in the database."""

@@ -61,7 +61,9 @@ _IN_PAYMENT: Final = (GrantState.PREPARED, GrantState.RELEASED, GrantState.PAID)
 NAMELESS: Final = frozenset({GrantState.REFUSED, GrantState.CANCELLED})
 """States in which no money is set aside for the visitor, nor was paid to it."""
 
-_ACCOUNTS: Final = {
+_NO_EXCHANGE: Final = frozenset({*NAMELESS, GrantState.RECOVERED})
+
+ACCOUNTS_BY_STATE: Final = {
     GrantState.RESERVED: Account.RESERVED,
     GrantState.COMMITTED: Account.COMMITTED,
     GrantState.PAYABLE: Account.COMMITTED,
@@ -69,6 +71,7 @@ _ACCOUNTS: Final = {
     GrantState.RELEASED: Account.COMMITTED,
     GrantState.PAID: Account.PAID,
 }
+"""Where the money of a grant is; in the other states it holds none."""
 
 _GATES_IN_WORDS: Final[dict[GateName, str]] = {
     "agreement": "the financial agreement",
@@ -309,7 +312,7 @@ class Grant(Aggregate):
         """Where the money for it is."""
         if self.state is GrantState.AWAITING_BUDGET:
             return Holding(awaits=self.amount)
-        account = _ACCOUNTS.get(self.state)
+        account = ACCOUNTS_BY_STATE.get(self.state)
         return Holding(account, self.amount - self.recovered) if account else Holding()
 
     @property

@@ -26,10 +26,6 @@ class Account(StrEnum):
     PAID = "paid"
 
 
-HELD: Final = (Account.RESERVED, Account.COMMITTED, Account.PAID)
-"""Accounts whose money is some grant's."""
-
-
 class Why(StrEnum):
     """What moved the money; the event of the grant at that version says the rest."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -12,6 +13,7 @@ from services.funding.domain.grant import Grant
 from services.funding.domain.lump_sum import LumpSum
 from services.funding.routes.root import Root
 from shared.contracts.common import Party, Place, Window
+from shared.contracts.funding import Gates
 from shared.contracts.vocabulary import GrantState, PartnershipId
 from shared.http import After, Authenticated, Limit, next_of, problem_responses
 
@@ -28,7 +30,11 @@ class PartyView(BaseModel):
 
 
 class GrantLine(BaseModel):
-    """A grant in a list; `amount` in EUR, null where none is certain."""
+    """A grant in a list; `amount` in EUR, null where none is certain.
+
+    `stay` are the days the match was approved for, `real_stay` those it took; `due` is ten days after the
+    last gate, `strict_due` ten days after the stay, null before the grant is payable.
+    """
 
     id: str
     match_id: str
@@ -38,6 +44,10 @@ class GrantLine(BaseModel):
     visitor: PartyView
     host: PartyView
     stay: Window
+    real_stay: Window | None
+    gates: Gates
+    due: date | None
+    strict_due: date | None
     sentence: str
     """Why the amount is what it is."""
 
@@ -55,8 +65,19 @@ class GrantView(GrantLine):
     lump_sum: LumpSum | None
     position: int | None
     """Its place in the queue, while or after it waited for budget."""
+    payment_id: str | None
+    """The payment it is in, or was paid by."""
+    paid_on: date | None
+    reference: str | None
+    """What the bank calls the payment."""
+    claimed: Decimal
+    """What is claimed back and has not come yet, EUR."""
+    recovered: Decimal
+    """What came back of the amount paid, EUR."""
+    match_ended: datetime | None
+    """When the match was cancelled though the money was in a payment: staff must settle it."""
     reason: str | None
-    """Why it was cancelled."""
+    """Why it was cancelled, or its match ended."""
 
     @classmethod
     def of(cls, grant: Grant) -> Self:
@@ -66,6 +87,12 @@ class GrantView(GrantLine):
             version=grant.version,
             lump_sum=grant.lump_sum,
             position=grant.position,
+            payment_id=grant.payment_id,
+            paid_on=grant.paid_on,
+            reference=grant.reference,
+            claimed=grant.claimed,
+            recovered=grant.recovered,
+            match_ended=grant.match_ended,
             reason=grant.reason,
         )
 
@@ -123,6 +150,10 @@ def _line(grant: Grant) -> dict[str, object]:
         "visitor": _party(grant.visitor),
         "host": _party(grant.host),
         "stay": grant.stay,
+        "real_stay": grant.real_stay,
+        "gates": grant.gates,
+        "due": grant.due,
+        "strict_due": grant.strict_due,
         "sentence": grant.lump_sum.receipt.sentence if grant.lump_sum else "",
     }
 

@@ -29,12 +29,18 @@ class ProgressView(BaseModel):
 
 
 class BudgetView(BaseModel):
-    """A partnership's money, EUR: total = reserved + available; `awaiting` is wanted beyond that."""
+    """A partnership's money, EUR: total = available + reserved + committed + paid.
+
+    Reserved for approved matches, committed by signed agreements, paid by the bank's word; `awaiting` is
+    wanted beyond the total.
+    """
 
     partnership: str
     total: Decimal
-    reserved: Decimal
     available: Decimal
+    reserved: Decimal
+    committed: Decimal
+    paid: Decimal
     awaiting: Decimal
     awaiting_grants: int
 
@@ -44,8 +50,10 @@ class BudgetView(BaseModel):
         return cls(
             partnership=budget.id,
             total=budget.total,
-            reserved=budget.reserved,
             available=budget.available,
+            reserved=budget.reserved,
+            committed=budget.committed,
+            paid=budget.paid,
             awaiting=budget.awaiting_amount,
             awaiting_grants=budget.awaiting,
         )
@@ -57,9 +65,9 @@ class BudgetView(BaseModel):
     response_description="Exchanges done, out of the objective.",
     responses=problem_responses(404),
 )
-async def progress(partnership: InPath) -> ProgressView:
+async def progress(partnership: InPath, funding: Root) -> ProgressView:
     """Public: how many exchanges the partnership has brought to their end."""
-    progress = read_progress(partnership)
+    progress = await funding.transactions.read(lambda uow: read_progress(uow, partnership))
     return ProgressView(
         partnership=partnership.id,
         name=partnership.name,
@@ -77,7 +85,10 @@ async def progress(partnership: InPath) -> ProgressView:
     responses=problem_responses(401, 403, 404),
 )
 async def budget(caller: Authenticated, partnership: InPath, funding: Root) -> BudgetView:
-    """Total, reserved, available and awaited; for its staff, the support office and auditors."""
+    """How much of it is available, reserved, committed, paid and awaited.
+
+    For the partnership's staff, the support office and auditors; its ledger has each movement.
+    """
     return BudgetView.of(
         await funding.transactions.read(lambda uow: read_budget(uow, partnership, by=caller))
     )
