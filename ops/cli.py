@@ -55,6 +55,8 @@ group_events = typer.Typer(help="Group events: one host, many visitors.", no_arg
 app.add_typer(group_events, name="group-events")
 app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
+lump_sums = typer.Typer(help="What is paid for a stay.", no_args_is_help=True)
+app.add_typer(lump_sums, name="lump-sum")
 
 Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
 
@@ -395,6 +397,36 @@ def rules_replay(
     from ops.commands.replay import replay
 
     replay(state, candidate, rules=rules, as_json=as_json)
+
+
+FundingRules = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        metavar="DIR",
+        help="The rates and rules in this directory, in its folders 'rates' and 'scheme'. Else those of "
+        "CXC_FUNDING_RULES, else the shipped ones.",
+    ),
+]
+
+
+@lump_sums.command("preview")
+def lump_sum_preview(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A stay as POST /lump-sums/preview takes it; - is stdin."),
+    ],
+    rules: FundingRules = None,
+) -> None:
+    """Print what would be paid for one stay as JSON, day by day and with its receipt; needs no platform.
+
+    Exit code 0 whatever the outcome; 1 when it is no stay, or more was agreed than the rate, with what is
+    wrong as JSON (RFC 9457), as the API would answer.
+    """
+    from ops.commands.lump_sum import preview
+
+    if not preview(file, rules=rules):
+        raise typer.Exit(1)
 
 
 RegistrationId = Annotated[str, typer.Argument(metavar="ID", help="The registration's id.")]

@@ -120,8 +120,8 @@ def _subdivision(country: str, region: str, known: type[holidays.HolidayBase]) -
     found = codes.get(wanted)
     if found is None and country in _REGION_DECIDES:
         raise NoCalendar(
-            f"No calendar of public holidays is on file for the region '{region}' of {COUNTRIES[country]}; known are "
-            f"{', '.join(known.subdivisions)}."
+            f"No calendar of public holidays is on file for the region '{region}' of {COUNTRIES[country]}; "
+            f"known are {', '.join(known.subdivisions)}."
         )
     return found
 

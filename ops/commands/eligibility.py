@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -13,6 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from ops.commands import CommandFailed
+from ops.commands.given import as_json, content_of, json_in, malformed
 from ops.commands.rules import partnerships_in_use, rules_in_use
 from services.registration.assessment import assess
 from services.registration.domain.identifiers import identify
@@ -20,7 +19,6 @@ from services.registration.domain.rule_sets import NoRulesInForce, RuleSets
 from shared.contracts.registration import FieldProblem, Submission
 from shared.errors import CxcError, Malformed
 from shared.partnerships import Partnerships, UnknownPartnership
-from shared.problems import field_problems, in_words
 
 #: Attributes that a CloudEvent must have, and a registration has not.
 _ENVELOPE: Final = frozenset({"specversion", "type", "source"})
@@ -39,7 +37,7 @@ def check(
     known = partnerships_in_use(partnerships)
     try:
         answer = checked(
-            _content(file),
+            content_of(file),
             rules=rules_in_use(rules, known),
             partnerships=known,
             on=on,
@@ -47,11 +45,11 @@ def check(
             visit_used=visit_used,
         )
     except CxcError as refused:
-        typer.echo(_as_json(refused.problem()))
+        typer.echo(as_json(refused.problem()))
         return False
     except NoRulesInForce as missing:
         raise CommandFailed(str(missing)) from missing
-    typer.echo(_as_json(answer))
+    typer.echo(as_json(answer))
     return True
 
 
@@ -101,33 +99,14 @@ def checked(
 
 def submission_in(content: bytes) -> Submission:
     """The registration in a file; raises `Malformed` with the place of what is wrong."""
-    document = _document(content)
+    document = json_in(content, "a registration")
     inside: Sequence[str] = ()
     if isinstance(document, dict) and not _ENVELOPE.isdisjoint(document):
         document, inside = _data_of(document), ("data",)
     try:
         return Submission.model_validate(document)
     except ValidationError as error:
-        raise _malformed(error, inside) from error
-
-
-def _document(content: bytes) -> Any:
-    if not content.strip():
-        raise _unreadable("there is nothing in it; give a registration as JSON")
-    try:
-        document = json.loads(content)
-        # JSON can spell half a character, which no text in UTF-8 can hold.
-        json.dumps(document, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        why = f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise _unreadable(why) from error
-    except UnicodeEncodeError as error:
-        raise _unreadable("it holds half of a character: a surrogate without its other half") from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable("it is not JSON in UTF-8, or it is nested too deeply") from error
-    except ValueError as error:
-        raise _unreadable("it holds a number of too many digits") from error
-    return document
+        raise malformed(error, inside) from error
 
 
 def _data_of(event: dict[str, Any]) -> Any:
@@ -138,34 +117,9 @@ def _data_of(event: dict[str, Any]) -> Any:
     try:
         newest = upcast(CloudEvent.model_validate(event))
     except ValidationError as error:
-        raise _malformed(error) from error
+        raise malformed(error) from error
     if not issubclass(INBOX.get(newest.type, object), Submission):
         possible = [type for type, model in INBOX.items() if issubclass(model, Submission)]
         why = f"'{newest.type}' carries no registration; that is {' or '.join(sorted(possible))}"
         raise Malformed(f"/type: {why}", errors=[{"pointer": "/type", "detail": why}])
     return newest.data
-
-
-def _malformed(error: ValidationError, inside: Sequence[str] = ()) -> Malformed:
-    problems = field_problems(
-        {**problem, "loc": (*inside, *problem["loc"])}
-        for problem in error.errors(include_url=False, include_input=False)
-    )
-    return Malformed(in_words(problems, 5), errors=[problem.model_dump() for problem in problems])
-
-
-def _unreadable(why: str) -> Malformed:
-    return Malformed(why, errors=[{"pointer": "", "detail": why}])
-
-
-def _content(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def _as_json(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer, ensure_ascii=False, indent=2).encode()

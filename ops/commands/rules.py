@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import typer
 import yaml
 
 from ops.commands import CommandFailed
+from ops.commands.given import from_settings
 from services.registration.domain.rule_sets import PartnershipRules, RuleSets
 from services.registration.rules_on_file import SHIPPED, rule_sets_in
 from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
@@ -19,7 +19,7 @@ from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
 
 def partnerships_in_use(given: Path | None) -> Partnerships:
     """Those of the file given, else of CXC_PARTNERSHIPS, else the shipped ones."""
-    path = given or _set("CXC_PARTNERSHIPS") or SHIPPED_PARTNERSHIPS
+    path = given or from_settings("CXC_PARTNERSHIPS") or SHIPPED_PARTNERSHIPS
     try:
         return Partnerships.load(path)
     except OSError as error:
@@ -31,21 +31,11 @@ def partnerships_in_use(given: Path | None) -> Partnerships:
 def rules_in_use(given: Path | None, partnerships: Partnerships | None = None) -> RuleSets:
     """Those of the directory given, else of CXC_ELIGIBILITY_RULES, else the shipped ones."""
     try:
-        return rule_sets_in(given or _set("CXC_ELIGIBILITY_RULES") or SHIPPED, partnerships)
+        return rule_sets_in(given or from_settings("CXC_ELIGIBILITY_RULES") or SHIPPED, partnerships)
     except OSError as error:
         raise CommandFailed(f"{error.filename} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise CommandFailed(str(error)) from error
-
-
-def _set(name: str) -> Path | None:
-    """A path from the environment or, as the services read it, from `.env`."""
-    value = os.environ.get(name)
-    if value is None and Path(".env").is_file():
-        from dotenv import dotenv_values
-
-        value = dotenv_values(".env").get(name)
-    return Path(value) if value else None
 
 
 def show(on: date, *, rules: Path | None, as_json: bool) -> None:

@@ -164,7 +164,8 @@ class Gazetteer:
             )
         if not named and self._is_far_from_all(point, country):
             raise PlaceNotResolved(
-                f"The coordinates given {where} lie over 50 km from every place known in {COUNTRIES[country]}."
+                f"The coordinates given {where} lie over 50 km from every place known in "
+                f"{COUNTRIES[country]}."
             )
 
     def _is_far_from_all(self, point: Point, country: str) -> bool:
