@@ -178,6 +178,7 @@ class Platform:
             "CXC_MONGO_URL": self.mongo_url,
             "CXC_LOG_LEVEL": self._log_level,
             "CXC_SEAL_KEY": ensure_secret(self.state / "seal.key"),
+            "CXC_BANK_KEYS": ensure_secret(self.state / "bank.key"),
         }
         if "issuer" in self._servers:
             known |= {"CXC_ISSUER": self.issuer_url, "CXC_JWKS_URL": f"{self.issuer_url}/jwks.json"}

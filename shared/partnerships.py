@@ -33,6 +33,25 @@ class StaffContact(_Strict):
     language: Language = "en"
 
 
+class PayingAddress(_Strict):
+    """Where the holder of an account is registered."""
+
+    street: str
+    building_number: str | None = None
+    post_code: str
+    town: str
+    country: Country
+
+
+class PayingAccount(_Strict):
+    """The account a partnership pays from; the funding service checks it when it starts."""
+
+    holder: str
+    address: PayingAddress
+    iban: str
+    bic: str | None = None
+
+
 class Partnership(_Strict):
     """One partnership: its field, its procedure, its budget in EUR and its objective in exchanges."""
 
@@ -51,6 +70,8 @@ class Partnership(_Strict):
     done: Annotated[int, Field(ge=0)] = 0
     """Exchanges counted before this platform took over."""
     preferred_working_days: int | None = None
+    account: PayingAccount | None = None
+    """Needed to pay."""
 
     def fits(self, ecosystems: Sequence[Ecosystem], country: str) -> bool:
         """Whether it works in one of these ecosystems and in this country."""

@@ -8,6 +8,7 @@ from shared.contracts.catalogue import contracts, upcast
 from shared.contracts.common import Party
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.funding import (
+    BankAccountGiven,
     EvidenceAccepted,
     EvidenceReturned,
     EvidenceSubmitted,
@@ -30,6 +31,9 @@ from shared.contracts.funding import (
     GrantReserved,
     GrantUnprepared,
     LedgerDiffered,
+    PaymentEvent,
+    PaymentReleased,
+    PaymentWithdrawn,
     ReportReminded,
     ReportReturned,
     ReportSubmitted,
@@ -159,6 +163,9 @@ def gist(event: CloudEvent) -> str:
             return _match(content) + _how_it_went(content)
         case GrantEvent():
             return f"{content.partnership}, {_match(content)}{_money(content)}"
+        case PaymentEvent():
+            many = f"{len(content.grants)} grant{'' if len(content.grants) == 1 else 's'}"
+            return f"{content.partnership}: {many}, EUR {content.total} {_of_payment(content)}"
         case LedgerDiffered():
             accounts = ", ".join(found.account for found in content.differences) or "numbering"
             return f"{content.partnership}: the books do not add up ({accounts})"
@@ -281,5 +288,17 @@ def _money(event: GrantEvent) -> str:
             return f": EUR {event.amount} claimed back until {event.return_by}, {event.reason}"
         case GrantRecovered():
             return f": EUR {event.amount} came back, {event.reason}"
+        case BankAccountGiven():
+            return f": {'another' if event.changed else 'a'} bank account given"
         case _:
             return ""
+
+
+def _of_payment(event: PaymentEvent) -> str:
+    match event:
+        case PaymentReleased():
+            return f"released for {event.execute_on}, payment {event.payment_id}"
+        case PaymentWithdrawn():
+            return f"withdrawn from payment {event.payment_id}, {event.reason}"
+        case _:
+            return f"prepared in payment {event.payment_id}"

@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from services.funding.bootstrap import bootstrap
 from services.funding.routes import (
+    agreements,
     bank_accounts,
+    evidence,
     grants,
     held,
     ledger,
@@ -14,6 +16,8 @@ from services.funding.routes import (
     partnerships,
     payments,
     readiness,
+    recoveries,
+    reports,
 )
 from services.funding.settings import FundingSettings
 from shared.http import create_api
@@ -28,11 +32,21 @@ def create_app(settings: FundingSettings | None = None) -> FastAPI:
         description="Lump sums of approved matches, with their receipts, and the budgets they are paid from.",
         routers=[
             grants.router,
+            agreements.router,
             lump_sums.router,
             partnerships.router,
             ledger.router,
             readiness.router,
+            bank_accounts.router,
+            payments.router,
+            recoveries.router,
+            reports.router,
+            evidence.router,
             held.router,
         ],
         bootstrap=lambda: bootstrap(settings),
+        body_limits={
+            "/payments/bank-answers": payments.ANSWER_BYTES,
+            "/grants/*/evidence": settings.evidence_max_bytes,
+        },
     )

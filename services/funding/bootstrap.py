@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
+from pydantic import ValidationError
 
+from services.funding.domain.bank_account import AccountDetails, AccountGiven
 from services.funding.domain.budget import BudgetBelowReserved
 from services.funding.domain.lump_sum import Policies
 from services.funding.repositories import FundingUnitOfWork, make_indexes
 from services.funding.rules_on_file import policies_in
 from services.funding.settings import FundingSettings
-from services.funding.use_cases.settle_budget import settle_budget
-from shared.contracts.envelope import now
 from services.funding.use_cases.open_ledger import open_ledger
+from services.funding.use_cases.settle_budget import settle_budget
+from services.funding.vault import Vault
+from shared.contracts.envelope import now
 from shared.partnerships import Partnership, Partnerships
+from shared.problems import field_problems, in_words
 from shared.storage.driver import Client, Database, close, connect
 from shared.storage.files import Files
 from shared.storage.store import prepare_database
@@ -42,6 +46,10 @@ class Funding:
     files: Files
     """What was handed in: kept in GridFS, outside the transactions."""
     clock: Clock
+    vault: Vault = field(default_factory=Vault)
+    """Opens and closes bank data; without keys of the settings it refuses."""
+    debtors: Mapping[str, AccountDetails] = field(default_factory=dict)
+    """The accounts partnerships pay from, by the partnership."""
 
     async def close(self) -> None:
         """Let the database go."""
@@ -62,6 +70,7 @@ async def bootstrap(
     settings = settings or FundingSettings.load()
     policies = policies_in(settings.funding_rules)
     partnerships = Partnerships.load(settings.partnerships)
+    debtors = debtors_among(partnerships)
     # Now, not while the first match waits; in a thread, as it takes a second or two.
     await asyncio.to_thread(policies.places.load)
     client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
@@ -75,6 +84,7 @@ async def bootstrap(
             open_store, policies=policies, partnerships=partnerships, clock=clock
         ),
     )
+    await _open_ledgers(transactions)
     for partnership in partnerships:
         await _settle(transactions, partnership)
     return Funding(
@@ -84,22 +94,13 @@ async def bootstrap(
         transactions=transactions,
         partnerships=partnerships,
         policies=policies,
-    await _open_ledgers(transactions)
         files=Files(store, "files"),
         clock=clock,
+        vault=Vault(settings.bank_keys),
+        debtors=debtors,
     )
 
 
-async def _settle(transactions: Transactions[FundingUnitOfWork], partnership: Partnership) -> None:
-    try:
-        while (
-            await transactions.run(lambda uow: settle_budget(uow, partnership, at_most=_AT_ONCE), attempts=20)
-            == _AT_ONCE
-        ):
-            pass
-    except BudgetBelowReserved as error:
-        # The promises made stand; the service goes on with the budget they were made from.
-        _log.warning("budget_not_cut", partnership=partnership.id, detail=error.detail)
 def debtors_among(partnerships: Partnerships) -> dict[str, AccountDetails]:
     """The accounts they pay from; raises `ValueError` naming the partnership whose account is wrong."""
     debtors = {}
@@ -122,3 +123,13 @@ async def _open_ledgers(transactions: Transactions[FundingUnitOfWork]) -> None:
         _log.info("ledger_opened", partnership=id)
 
 
+async def _settle(transactions: Transactions[FundingUnitOfWork], partnership: Partnership) -> None:
+    try:
+        while (
+            await transactions.run(lambda uow: settle_budget(uow, partnership, at_most=_AT_ONCE), attempts=20)
+            == _AT_ONCE
+        ):
+            pass
+    except BudgetBelowReserved as error:
+        # The promises made stand; the service goes on with the budget they were made from.
+        _log.warning("budget_not_cut", partnership=partnership.id, detail=error.detail)

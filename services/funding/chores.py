@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
+
+import structlog
+from prometheus_client import Gauge
 
 from services.funding.bootstrap import Funding
 from services.funding.domain.bank_account import BankAccount
 from services.funding.domain.budget import Budget
+from services.funding.domain.evidence import Evidence
+from services.funding.domain.grant import Grant
 from services.funding.domain.payment import Payment
+from services.funding.domain.report import AWAITING_REPORT, ReminderPolicy
+from services.funding.evidence_files import BUCKET
 from services.funding.use_cases.check_ledger import check_ledger
 from services.funding.use_cases.forget_bank_data import forget_bank_accounts, forget_payment_files
 from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from services.funding.use_cases.remind_of_reports import remind_of_reports
 from shared.chores import Chore, Round, go_round, ids_of, stored
+from shared.contracts.vocabulary import GateState
 from shared.storage.driver import Document
+from shared.uploads.keeping import sweep
 
 _log = structlog.get_logger(__name__)
 
@@ -78,13 +90,35 @@ async def _forget_bank_data(round: Round[Funding]) -> None:
     await round.for_all(find_accounts, partial(forget_bank_accounts, before=before))
     await round.for_all(find_payments, partial(forget_payment_files, before=before))
 
-import structlog
-from prometheus_client import Gauge
+
+async def _remind_of_reports(round: Round[Funding]) -> None:
+    policy = round.root.settings.reminders
+
+    async def find(funding: Funding, at: datetime) -> list[str]:
+        return await ids_of(funding.database[Grant.COLLECTION], without_report(policy, at.date()))
+
+    await round.for_all(find, partial(remind_of_reports, policy=policy))
+
+
+def without_report(policy: ReminderPolicy, today: date) -> Document:
+    """The grants whose stay ended as long ago as reports are asked for, and whose report has not come."""
+    first, last = policy.window(today)
+    return {
+        "gates.report.state": GateState.WAITS_FOR_VISITOR.value,
+        "stay.last_day": {"$gte": first.isoformat(), "$lte": last.isoformat()},
+        "state": {"$in": sorted(AWAITING_REPORT)},
+    }
+
+
+async def _sweep_evidence(round: Round[Funding]) -> None:
+    await sweep(round, BUCKET, round.root.database[Evidence.COLLECTION], "files.id")
 
 
 CHORES: Final[Sequence[Chore[Funding]]] = (
     Chore("check_ledgers", timedelta(minutes=10), _check_ledgers),
     Chore("reseal_bank_data", timedelta(hours=1), _reseal_bank_data),
+    Chore("reports", timedelta(hours=1), _remind_of_reports),
+    Chore("evidence", timedelta(hours=1), _sweep_evidence),
     Chore("forget_bank_data", timedelta(hours=24), _forget_bank_data),
 )
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from services.funding.agreements import keep_agreements
 from services.funding.bookkeeping import keep_books
+from services.funding.documents import let_go_of_documents
+from services.funding.domain.agreement import Agreement
+from services.funding.domain.bank_account import BankAccount, account_id
+from services.funding.domain.bank_answer import Answer
 from services.funding.domain.budget import Budget
+from services.funding.domain.evidence import Evidence, evidence_id
 from services.funding.domain.grant import Grant
 from services.funding.domain.ledger import Account, LedgerEntry
 from services.funding.domain.ledger_check import LedgerCheck
 from services.funding.domain.lump_sum import Policies
+from services.funding.domain.payment import Payment, PaymentState
+from services.funding.domain.progress import Tally
+from services.funding.domain.report import Report, report_id
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
 from shared.erasure import Erasures, prepare_erasures
@@ -86,6 +95,15 @@ class Grants(Repository[Grant]):
             raise NotFound(f"There is no grant {id}, or none you may see.")
         return grant
 
+    async def payable(self, partnership: str, *, limit: int) -> list[Grant]:
+        """Those a partnership can pay now, the most urgent first."""
+        return await self._uow.query(
+            Grant,
+            {"partnership": partnership, "state": GrantState.PAYABLE.value},
+            sort=[("due", 1), ("_id", 1)],
+            limit=limit,
+        )
+
     async def page(
         self,
         visible_to: Caller,
@@ -138,32 +156,17 @@ class Budgets(Repository[Budget]):
             self.add(budget)
         return budget
 
+    async def without_ledger(self) -> list[str]:
+        """Partnerships whose budget is from before there was a ledger."""
+        rows = await self._uow.rows(Budget, {"entries": {"$exists": False}}, ["_id"])
+        return [row["_id"] for row in rows]
+
 
 class Ledger(Repository[LedgerEntry]):
     """The entries of all partnerships; what is new comes from the budgets, at the commit."""
 
     model = LedgerEntry
 
-
-class FundingUnitOfWork(UnitOfWork):
-    """One transaction of the funding service, with the policies that decide in it.
-
-    Whatever it does with grants, their money moves with them: `commit` sees to it.
-    """
-
-    def __init__(
-        self, store: Store, *, policies: Policies, partnerships: Partnerships, clock: Clock = now
-    async def without_ledger(self) -> list[str]:
-        """Partnerships whose budget is from before there was a ledger."""
-        rows = await self._uow.rows(Budget, {"entries": {"$exists": False}}, ["_id"])
-        return [row["_id"] for row in rows]
-
-    ) -> None:
-        super().__init__(store, service="funding", clock=clock)
-        self.policies = policies
-        self.partnerships = partnerships
-        self.grants = Grants(self)
-        self.budgets = Budgets(self)
     async def page(
         self,
         partnership: str,
@@ -260,6 +263,12 @@ def _payments_visible_to(caller: Caller) -> Document:
     return {"partnership": caller.partnership} if caller.role is CallerRole.STAFF else {"_id": None}
 
 
+class Agreements(Repository[Agreement]):
+    """The financial agreements, one a grant from when somebody first asks for it."""
+
+    model = Agreement
+
+
 class Reports(Repository[Report]):
     """The visitors' reports, one a grant from when it is begun, or asked for."""
 
@@ -301,12 +310,36 @@ class Tallies(Repository[Tally]):
             self.add(tally)
         return tally
 
+
+class FundingUnitOfWork(UnitOfWork):
+    """One transaction of the funding service, with the policies that decide in it.
+
+    Whatever it does with grants, their money moves with them: `commit` sees to it.
+    """
+
+    def __init__(
+        self, store: Store, *, policies: Policies, partnerships: Partnerships, clock: Clock = now
+    ) -> None:
+        super().__init__(store, service="funding", clock=clock)
+        self.policies = policies
+        self.partnerships = partnerships
+        self.grants = Grants(self)
+        self.budgets = Budgets(self)
         self.ledger = Ledger(self)
+        self.ledger_checks = LedgerChecks(self)
+        self.bank_accounts = BankAccounts(self)
+        self.payments = Payments(self)
+        self.agreements = Agreements(self)
+        self.reports = Reports(self)
+        self.evidence = EvidenceOfGrants(self)
+        self.tallies = Tallies(self)
         self.erasures = Erasures(self)
 
     async def commit(self) -> None:
-        """Book the money of what changed, and write all of it in the open transaction."""
+        """Let agreements and money follow what changed, and write all of it in the open transaction."""
+        await keep_agreements(self)
         await keep_books(self)
+        await let_go_of_documents(self)
         await super().commit()
 
 
@@ -317,12 +350,6 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("partnership", 1), ("_id", 1)])
     await grants.create_index([("host.partnership", 1), ("_id", 1)])
     await grants.create_index([("visitor.owner", 1), ("_id", 1)])
-        self.ledger_checks = LedgerChecks(self)
-        self.bank_accounts = BankAccounts(self)
-        self.payments = Payments(self)
-        self.reports = Reports(self)
-        self.evidence = EvidenceOfGrants(self)
-        self.tallies = Tallies(self)
     await grants.create_index([("state", 1), ("_id", 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])
@@ -331,4 +358,12 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index("host.registration_id")
     await database[LedgerEntry.COLLECTION].create_index([("partnership", 1), ("_id", 1)])
     await database[LedgerEntry.COLLECTION].create_index("grant")
+    payments = database[Payment.COLLECTION]
+    await payments.create_index([("partnership", 1), ("_id", 1)])
+    await payments.create_index("settled_at")
+    await payments.create_index("transfers.end_to_end_id", unique=True)
+    await payments.create_index("transfers.registration_id")
+    await payments.create_index("message_id", unique=True)
+    await grants.create_index([("gates.report.state", 1), ("stay.last_day", 1)])
+    await database[Evidence.COLLECTION].create_index("files.id")
     await prepare_erasures(database)

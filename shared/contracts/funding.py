@@ -1,4 +1,4 @@
-"""Funding's contracts: the lump sum of an approved match, from its hold on the budget to the bank's answer."""
+"""Funding's contracts: the lump sum of an approved match, from its hold on the budget to the payment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.contracts.common import Euros, Party, Receipt, Window
 from shared.contracts.envelope import Contract, Event
+from shared.contracts.matching import SigningRole
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import EvidenceKind, GateName, GateState, GrantState
 
@@ -107,7 +108,7 @@ class GrantRecalculated(GrantEvent):
     TYPE = EventType.GRANT_RECALCULATED
 
     change: Literal["more", "less", "same", "settled", "refused"]
-    """Whether it became more or less; settled: there was no certain amount before; refused: none is due now."""
+    """More or less than before; settled: none was certain or due before; refused: none is due now."""
     amount_before: Euros | None = None
     """The lump sum before, in EUR; absent where none was certain."""
     amount: Euros
@@ -223,7 +224,7 @@ class GrantPaymentFailed(GrantEvent):
 
 
 class GrantMatchEnded(GrantEvent):
-    """The match ended after its amount had been put into a payment: the money is as it was, staff must act."""
+    """The match ended though its amount is in a payment: the money is as it was, and staff must act."""
 
     TYPE = EventType.GRANT_MATCH_ENDED
 
@@ -446,7 +447,7 @@ class LedgerDifference(Contract):
 
 
 class LedgerDiffered(Event):
-    """Budget, ledger and grants of a partnership do not add up: a fault of the platform, to be looked into."""
+    """Budget, ledger and grants of a partnership do not add up: a fault of the platform to look into."""
 
     TYPE = EventType.LEDGER_DIFFERED
 
@@ -456,3 +457,53 @@ class LedgerDiffered(Event):
     """The accounts that differ."""
     missing: list[int]
     """Numbers missing from the ledger, the first ten of them."""
+
+
+class BankAccountGiven(GrantEvent):
+    """The visitor said which account it is to be paid to, or changed that; not a digit of it is told."""
+
+    TYPE = EventType.BANK_ACCOUNT_GIVEN
+
+    changed: bool
+    """Whether there was another one before."""
+
+
+class PaymentEvent(Event):
+    """What every event of a payment carries: transfers of one partnership, in one file for its bank."""
+
+    payment_id: str
+    """The id of the payment."""
+    partnership: str
+    """The one that pays."""
+    grants: list[str]
+    """The grants concerned."""
+    total: Euros
+    """What they add up to, in EUR."""
+
+
+class PaymentPrepared(PaymentEvent):
+    """An officer prepared a payment; another one releases it."""
+
+    TYPE = EventType.PAYMENT_PREPARED
+
+
+class PaymentReleased(PaymentEvent):
+    """Another officer released the payment: its file is fixed, and can be handed to the bank."""
+
+    TYPE = EventType.PAYMENT_RELEASED
+
+    execute_on: date
+    """The day the bank is asked to carry it out."""
+    file_sha256: str
+    """Of the file, in hexadecimal."""
+
+
+class PaymentWithdrawn(PaymentEvent):
+    """A payment that was not released was taken back, all of it or the grants named."""
+
+    TYPE = EventType.PAYMENT_WITHDRAWN
+
+    left: int
+    """How many grants stay in it."""
+    reason: str
+    """Why, in plain words."""

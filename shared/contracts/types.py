@@ -80,6 +80,10 @@ class EventType(StrEnum):
     GRANT_MATCH_ENDED = "cxc.grant.match_ended.v1"
     GRANT_CLAIMED_BACK = "cxc.grant.claimed_back.v1"
     GRANT_RECOVERED = "cxc.grant.recovered.v1"
+    GRANT_PAYMENT_OVERDUE = "cxc.grant.payment_overdue.v1"
+    AGREEMENT_DRAWN_UP = "cxc.agreement.drawn_up.v1"
+    AGREEMENT_SIGNED = "cxc.agreement.signed.v1"
+    AGREEMENT_VOIDED = "cxc.agreement.voided.v1"
     LEDGER_DIFFERED = "cxc.ledger.differed.v1"
     REPORT_SUBMITTED = "cxc.report.submitted.v1"
     REPORT_RETURNED = "cxc.report.returned.v1"
@@ -88,6 +92,10 @@ class EventType(StrEnum):
     EVIDENCE_SUBMITTED = "cxc.evidence.submitted.v1"
     EVIDENCE_RETURNED = "cxc.evidence.returned.v1"
     EVIDENCE_ACCEPTED = "cxc.evidence.accepted.v1"
+    BANK_ACCOUNT_GIVEN = "cxc.bank_account.given.v1"
+    PAYMENT_PREPARED = "cxc.payment.prepared.v1"
+    PAYMENT_RELEASED = "cxc.payment.released.v1"
+    PAYMENT_WITHDRAWN = "cxc.payment.withdrawn.v1"
 
     # cxc.notifications.events
     NOTIFICATION_SENT = "cxc.notification.sent.v1"

@@ -9,7 +9,7 @@ from typing import Literal
 from services.notifications.domain.rules import Audience, Channel, Rule
 from shared.contracts.common import Party
 from shared.contracts.envelope import Event
-from shared.contracts.funding import GrantEvent, LedgerDiffered
+from shared.contracts.funding import GrantEvent, LedgerDiffered, PaymentEvent
 from shared.contracts.matching import (
     CommitmentEvent,
     CommitmentVoided,
@@ -130,7 +130,7 @@ def parties(event: Event) -> dict[Role, Party]:
 
 def partnerships(event: Event) -> list[str]:
     """The partnerships concerned, the visitor's first, each once."""
-    of_one = (GrantEvent, GatheringEvent, LedgerDiffered)
+    of_one = (GrantEvent, GatheringEvent, LedgerDiffered, PaymentEvent)
     concerned = [event.partnership] if isinstance(event, of_one) else []
     if isinstance(event, PlanPublished):
         concerned = [share.partnership for share in event.partnerships]
@@ -160,8 +160,8 @@ def mentioned(event: Event, recipient: Recipient) -> list[str]:
 
 
 def about(event: Event) -> str:
-    """What the event is about: the id of a grant, group event, invitation, match, partnership, plan or
-    registration."""
+    """What the event is about: the id of a grant, group event, invitation, match, partnership, payment,
+    plan or registration."""
     if isinstance(event, GrantEvent):
         return event.grant_id
     if isinstance(event, InvitationEvent):
@@ -170,13 +170,15 @@ def about(event: Event) -> str:
 
 
 def case(event: Event) -> str:
-    """What mails are threaded by: the match, plan, group event or partnership, else the registration."""
+    """What mails are threaded by: match, plan, group event, partnership or payment, else the registration."""
     if isinstance(event, (MatchEvent, GrantEvent)):
         return event.match_id
     if isinstance(event, PlanPublished):
         return event.plan_id
     if isinstance(event, LedgerDiffered):
         return event.partnership
+    if isinstance(event, PaymentEvent):
+        return event.payment_id
     if isinstance(event, GatheringEvent):
         return event.group_event_id
     return next((party.registration_id for party in parties(event).values()), "")

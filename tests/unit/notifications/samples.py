@@ -13,6 +13,7 @@ from services.notifications.words import Words
 from shared.contracts.common import Receipt, RuleOutcome, Window
 from shared.contracts.envelope import Event
 from shared.contracts.funding import (
+    BankAccountGiven,
     EvidenceAccepted,
     EvidenceReturned,
     EvidenceSubmitted,
@@ -37,6 +38,9 @@ from shared.contracts.funding import (
     GrantUnprepared,
     LedgerDiffered,
     LedgerDifference,
+    PaymentPrepared,
+    PaymentReleased,
+    PaymentWithdrawn,
     ReportReminded,
     ReportReturned,
     ReportSubmitted,
@@ -277,6 +281,22 @@ def evidence(model: Any, **changes: Any) -> Any:
         EvidenceAccepted: {"files": [FileAccepted(kind=EvidenceKind.INVOICE, sha256="0" * 64)]},
     }
     return model(**{**_GRANT, **of_model[model], **changes})
+
+
+def a_payment(model: Any, **changes: Any) -> Any:
+    """An event of a payment of HempClub's."""
+    of_model: dict[Any, dict[str, Any]] = {
+        PaymentPrepared: {},
+        PaymentReleased: {"execute_on": date(2023, 2, 23), "file_sha256": "5a" * 32},
+        PaymentWithdrawn: {"left": 0, "reason": "The wrong day."},
+    }
+    facts = {"payment_id": "pay-1", "partnership": "hempclub", "grants": ["g-1"], "total": Decimal("450.00")}
+    return model(**{**facts, **of_model[model], **changes})
+
+
+def a_given_account(*, changed: bool = False) -> BankAccountGiven:
+    """The visitor's account for that grant."""
+    return BankAccountGiven(**_GRANT, changed=changed)
 
 
 def a_ledger_that_differs(**changes: Any) -> LedgerDiffered:
@@ -520,6 +540,13 @@ def every_event() -> list[Event]:
         evidence(EvidenceReturned),
         evidence(EvidenceReturned, reason="The way back is missing.", files=[], was_accepted=True),
         evidence(EvidenceAccepted),
+        *(a_given_account(changed=changed) for changed in (False, True)),
+        a_payment(PaymentPrepared),
+        a_payment(PaymentPrepared, grants=["g-1", "g-2"], total=Decimal("900.00")),
+        a_payment(PaymentReleased),
+        a_payment(PaymentReleased, grants=["g-1", "g-2"], total=Decimal("900.00")),
+        *(a_payment(PaymentWithdrawn, left=left) for left in range(3)),
+        a_payment(PaymentWithdrawn, left=1, grants=["g-1", "g-2"]),
         a_ledger_that_differs(),
         a_ledger_that_differs(differences=[]),
     ]

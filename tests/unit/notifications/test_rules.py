@@ -28,6 +28,9 @@ from shared.contracts.funding import (
     GrantRefused,
     GrantReleased,
     GrantReopened,
+    PaymentPrepared,
+    PaymentReleased,
+    PaymentWithdrawn,
 )
 from shared.contracts.matching import (
     CommitmentCompleted,
@@ -176,6 +179,10 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_grant(GrantMatchEnded, state="paid"), {VS}, {V_INBOX, VS_INBOX}),
     (samples.a_grant(GrantClaimedBack), {V}, {V_INBOX, VS_INBOX}),
     (samples.a_grant(GrantRecovered), set(), {V_INBOX, VS_INBOX}),
+    (samples.a_given_account(), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_payment(PaymentPrepared), {VS}, {VS_INBOX}),
+    (samples.a_payment(PaymentReleased), {VS}, {VS_INBOX}),
+    (samples.a_payment(PaymentWithdrawn), set(), {VS_INBOX}),
     (samples.a_ledger_that_differs(), {VS}, {VS_INBOX}),
 ]
 

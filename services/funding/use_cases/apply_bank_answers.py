@@ -1,0 +1,106 @@
+"""What the bank answered is taken in: transfers are paid, or failed and payable once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.funding.domain.bank_answer import Answer, Outcome, Says
+from services.funding.domain.payment import Payment, Transfer
+from services.funding.repositories import FundingUnitOfWork
+from shared.errors import Forbidden, RuleBroken
+from shared.security import Caller, CallerRole
+from shared.words import eur
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one answer; `amount` in EUR, as we know it, else as the bank says."""
+
+    answer: Answer
+    outcome: Outcome
+    sentence: str
+    payment_id: str | None = None
+    grant_id: str | None = None
+    amount: Decimal | None = None
+
+
+async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], *, by: Caller) -> list[Taken]:
+    """What became of each, about the payments of the officer's own partnership; others are not ours.
+
+    Taken in again, the same answers change nothing. Raises `Forbidden`.
+    """
+    if by.role is not CallerRole.STAFF or by.partnership is None:
+        raise Forbidden("Only staff of a partnership take in what its bank answers.")
+    payments = await uow.payments.named_in(answers, partnership=by.partnership)
+    ids = [transfer.grant_id for payment in payments for transfer in payment.transfers]
+    grants = {grant.id: grant for grant in await uow.grants.get_all(ids)}
+    accounts = await uow.bank_accounts.of(*grants.values())
+
+    taken: list[Taken] = []
+    for answer, payment, transfer in _sorted_out(answers, payments):
+        if payment is None:
+            taken.append(Taken(answer, Outcome.NOT_OURS, _not_ours(answer), amount=answer.amount))
+            continue
+        if transfer is None:
+            outcome, sentence = _of_the_whole(answer, payment)
+            taken.append(Taken(answer, outcome, sentence, payment.id, amount=payment.total))
+            continue
+        outcome, sentence = payment.judge(transfer, answer)
+        if outcome is Outcome.APPLIED:
+            grant = grants[transfer.grant_id]
+            try:
+                if answer.says is Says.BOOKED:
+                    grant.mark_paid(answer.on or uow.now.date(), answer.reference or transfer.end_to_end_id)
+                else:
+                    grant.mark_failed(answer.reason or "the bank gives no reason")
+            except RuleBroken as refusal:
+                outcome, sentence = Outcome.CONTRADICTS, refusal.detail
+            else:
+                payment.settle(transfer, answer, at=uow.now)
+                if grant.id in accounts:
+                    accounts[grant.id].let_go(transfer.end_to_end_id, at=uow.now)
+        taken.append(Taken(answer, outcome, sentence, payment.id, transfer.grant_id, transfer.amount))
+    return taken
+
+
+Of = tuple[Answer, Payment | None, Transfer | None]
+
+
+def _sorted_out(answers: Sequence[Answer], payments: Sequence[Payment]) -> Iterator[Of]:
+    """Each answer with the transfer it is about: one about a whole file with each that it settles.
+
+    Transfers are looked up when their turn comes: an answer before may have changed them.
+    """
+    by_transfer = {one.end_to_end_id: payment for payment in payments for one in payment.transfers}
+    by_message = {payment.message_id: payment for payment in payments}
+    singly = {answer.end_to_end_id for answer in answers}
+    for answer in answers:
+        if answer.end_to_end_id is not None:
+            payment = by_transfer.get(answer.end_to_end_id)
+            yield answer, payment, payment.of(answer.end_to_end_id) if payment else None
+            continue
+        payment = by_message.get(answer.message_id or "")
+        meant = payment.summing_to(answer.amount) if payment else []
+        if payment is None or answer.says is Says.ACCEPTED or not meant:
+            yield answer, payment, None
+            continue
+        for id in [one.end_to_end_id for one in meant if one.end_to_end_id not in singly]:
+            yield answer, payment, payment.of(id)
+
+
+def _of_the_whole(answer: Answer, payment: Payment) -> tuple[Outcome, str]:
+    if answer.says is Says.ACCEPTED:
+        return Outcome.NOTHING_TO_DO, "the bank has the file, and has not booked it"
+    assert answer.amount is not None
+    return (
+        Outcome.AMOUNT_DIFFERS,
+        f"the bank speaks of {eur(answer.amount)}, the payment is of {eur(payment.total)}",
+    )
+
+
+def _not_ours(answer: Answer) -> str:
+    if answer.end_to_end_id is None and answer.message_id is None:
+        return "it names no transfer"
+    return "no payment of your partnership has it"
