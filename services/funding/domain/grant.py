@@ -54,8 +54,10 @@ UNPREPARED: Final = (
 )
 """States in which the grant is in no payment: its amount may change, and it may be cancelled."""
 
-_WITH_AGREEMENT: Final = (GrantState.RESERVED, GrantState.COMMITTED, GrantState.PAYABLE)
-_WITH_GATES: Final = (*_WITH_AGREEMENT, GrantState.AWAITING_BUDGET, GrantState.NEEDS_REVIEW)
+WITH_AGREEMENT: Final = (GrantState.RESERVED, GrantState.COMMITTED, GrantState.PAYABLE)
+"""States in which there is an agreement to sign, or one that can be drawn up anew."""
+
+_WITH_GATES: Final = (*WITH_AGREEMENT, GrantState.AWAITING_BUDGET, GrantState.NEEDS_REVIEW)
 _IN_PAYMENT: Final = (GrantState.PREPARED, GrantState.RELEASED, GrantState.PAID)
 
 NAMELESS: Final = frozenset({GrantState.REFUSED, GrantState.CANCELLED})
@@ -359,7 +361,7 @@ class Grant(Aggregate):
         again takes that back. Possible until the grant is in a payment. A gate that stands so already
         stays as it is.
         """
-        self._require(*(_WITH_AGREEMENT if name == "agreement" else _WITH_GATES))
+        self._require(*(WITH_AGREEMENT if name == "agreement" else _WITH_GATES))
         gate: Gate = getattr(self.gates, name)
         if gate.state is state:
             return
@@ -415,7 +417,7 @@ class Grant(Aggregate):
             )
         )
         if change == "refused":
-            self._refuse()
+            self._refuse(at)
         elif had_none and position is None:
             self._set_aside(at)
         elif had_none:
@@ -566,7 +568,7 @@ class Grant(Aggregate):
         self.state, self.position = GrantState.AWAITING_BUDGET, position
         self._record(GrantAwaitingBudget(**self._facts(), amount=self.amount, receipt=self.lump_sum.receipt))
 
-    def _refuse(self) -> None:
+    def _refuse(self, at: datetime) -> None:
         assert self.lump_sum is not None
         self.state, self.due, self.strict_due = GrantState.REFUSED, None, None
         self._blank()
@@ -594,6 +596,9 @@ class Grant(Aggregate):
             self._record(GrantCommitted(**self._facts(), amount=self.amount))
         if self.state is GrantState.COMMITTED and self.gates.passed_at is not None:
             self.state = GrantState.PAYABLE
+        # What was signed promised something; should an amount come of it after all, it is signed anew.
+        waits = Gate(state=GateState.WAITS_FOR_VISITOR, since=at)
+        self.gates = self.gates.model_copy(update={"agreement": waits, "passed_at": None})
             self.due = self.gates.passed_at.date() + PAID_WITHIN
             self.strict_due = self.days.last_day + PAID_WITHIN
             self._record(

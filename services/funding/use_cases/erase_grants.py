@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.funding.agreements import renew_agreements
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.forget_bank_data import erase_bank_account
 
@@ -12,4 +13,5 @@ async def erase_grants(uow: FundingUnitOfWork, registration_id: str) -> None:
     await uow.erasures.note(registration_id, uow.now)
     for grant in grants:
         grant.erase(registration_id)
+    await renew_agreements(uow, grants)
     await erase_bank_account(uow, registration_id, grants)

@@ -150,7 +150,8 @@ STAFF = asking(CallerRole.STAFF, partnership="hempclub")
 
 
 async def held_grant(funding: Funding, registration_id: str, by: Caller) -> dict[str, Any]:
-    [kind] = await funding.read(lambda uow: tell_what_is_held(uow, registration_id, by=by))
+    kinds = await funding.read(lambda uow: tell_what_is_held(uow, registration_id, by=by))
+    kind = next(kind for kind in kinds if kind.name == "grants")
     [grant] = kind.documents
     return grant
 

@@ -49,7 +49,8 @@ def test_every_block_is_on_the_page_in_its_order() -> None:
     assert text_of(everything(a_paper())) == (
         "CLUSTERXCHANGE Sample document Stay of 14 to 16 February 2023 VOID. A section Visitor Host "
         "Tagus Fibre Works Navigli Tech Centre Lisbon Milan Amount EUR 450.00 Paid by HempClub "
-        "1. The first condition. 2. The second one. • Rather short. What EUR Full rate 900.00 Half 450.00 The end. "
+        "1. The first condition. 2. The second one. • Rather short. "
+        "What EUR Full rate 900.00 Half 450.00 The end. "
         "Sample, page 1 of 1 at the foot"
     )
 
