@@ -18,6 +18,7 @@ from services.funding.routes import (
     readiness,
     recoveries,
     reports,
+    settlements,
 )
 from services.funding.settings import FundingSettings
 from shared.http import create_api
@@ -32,6 +33,7 @@ def create_app(settings: FundingSettings | None = None) -> FastAPI:
         description="Lump sums of approved matches, with their receipts, and the budgets they are paid from.",
         routers=[
             grants.router,
+            settlements.router,
             agreements.router,
             lump_sums.router,
             partnerships.router,

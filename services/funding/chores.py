@@ -21,8 +21,9 @@ from services.funding.domain.report import AWAITING_REPORT, ReminderPolicy
 from services.funding.evidence_files import BUCKET
 from services.funding.use_cases.check_ledger import check_ledger
 from services.funding.use_cases.forget_bank_data import forget_bank_accounts, forget_payment_files
-from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from services.funding.use_cases.recompute_doubtful import recompute_doubtful, waiting_for_a_rate
 from services.funding.use_cases.remind_of_reports import remind_of_reports
+from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
 from shared.chores import Chore, Round, go_round, ids_of, stored
 from shared.contracts.vocabulary import GateState
 from shared.storage.driver import Document
@@ -110,6 +111,16 @@ def without_report(policy: ReminderPolicy, today: date) -> Document:
     }
 
 
+async def _recompute_doubtful(round: Round[Funding]) -> None:
+    """Tables are read at the start: after one was put on file, whoever waited for its rates is found here."""
+    due = waiting_for_a_rate(round.root.policies.rates)
+
+    async def find(funding: Funding, at: datetime) -> list[str]:
+        return await ids_of(funding.database[Grant.COLLECTION], due)
+
+    await round.for_all(find, recompute_doubtful)
+
+
 async def _sweep_evidence(round: Round[Funding]) -> None:
     await sweep(round, BUCKET, round.root.database[Evidence.COLLECTION], "files.id")
 
@@ -118,6 +129,7 @@ CHORES: Final[Sequence[Chore[Funding]]] = (
     Chore("check_ledgers", timedelta(minutes=10), _check_ledgers),
     Chore("reseal_bank_data", timedelta(hours=1), _reseal_bank_data),
     Chore("reports", timedelta(hours=1), _remind_of_reports),
+    Chore("missing_rates", timedelta(hours=1), _recompute_doubtful),
     Chore("evidence", timedelta(hours=1), _sweep_evidence),
     Chore("forget_bank_data", timedelta(hours=24), _forget_bank_data),
 )

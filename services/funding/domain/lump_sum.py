@@ -14,7 +14,7 @@ from services.funding.domain.distance import metres_between
 from services.funding.domain.places import Gazetteer, PlaceNotResolved
 from services.funding.domain.rates import RateNotOnFile, Rates, written
 from services.funding.domain.scheme import LumpSumTerms, NoRulesOnFile, Scheme, SchemeRules
-from services.funding.domain.stay import Stay
+from services.funding.domain.stay import Settled, Stay
 from services.funding.domain.working_days import WORKING_DAY, Day, explain_days
 from shared.calendar import Calendar, NoCalendar, calendar
 from shared.contracts.common import Receipt, RuleOutcome
@@ -25,7 +25,9 @@ from shared.errors import RuleBroken
 CENT: Final = Decimal("0.01")
 NOTHING: Final = Decimal("0.00")
 
-_TOLD_TO_STAFF: Final = frozenset({"working-days", "distance", "rate-on-file", "ceiling", "agreed-amount"})
+_TOLD_TO_STAFF: Final = frozenset(
+    {"settled", "working-days", "distance", "rate-on-file", "ceiling", "agreed-amount"}
+)
 """The rules that say how an amount came about."""
 
 
@@ -149,6 +151,8 @@ def lump_sum(stay: Stay, policies: Policies) -> LumpSum:
         )
         return _answer(findings, "none on file")
 
+    for one in stay.settled:
+        findings.add("settled", "passed", _settled_sentence(one), f"Decision of staff, {one.by}")
     _check_countries(stay, rules, findings)
     days = _check_days(stay, rules, findings)
     metres = _check_distance(stay, rules, policies.places, findings)
@@ -339,6 +343,11 @@ def _check_rate(stay: Stay, rates: Rates, findings: _Findings) -> tuple[Decimal 
     findings.add("rate-on-file", "passed", sentence, f"{table.name}: {table.source}")
     findings.facts["full_rate"] = f"{full:.2f}"
     return full, f"{table.name}, {table.in_force_from}"
+
+
+def _settled_sentence(settled: Settled) -> str:
+    what = "; ".join(settled.what) or "computed again by the rules and rates on file"
+    return f"Settled by {settled.by} on {written(settled.on)}: {what}. The reason given: {settled.reason}"
 
 
 def _days_sentence(days: list[Day], counted: int) -> str:

@@ -60,6 +60,17 @@ class Rates:
         """Every country that has a rate in some table."""
         return frozenset(country for table in self._all for country in table.full_rates)
 
+    def spans(self) -> list[tuple[RateTable, date | None]]:
+        """The tables in their order, each with the day the next one begins."""
+        in_order = sorted(self._all, key=lambda table: table.in_force_from)
+        begins = [table.in_force_from for table in in_order[1:]]
+        return list(zip(in_order, [*begins, None], strict=True))
+
+    def with_candidate(self, candidate: RateTable) -> Rates:
+        """These tables and the candidate; in the place of the one that begins on the same day."""
+        others = [table for table in self._all if table.in_force_from != candidate.in_force_from]
+        return Rates([*others, candidate])
+
     def in_force_on(self, day: date) -> RateTable:
         """The table that applies on the day; raises `RateNotOnFile` before the first one."""
         table = in_force(self._all, day, begins=lambda table: table.in_force_from)

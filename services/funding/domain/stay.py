@@ -68,12 +68,23 @@ class AcceptedDay(StrictContract):
     accepted_by: Annotated[Line | None, BlankIsNone] = None
 
 
+class Settled(StrictContract):
+    """A decision of staff on facts of a stay."""
+
+    by: Line
+    on: DayOfStay
+    reason: Line
+    what: list[str] = []
+    """What they settled, a few words each; empty where the lump sum was only computed again."""
+
+
 class Stay(StrictContract):
     """A visitor's stay at a host; both days are days at the host, travel excluded.
 
     `host_region` is the ISO 3166-2 subdivision that decides regional holidays, such as BY. A
     partnership may have agreed to pay less than the rate: `agreed_amount`, EUR. Whether a country of
-    `confirmed_countries` takes part is disputed, and staff decided that it does in this case.
+    `confirmed_countries` takes part is disputed, and staff decided that it does in this case. `settled`
+    says what of all this staff settled by hand.
     """
 
     host_country: Country
@@ -89,7 +100,8 @@ class Stay(StrictContract):
         list[AcceptedDay], BeforeValidator(_none_is_none_of_them), Field(max_length=31)
     ] = []
     agreed_amount: Annotated[AgreedAmount | None, BlankIsNone] = None
-    confirmed_countries: Annotated[list[Country], OnceEach, Field(max_length=2)] = []
+    confirmed_countries: Annotated[list[Country], OnceEach] = []
+    settled: list[Settled] = []
 
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
