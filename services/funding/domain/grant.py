@@ -571,6 +571,9 @@ class Grant(Aggregate):
     def _refuse(self, at: datetime) -> None:
         assert self.lump_sum is not None
         self.state, self.due, self.strict_due = GrantState.REFUSED, None, None
+        # What was signed promised something; should an amount come of it after all, it is signed anew.
+        waits = Gate(state=GateState.WAITS_FOR_VISITOR, since=at)
+        self.gates = self.gates.model_copy(update={"agreement": waits, "passed_at": None})
         self._blank()
         self._record(GrantRefused(**self._facts(), receipt=self.lump_sum.receipt))
 
@@ -596,9 +599,6 @@ class Grant(Aggregate):
             self._record(GrantCommitted(**self._facts(), amount=self.amount))
         if self.state is GrantState.COMMITTED and self.gates.passed_at is not None:
             self.state = GrantState.PAYABLE
-        # What was signed promised something; should an amount come of it after all, it is signed anew.
-        waits = Gate(state=GateState.WAITS_FOR_VISITOR, since=at)
-        self.gates = self.gates.model_copy(update={"agreement": waits, "passed_at": None})
             self.due = self.gates.passed_at.date() + PAID_WITHIN
             self.strict_due = self.days.last_day + PAID_WITHIN
             self._record(
