@@ -158,20 +158,64 @@ class OpenCase(NamedTuple):
     amount: Decimal
 
 
-@dataclass
+class Trace(NamedTuple):
+    """What is known of one grant of the past or present: the days on which it came how far."""
+
+    reserved_on: date | None
+    """None where the ledger does not say."""
+    agreement_on: date | None = None
+    report_on: date | None = None
+    passed_on: date | None = None
+    """The day of the last gate."""
+    paid_on: date | None = None
+    last_day: date | None = None
+    amount: Decimal = Decimal(0)
+    fell_out: bool = False
+    """Whether it ended without the money."""
+
+
+@dataclass(frozen=True)
 class Past:
     """What a partnership's cases have shown so far."""
 
-    days: dict[Step, list[int]] = field(default_factory=lambda: {step: [] for step in STEPS})
+    days: Mapping[Step, Sequence[int]] = field(default_factory=lambda: dict.fromkeys(STEPS, ()))
     """How long each step took those that took it."""
-    fell_out: dict[Step, int] = field(default_factory=lambda: dict.fromkeys(STEPS, 0))
+    fell_out: Mapping[Step, int] = field(default_factory=lambda: dict.fromkeys(STEPS, 0))
     """How many ended instead."""
-    leads: list[int] = field(default_factory=list)
+    leads: Sequence[int] = ()
     """From a reservation to the last day of its stay."""
-    amounts: list[Decimal] = field(default_factory=list)
+    amounts: Sequence[Decimal] = ()
     """What its exchanges were granted."""
-    reserved_on: list[date] = field(default_factory=list)
-    """When each of them came in, in any order."""
+    reserved_on: Sequence[date] = ()
+    """When they came in."""
+
+    @classmethod
+    def of(cls, traces: Sequence[Trace]) -> Self:
+        """What these grants teach; those that are under way, by the steps they have behind them."""
+        days: dict[Step, list[int]] = {step: [] for step in STEPS}
+        fell_out = dict.fromkeys(STEPS, 0)
+        for trace in traces:
+            reported_from = max(filter(None, (trace.last_day, trace.agreement_on)), default=None)
+            steps: tuple[tuple[Step, date | None, date | None], ...] = (
+                ("agreement", trace.reserved_on, trace.agreement_on),
+                ("report", reported_from, trace.report_on),
+                ("evidence", trace.report_on, trace.passed_on),
+                ("payment", trace.passed_on, trace.paid_on),
+            )
+            for step, begun, ended in steps:
+                if begun and ended:
+                    days[step].append(max(0, (ended - begun).days))
+            if trace.fell_out:
+                last = next(step for step, _, ended in steps if ended is None)
+                fell_out[last] += 1
+        reserved = [(trace, trace.reserved_on) for trace in traces if trace.reserved_on]
+        return cls(
+            days=days,
+            fell_out=fell_out,
+            leads=[max(0, (trace.last_day - on).days) for trace, on in reserved if trace.last_day],
+            amounts=[trace.amount for trace in traces if trace.amount and not trace.fell_out],
+            reserved_on=[on for _, on in reserved],
+        )
 
 
 class Position(NamedTuple):
@@ -567,7 +611,9 @@ def forecast(
 def _affordable(run: _Simulation, money: Decimal) -> Affordable:
     cents = float(money * _CENTS)
     prices = run.mean_prices(cents)
-    return Affordable(money=money, mean_amount=_amounts(prices), exchanges=_counts(np.floor(cents / prices)))
+    return Affordable(
+        money=_euros(money), mean_amount=_amounts(prices), exchanges=_counts(np.floor(cents / prices))
+    )
 
 
 def _objective(run: _Simulation, position: Position, wanted: Decimal) -> Objective:

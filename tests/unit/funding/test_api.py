@@ -212,7 +212,7 @@ async def test_the_api_describes_itself(api: Api) -> None:
         for method, route in methods.items()
         if path not in ("/live", "/ready", "/metrics")
     ]
-    assert len(routes) == 6
+    assert routes
     for path, method, route in routes:
         assert route["summary"], (path, method)
         assert route["description"], (path, method)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import get_args
+from datetime import date
+from typing import Any
 
 import pytest
 
@@ -16,67 +16,31 @@ from services.funding.use_cases.read_readiness import (
     count_readiness,
     read_readiness,
 )
-from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
-from shared.contracts.vocabulary import GateName, GateState, GrantState
+from shared.contracts.vocabulary import GrantState
 from shared.errors import Forbidden
-from shared.partnerships import Partnerships
-from shared.security import Caller, CallerRole
-from tests.fakes import MemoryTransactions
-from tests.unit.funding.builders import POLICIES, a_match, a_partnership
-
-STAFF = Caller("staff-1", CallerRole.STAFF, partnership="hempclub")
-OTHER_STAFF = Caller("staff-2", CallerRole.STAFF, partnership="other")
-AUDITOR = Caller("auditor-1", CallerRole.AUDITOR)
-VISITOR = Caller("visitor-1", CallerRole.PARTICIPANT, organisation="visitor-m1")
-EXTERNAL = Caller("crm-1", CallerRole.EXTERNAL)
-NOW = datetime(2023, 3, 3, 9, 0, tzinfo=UTC)
-"""Matches of the builders end their stay on 17 February 2023."""
-
-Service = MemoryTransactions[FundingUnitOfWork]
+from shared.security import Caller
+from tests.unit.funding.staged import (
+    AUDITOR,
+    EXTERNAL,
+    NOW,
+    OTHER_STAFF,
+    STAFF,
+    VISITOR,
+    Service,
+    serving,
+    staged,
+)
 
 
 @pytest.fixture
 async def funding() -> Service:
-    """One case at every point of the way, one of another partnership, one waiting for budget."""
-    known = Partnerships([a_partnership(budget="5400.00"), a_partnership("other")])
-    service = MemoryTransactions(
-        lambda store: FundingUnitOfWork(store, policies=POLICIES, partnerships=known, clock=lambda: NOW)
-    )
-    for name in ("signing", "staying", "reporting", "payable", "prepared", "released", "queued"):
-        await service.run(lambda uow, name=name: reserve_lump_sum(uow, a_match(name)))  # type: ignore[misc]
-    await service.run(lambda uow: reserve_lump_sum(uow, a_match("foreign", payer="other")))
-    await turn(service, "signing", 16, agreement="waits_for_partnership")
-    await turn(service, "staying", 16, agreement="passed")
-    await turn(service, "reporting", 20, agreement="passed", report="waits_for_partnership")
-    await turn(service, "payable", 20, agreement="passed", report="passed", evidence="passed")
-    await turn(service, "prepared", 21, agreement="passed", report="passed", evidence="passed")
-    await turn(service, "released", 22, agreement="passed", report="passed", evidence="passed")
-
-    async def pay(uow: FundingUnitOfWork) -> None:
-        for name in ("prepared", "released"):
-            grant = await uow.grants.get(grant_id(name))
-            grant.prepare("payment-1")
-            if name == "released":
-                grant.release()
-
-    await service.run(pay)
-    return service
+    return await staged()
 
 
-async def turn(service: Service, name: str, day: int, **gates: str) -> None:
-    async def work(uow: FundingUnitOfWork) -> None:
-        grant = await uow.grants.get(grant_id(name))
-        for gate in get_args(GateName):
-            if gate in gates:
-                grant.turn_gate(gate, GateState(gates[gate]), at=datetime(2023, 2, day, 9, tzinfo=UTC))
-
-    await service.run(work)
-
-
-async def board(service: Service, caller: Caller = STAFF, **wanted: object) -> list[BoardLine]:
+async def board(service: Service, caller: Caller = STAFF, **wanted: Any) -> list[BoardLine]:
     paging = {"after": wanted.pop("after", None), "limit": wanted.pop("limit", 50)}
-    asked = BoardFilter(**wanted)  # type: ignore[arg-type]
-    return await service.read(lambda uow: read_readiness(uow, asked, by=caller, **paging))  # type: ignore[arg-type]
+    asked = BoardFilter(**wanted)
+    return await service.read(lambda uow: read_readiness(uow, asked, by=caller, **paging))
 
 
 def names(lines: list[BoardLine]) -> list[str]:
@@ -108,7 +72,7 @@ async def test_all_cases_under_way_stand_in_the_order_of_their_clocks(funding: S
         ({"gate": "report", "waits_for": WaitsFor.PARTNERSHIP}, ["reporting", "signing"]),
     ],
 )
-async def test_the_board_is_filtered(funding: Service, filtered: dict[str, object], found: list[str]) -> None:
+async def test_the_board_is_filtered(funding: Service, filtered: dict[str, Any], found: list[str]) -> None:
     assert names(await board(funding, **filtered)) == found
 
 
@@ -205,3 +169,37 @@ def test_the_clock_is_over_on_the_day_after_the_last() -> None:
     assert not clock(GrantState.PAYABLE, **given, today=date(2023, 3, 2)).overdue
     assert clock(GrantState.PAYABLE, **given, today=date(2023, 3, 3)).overdue
     assert not clock(GrantState.PAID, **given, today=date(2023, 3, 3)).overdue
+
+
+async def test_the_board_is_served_with_its_totals_on_the_first_page(funding: Service) -> None:
+    async with serving(funding) as api:
+        first = (await api.get("/readiness?limit=4", STAFF)).json()
+        rest = (await api.get(f"/readiness?limit=4&after={first['next']}", STAFF)).json()
+        assert (await api.get("/readiness", VISITOR)).status_code == 403
+        assert (await api.get("/readiness")).status_code == 401
+        assert (await api.get("/readiness?state=paid", STAFF)).status_code == 422
+    assert first["totals"] == {
+        "cases": 6,
+        "amount": "5400.00",
+        "overdue": 1,
+        "states": {"reserved": 1, "committed": 2, "payable": 1, "prepared": 1, "released": 1},
+        "waits_for": {"visitor": 3, "partnership": 4, "bank": 1},
+    }
+    assert (rest["totals"], rest["next"], len(rest["items"])) == (None, None, 2)
+    overdue = first["items"][3]
+    assert overdue["visitor"] == {"organisation": "Tagus Fibre Works (sample)", "country": "PT"}
+    assert overdue["amount"] == "900.00"
+    assert overdue["clock"] == {
+        "due": "2023-03-02",
+        "strict_due": "2023-02-27",
+        "days_left": -1,
+        "overdue": True,
+    }
+    assert overdue["gates"][0] == {
+        "gate": "agreement",
+        "state": "passed",
+        "since": "2023-02-20T09:00:00Z",
+    }
+    assert overdue["missing"] == [
+        {"waits_for": "partnership", "sentence": "The partnership has to prepare the payment."}
+    ]
