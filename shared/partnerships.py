@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
@@ -69,6 +70,8 @@ class Partnership(_Strict):
     objective: Annotated[int, Field(ge=1)]
     done: Annotated[int, Field(ge=0)] = 0
     """Exchanges counted before this platform took over."""
+    ends_on: date | None = None
+    """The last day on which exchanges count, as far as it is known: forecasts look that far."""
     preferred_working_days: int | None = None
     account: PayingAccount | None = None
     """Needed to pay."""

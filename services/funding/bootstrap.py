@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.funding.domain.bank_account import AccountDetails, AccountGiven
 from services.funding.domain.budget import BudgetBelowReserved
 from services.funding.domain.lump_sum import Policies
+from services.funding.forecasts import Forecasts, assumptions_in
 from services.funding.repositories import FundingUnitOfWork, make_indexes
 from services.funding.rules_on_file import policies_in
 from services.funding.settings import FundingSettings
@@ -50,6 +51,7 @@ class Funding:
     """Opens and closes bank data; without keys of the settings it refuses."""
     debtors: Mapping[str, AccountDetails] = field(default_factory=dict)
     """The accounts partnerships pay from, by the partnership."""
+    forecasts: Forecasts = field(default_factory=lambda: Forecasts(assumptions_in()))
 
     async def close(self) -> None:
         """Let the database go."""
@@ -71,6 +73,7 @@ async def bootstrap(
     policies = policies_in(settings.funding_rules)
     partnerships = Partnerships.load(settings.partnerships)
     debtors = debtors_among(partnerships)
+    forecasts = Forecasts(assumptions_in(settings.funding_rules))
     # Now, not while the first match waits; in a thread, as it takes a second or two.
     await asyncio.to_thread(policies.places.load)
     client = client or connect(settings.mongo_url.get_secret_value(), settings.mongo_driver)
@@ -98,6 +101,7 @@ async def bootstrap(
         clock=clock,
         vault=Vault(settings.bank_keys),
         debtors=debtors,
+        forecasts=forecasts,
     )
 
 
