@@ -89,7 +89,7 @@ def limited(pool: Pool, limits: Sequence[Limit], first: Optimum, step: Step) -> 
 
 def _all_pairs(pool: Pool) -> Pairs | None:
     """All possible pairs with exact scores, None when they are many."""
-    visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    visitors, hosts, scores = ([np.zeros(0, np.int64)] for _ in range(3))
     total = 0
     for start, block in pool.table.blocks():
         rows, columns = np.nonzero(block != IMPOSSIBLE)
@@ -98,10 +98,8 @@ def _all_pairs(pool: Pool) -> Pairs | None:
             return None
         visitors.append(rows + start)
         hosts.append(columns)
-    none = np.zeros(0, np.int64)
-    pairs = Pairs(none, none, none, none.astype(np.bool_)).with_more(
-        pool, np.concatenate(visitors), np.concatenate(hosts)
-    )
+        scores.append(block[rows, columns])
+    pairs = Pairs.of(pool, *(np.concatenate(part) for part in (visitors, hosts, scores)))
     pairs.make_exact(pool, np.arange(len(pairs)))
     return pairs.possible()
 
@@ -210,14 +208,15 @@ class _Search:
         free = pool.places > np.bincount(pairs.hosts[self.best], minlength=len(pool.places))
         going = np.zeros(pool.group_count, np.bool_)
         going[pool.groups[pairs.visitors[self.best]]] = True
-        visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        visitors, hosts, scores = ([np.zeros(0, np.int64)] for _ in range(3))
         for first, block in pool.table.blocks():
             for row in np.flatnonzero(~going[pool.groups[first : first + len(block)]]):
                 room = np.flatnonzero(free & (block[row] != IMPOSSIBLE))
                 room = room[np.argsort(-block[row, room].astype(np.int32), kind="stable")[:_ADDED]]
                 visitors.append(np.full(len(room), first + row))
                 hosts.append(room)
-        self._add(np.concatenate(visitors), np.concatenate(hosts))
+                scores.append(block[row, room])
+        self._add(Pairs.of(pool, *(np.concatenate(part) for part in (visitors, hosts, scores))))
         self._offer(self.best)
 
     def _bound(
@@ -231,11 +230,11 @@ class _Search:
         prices = np.zeros(len(rows))
         for _ in range(_ROUNDS):
             prices = self._cut(rows, worth, prices, reached)
-            bound, visitors, hosts = self._over_all_pairs(rows, worth, prices)
+            bound, more = self._over_all_pairs(rows, worth, prices)
             lowest = bound if lowest is None else min(lowest, bound)
-            if not len(visitors) or lowest - reached() <= _CLOSE * abs(lowest):
+            if not len(more) or lowest - reached() <= _CLOSE * abs(lowest):
                 break
-            self._add(visitors, hosts)
+            self._add(more)
         assert lowest is not None
         return lowest
 
@@ -286,7 +285,7 @@ class _Search:
 
     def _over_all_pairs(
         self, rows: Sequence[_Row], worth: Callable[[Array], Array], prices: Array
-    ) -> tuple[int, Array, Array]:
+    ) -> tuple[int, Pairs]:
         """The bound these prices prove, and pairs that could lower it."""
         pool, pairs = self._pool, self.pairs
         groups = pool.groups[pairs.visitors]
@@ -304,7 +303,7 @@ class _Search:
             groups, pairs.hosts, weights, used, pool.places, pool.group_count
         )
         excess_of = np.zeros(pool.group_count, np.int64)
-        visitors, hosts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        visitors, hosts, scores = ([np.zeros(0, np.int64)] for _ in range(3))
         all_hosts = np.arange(pool.table.shape[1])
         for first, block in pool.table.blocks():
             numbers = np.arange(first, first + len(block))
@@ -318,17 +317,18 @@ class _Search:
                 columns = columns[np.argsort(-excess[row, columns], kind="stable")[:_ADDED]]
                 visitors.append(np.full(len(columns), first + row))
                 hosts.append(columns)
+                scores.append(block[row, columns])
         proven = int(group_price.sum() + excess_of.sum() + host_price @ pool.places)
         worth_of_rows = sum(price * row.at_most for row, price in zip(rows, prices, strict=True))
-        return proven + int(np.ceil(worth_of_rows)), np.concatenate(visitors), np.concatenate(hosts)
+        more = Pairs.of(pool, *(np.concatenate(part) for part in (visitors, hosts, scores)))
+        return proven + int(np.ceil(worth_of_rows)), more
 
-    def _add(self, visitors: Array, hosts: Array) -> None:
-        pool, m = self._pool, self._pool.table.shape[1]
-        best = (self.pairs.visitors * m + self.pairs.hosts)[self.best]
-        pairs = self.pairs.with_more(pool, visitors, hosts)
-        pairs.make_exact(pool, np.flatnonzero(~pairs.exact))
+    def _add(self, more: Pairs) -> None:
+        best = self.pairs.only(self.best)
+        pairs = self.pairs.and_also(self._pool, more)
+        pairs.make_exact(self._pool, np.flatnonzero(~pairs.exact))
         self.pairs = pairs.possible()
-        self.best = np.isin(self.pairs.visitors * m + self.pairs.hosts, best)
+        self.best = self.pairs.are_among(self._pool, best)
 
     def _offer(self, used: Array) -> None:
         """Make a choice keep within the limits, and remember it if none was better."""
