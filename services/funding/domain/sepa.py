@@ -7,13 +7,11 @@ from typing import Final
 
 from anyascii import anyascii
 
+_INSIDE: Final = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+_BESIDE: Final = "AD AL CH GB GI MC MD ME MK RS SM VA"
 
-def _each(codes: str) -> frozenset[str]:
-    return frozenset(codes.split())
-
-
-EEA: Final = _each("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK")
-AREA: Final = EEA | _each("AD AL CH GB GI MC MD ME MK RS SM VA")
+EEA: Final = frozenset(_INSIDE.split())
+AREA: Final = EEA | frozenset(_BESIDE.split())
 """Countries, as IBANs begin, whose banks SEPA credit transfers reach (EPC409-09, of 2025)."""
 
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")

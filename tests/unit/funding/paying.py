@@ -200,15 +200,22 @@ def an_entry(
     side: str = "DBIT",
     booked: str = "BOOK",
     returned: str | None = None,
+    version: str = "08",
 ) -> str:
-    """One booking of a camt.054, with its transaction."""
+    """One booking of a camt.054, with its transaction, as this version writes it."""
+    status = booked if version < "08" else f"<Cd>{booked}</Cd>"
+    sum = f'<Amt Ccy="{currency}">{amount}</Amt>'
+    inside = (
+        f"<AmtDtls><TxAmt>{sum}</TxAmt></AmtDtls>"
+        if version == "02"
+        else f"{sum}<CdtDbtInd>{side}</CdtDbtInd>"
+    )
     back = f"<RtrInf><Rsn><Cd>{returned}</Cd></Rsn></RtrInf>" if returned else ""
     return f"""<Ntry>
-      <Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>{side}</CdtDbtInd><Sts><Cd>{booked}</Cd></Sts>
+      {sum}<CdtDbtInd>{side}</CdtDbtInd><Sts>{status}</Sts>
       <BookgDt><Dt>2023-02-22</Dt></BookgDt><AcctSvcrRef>REF-{end_to_end_id[-6:]}</AcctSvcrRef>
       <BkTxCd><Prtry><Cd>TRANSFER</Cd></Prtry></BkTxCd>
       <NtryDtls><TxDtls>
-        <Refs><EndToEndId>{end_to_end_id}</EndToEndId></Refs>
-        <Amt Ccy="{currency}">{amount}</Amt><CdtDbtInd>{side}</CdtDbtInd>{back}
+        <Refs><EndToEndId>{end_to_end_id}</EndToEndId></Refs>{inside}{back}
       </TxDtls></NtryDtls>
     </Ntry>"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ async def test_the_grant_of_a_cancelled_match_is_taken_out_and_the_others_are_re
     left = await desk.transactions.run(
         lambda uow: withdraw_payment(uow, payment.id, ids[:1], reason="No visit.", by=PREPARER)
     )
-    assert (left.state, left.total) == (PaymentState.PREPARED, 450)
+    assert (left.state, left.total) == (PaymentState.PREPARED, Decimal("450.00"))
     released = await desk.release(payment)
     assert await desk.states() == {ids[0]: "cancelled", ids[1]: "released"}
     assert released.transfers[0].end_to_end_id in (await desk.file(payment)).decode()

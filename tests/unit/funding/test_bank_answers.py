@@ -1,0 +1,210 @@
+"""What the bank answers: paid, rejected, returned, known already, or nothing of ours."""
+
+from __future__ import annotations
+
+import copy
+from datetime import date
+
+import pytest
+
+from services.funding.bank_messages import read_bank_message
+from services.funding.domain.bank_answer import Outcome
+from services.funding.domain.payment import Payment, PaymentState
+from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
+from shared.errors import Forbidden, Malformed
+from shared.security import Caller
+from tests.unit.funding.paying import (
+    AUDITOR,
+    OTHER_STAFF,
+    PREPARER,
+    Desk,
+    a_notification,
+    a_status,
+    a_status_report,
+    a_visitor,
+    an_entry,
+)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def take_in(desk: Desk, content: bytes, *, by: Caller = PREPARER) -> list[Taken]:
+    return await desk.transactions.run(lambda uow: apply_bank_answers(uow, read_bank_message(content), by=by))
+
+
+async def outcomes(desk: Desk, content: bytes, *, by: Caller = PREPARER) -> list[str]:
+    return [taken.outcome.value for taken in await take_in(desk, content, by=by)]
+
+
+def names(payment: Payment) -> list[str]:
+    return [transfer.end_to_end_id for transfer in payment.transfers]
+
+
+async def two_released(desk: Desk) -> tuple[Payment, str, str]:
+    payment = await desk.released(await desk.grant("m1"), await desk.grant("m2"))
+    return payment, *names(payment)  # type: ignore[return-value]
+
+
+async def test_a_booked_debit_is_paid_on_its_day(desk: Desk) -> None:
+    payment, one, two = await two_released(desk)
+    assert await outcomes(desk, a_notification(an_entry(one))) == ["applied"]
+    assert await desk.states() == {"grant-m1": "paid", "grant-m2": "released"}
+    grant = (await desk.grants())["grant-m1"]
+    assert (grant.paid_on, grant.reference) == (date(2023, 2, 22), f"REF-{one[-6:]}")
+    assert desk.budget() == {"reserved": 0, "committed": 450, "paid": 450}
+    assert (await desk.payment(payment.id)).state is PaymentState.RELEASED
+    await take_in(desk, a_notification(an_entry(two)))
+    assert (await desk.payment(payment.id)).state is PaymentState.SETTLED
+    assert desk.budget() == {"reserved": 0, "committed": 0, "paid": 900}
+
+
+@pytest.mark.parametrize("version", ["02", "04", "08", "12"])
+async def test_the_same_file_twice_changes_nothing_and_says_so(desk: Desk, version: str) -> None:
+    _, one, two = await two_released(desk)
+    booked = an_entry(one, version=version)
+    returned = an_entry(two, side="CRDT", returned="AC04", version=version)
+    notice = a_notification(booked, booked, returned, version=version)
+    assert await outcomes(desk, notice) == ["applied", "already_known", "applied"]
+    before = copy.deepcopy(desk.transactions.database.collections)
+    assert await outcomes(desk, notice) == ["already_known"] * 3
+    assert desk.transactions.database.collections == before
+
+
+async def test_what_is_not_ours_or_another_amount_or_currency_is_told_and_changes_nothing(desk: Desk) -> None:
+    _, one, two = await two_released(desk)
+    before = copy.deepcopy(desk.transactions.database.collections)
+    taken = await take_in(
+        desk,
+        a_notification(
+            an_entry("NOTPROVIDED"),
+            an_entry(one, "449.99"),
+            an_entry(two, currency="SEK"),
+            an_entry(two, booked="PDNG"),
+        ),
+    )
+    assert [one.outcome for one in taken] == [
+        Outcome.NOT_OURS,
+        Outcome.AMOUNT_DIFFERS,
+        Outcome.AMOUNT_DIFFERS,
+        Outcome.NOTHING_TO_DO,
+    ]
+    assert taken[1].sentence == "the bank speaks of EUR 449.99, the transfer is of EUR 450.00"
+    assert "SEK" in taken[2].sentence
+    # Another partnership's staff has the very file: to them, none of it is theirs.
+    assert await outcomes(desk, a_notification(an_entry(one)), by=OTHER_STAFF) == ["not_ours"]
+    assert desk.transactions.database.collections == before
+
+
+async def test_a_rejected_transfer_is_payable_again_with_the_banks_reason_in_words(desk: Desk) -> None:
+    payment, one, two = await two_released(desk)
+    report = a_status_report(payment.message_id, a_status(one, "RJCT", "AC04"), a_status(two, "ACSC"))
+    assert await outcomes(desk, report) == ["applied", "applied"]
+    assert await desk.states() == {"grant-m1": "payable", "grant-m2": "paid"}
+    settled = await desk.payment(payment.id)
+    assert settled.transfers[0].reason == "AC04, the account is closed"
+    again = (await desk.prepare("grant-m1")).payment
+    # The old rejection, once more, says nothing about the new transfer.
+    assert await outcomes(desk, report) == ["already_known", "already_known"]
+    assert (await desk.states())["grant-m1"] == "prepared"
+    assert names(again) != [one]
+
+
+async def test_a_whole_file_that_is_rejected_rejects_each_transfer(desk: Desk) -> None:
+    payment, _, _ = await two_released(desk)
+    report = a_status_report(payment.message_id, group="RJCT")
+    assert await outcomes(desk, report) == ["applied", "applied"]
+    assert set((await desk.states()).values()) == {"payable"}
+    assert await outcomes(desk, report) == ["already_known", "already_known"]
+
+
+@pytest.mark.parametrize("status", ["ACCP", "ACTC", "ACSP", "PDNG", "RCVD"])
+async def test_on_its_way_is_not_paid(desk: Desk, status: str) -> None:
+    payment, one, _ = await two_released(desk)
+    assert await outcomes(desk, a_status_report(payment.message_id, group=status)) == ["nothing_to_do"]
+    report = a_status_report(payment.message_id, a_status(one, status))
+    assert await outcomes(desk, report) == ["nothing_to_do"]
+    assert set((await desk.states()).values()) == {"released"}
+
+
+async def test_money_that_comes_back_is_owed_again(desk: Desk) -> None:
+    _, one, _ = await two_released(desk)
+    # The return stands before the booking in the file: the bank booked it before all the same.
+    notice = a_notification(an_entry(one, side="CRDT", returned="AC01"), an_entry(one))
+    assert await outcomes(desk, notice) == ["applied", "applied"]
+    assert (await desk.states())["grant-m1"] == "payable"
+    assert desk.budget() == {"reserved": 0, "committed": 900, "paid": 0}
+
+
+async def test_what_contradicts_is_told_and_changes_no_money(desk: Desk) -> None:
+    payment, one, two = await two_released(desk)
+    await take_in(desk, a_notification(an_entry(one)))
+    await take_in(desk, a_status_report(payment.message_id, a_status(two, "RJCT", "MS03")))
+    states = await desk.states()
+    assert await outcomes(desk, a_status_report(payment.message_id, a_status(one, "RJCT"))) == ["contradicts"]
+    assert await outcomes(desk, a_notification(an_entry(two))) == ["contradicts"]
+    third = (await desk.prepare("grant-m2")).payment
+    assert await outcomes(desk, a_notification(an_entry(names(third)[0]))) == ["contradicts"]
+    assert await desk.states() == {**states, "grant-m2": "prepared"}
+
+
+async def test_one_entry_for_a_whole_file_pays_all_of_it_when_the_sum_is_right(desk: Desk) -> None:
+    payment, _, _ = await two_released(desk)
+
+    def batch(amount: str) -> bytes:
+        return a_notification(
+            f'<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>BOOK</Sts>'
+            f"<BookgDt><DtTm>2023-02-22T10:00:00</DtTm></BookgDt><BkTxCd/><NtryDtls><Btch>"
+            f"<PmtInfId>{payment.message_id}</PmtInfId></Btch></NtryDtls></Ntry>",
+            version="02",
+        )
+
+    assert await outcomes(desk, batch("899.00")) == ["amount_differs"]
+    assert await outcomes(desk, batch("900.00")) == ["applied", "applied"]
+    assert await outcomes(desk, batch("900.00")) == ["already_known", "already_known"]
+    assert desk.budget()["paid"] == 900
+
+
+async def test_an_amount_that_came_back_in_part_before_is_for_a_person(desk: Desk) -> None:
+    _, one, _ = await two_released(desk)
+    await take_in(desk, a_notification(an_entry(one)))
+
+    async def came_back(uow: object) -> None:
+        grant = await uow.grants.get("grant-m1")  # type: ignore[attr-defined]
+        grant.recover(grant.amount / 9, "Two nights were paid by the host.")
+
+    await desk.transactions.run(came_back)
+    assert await outcomes(desk, a_notification(an_entry(one, side="CRDT", returned="CUST"))) == [
+        "contradicts"
+    ]
+    assert (await desk.states())["grant-m1"] == "paid"
+
+
+async def test_only_staff_take_in_what_a_bank_answers(desk: Desk) -> None:
+    for caller in (AUDITOR, a_visitor("m1")):
+        with pytest.raises(Forbidden):
+            await take_in(desk, a_notification(), by=caller)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is not XML"),
+        (b"<Document", "is not XML"),
+        (b"\xff\xfe\x00", "is not XML"),
+        (b'<?xml version="1.0" encoding="x-none"?><Document/>', "is not XML"),
+        (b"<html/>", "neither a pain.002 nor a camt.054"),
+        (a_notification().replace(b"camt.054", b"camt.053"), "account statement"),
+        (a_status_report("x").replace(b"pain.002", b"pain.001"), "payment file itself"),
+        (b'<!DOCTYPE d [<!ENTITY a "b">]>' + a_notification()[38:], "document type or entities"),
+        (a_notification(an_entry("x", "1e9")), "an amount that is none"),
+        (a_notification(an_entry("x")).replace(b"2023-02-22</Dt>", b"2023-02-30</Dt>"), "a day that is none"),
+        (a_notification().replace(b"BkToCstmrDbtCdtNtfctn", b"Other"), "has no BkToCstmrDbtCdtNtfctn"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_a_reason(content: bytes, said: str) -> None:
+    with pytest.raises(Malformed, match=said) as refusal:
+        read_bank_message(content)
+    assert "Document>" not in refusal.value.detail
