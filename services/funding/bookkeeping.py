@@ -1,4 +1,4 @@
-"""Keeps budgets and ledger in step with the grants, in each transaction, whatever else it does."""
+"""Keeps budgets, ledger and progress in step with the grants, in each transaction, whatever else it does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def keep_books(uow: FundingUnitOfWork) -> None:
-    """Book what grants of this unit of work took or let go of, serve who waits, and enter it all.
+    """Book what grants of this unit of work took or let go of, serve who waits, count, and enter it all.
 
     Runs before every commit: a grant cannot be stored without its money. Raises `BudgetExceeded`.
     """
@@ -26,6 +26,9 @@ async def keep_books(uow: FundingUnitOfWork) -> None:
     for budget in uow.at_hand(Budget):
         for entry in budget.new_entries:
             uow.ledger.add(entry)
+    for grant in uow.at_hand(Grant):
+        if change := grant.count():
+            (await uow.tallies.of(grant.partnership)).add(change)
 
 
 async def serve_waiting_grants(uow: FundingUnitOfWork, budget: Budget, *, at_most: int = 500) -> list[Grant]:

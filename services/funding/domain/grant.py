@@ -164,6 +164,8 @@ class Grant(Aggregate):
     """When the match was cancelled though its money was in a payment already."""
     reason: str | None = None
     """Why it was cancelled, or its match ended."""
+    counted: bool = False
+    """Whether it is in the number of exchanges of its partnership."""
     erased: list[str] = []
     """Registrations of the two whose personal data are gone, or go with the money."""
 
@@ -303,6 +305,17 @@ class Grant(Aggregate):
         """Where the readiness board lists it; stored with it, for the board's indexes."""
         strict_due = self.strict_due or self.days.last_day + PAID_WITHIN
         return board_place(self.id, self.state, self.gates, due=self.due, strict_due=strict_due)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is an exchange of its partnership: its report is validated, and money goes with it."""
+        validated = self.gates.report.state is GateState.PASSED
+        return validated and self.state not in _NO_EXCHANGE and self.amount > NOTHING
+
+    def count(self) -> int:
+        """By how much the partnership's number of exchanges changes, which has this one right from now on."""
+        before, self.counted = self.counted, self.counts
+        return self.counted - before
 
     @property
     def paying(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from services.funding.domain.progress import Progress
+from services.funding.repositories import FundingUnitOfWork
 from shared.partnerships import Partnership
 
 
-def read_progress(partnership: Partnership) -> Progress:
-    """Exchanges counted for the partnership.
+async def read_progress(uow: FundingUnitOfWork, partnership: Partnership) -> Progress:
+    """Exchanges counted for the partnership: those it brought along, and those with a validated report.
 
-    An exchange counts once its report is validated; a reserved grant is a plan. There are no
-    reports on this platform yet, so these are the exchanges the partnership brought along.
+    A grant without one is a plan, and one for which nothing is due, or all came back, counts no more.
     """
-    return Progress(partnership.done, partnership.objective)
+    tally = await uow.tallies.find(partnership.id)
+    return Progress(partnership.done + (tally.done if tally else 0), partnership.objective)

@@ -7,11 +7,13 @@ import pytest
 from services.funding.domain.progress import Progress
 from services.funding.use_cases.read_progress import read_progress
 from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
+from tests.unit.funding.builders import transactions
 
 
-def test_the_shipped_partnership_has_come_as_far_as_published() -> None:
+async def test_the_shipped_partnership_has_come_as_far_as_published() -> None:
     hempclub = Partnerships.load(SHIPPED_PARTNERSHIPS).require("hempclub")
-    assert read_progress(hempclub).sentence == "23 / 80, 28.75 %"
+    progress = await transactions().read(lambda uow: read_progress(uow, hempclub))
+    assert progress.sentence == "23 / 80, 28.75 %"
 
 
 @pytest.mark.parametrize(
