@@ -57,6 +57,8 @@ app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
 lump_sums = typer.Typer(help="What is paid for a stay.", no_args_is_help=True)
 app.add_typer(lump_sums, name="lump-sum")
+rates = typer.Typer(help="Rate tables: another one tried on the grants of the past.", no_args_is_help=True)
+app.add_typer(rates, name="rates")
 
 Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
 
@@ -427,6 +429,31 @@ def lump_sum_preview(
 
     if not preview(file, rules=rules):
         raise typer.Exit(1)
+
+
+@rates.command("replay")
+def rates_replay(
+    candidate: Annotated[Path, typer.Argument(metavar="NEW.yaml", help="A rate table.")],
+    begins: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="As if it were in force from this day on, not from its own.",
+        ),
+    ] = None,
+    rules: FundingRules = None,
+    as_json: Json = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Try a rate table on all past grants: which amounts it would have changed, why, and by how much.
+
+    It takes the place of the table on file that begins on the same day, if there is one. Only reads.
+    """
+    from ops.commands.replay_rates import replay
+
+    replay(state, candidate, begins=begins.date() if begins else None, rules=rules, as_json=as_json)
 
 
 RegistrationId = Annotated[str, typer.Argument(metavar="ID", help="The registration's id.")]

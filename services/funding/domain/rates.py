@@ -78,6 +78,13 @@ class Rates:
             raise RateNotOnFile(f"No rate table is on file for {written(day)}.")
         return table
 
+    def full(self, country: str, day: date) -> Decimal | None:
+        """The full rate of a host country on the first day of a stay; None where none is on file."""
+        try:
+            return self.rate(country, day).full
+        except RateNotOnFile:
+            return None
+
     def rate(self, country: str, day: date) -> Rate:
         """The full rate of a host country on the first day of a stay; raises `RateNotOnFile`."""
         table = self.in_force_on(day)
