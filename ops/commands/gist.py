@@ -12,6 +12,7 @@ from shared.contracts.funding import (
     EvidenceAccepted,
     EvidenceReturned,
     EvidenceSubmitted,
+    ForecastWarning,
     GrantAwaitingBudget,
     GrantCancelled,
     GrantClaimedBack,
@@ -169,6 +170,9 @@ def gist(event: CloudEvent) -> str:
         case LedgerDiffered():
             accounts = ", ".join(found.account for found in content.differences) or "numbering"
             return f"{content.partnership}: the books do not add up ({accounts})"
+        case ForecastWarning():
+            codes = ", ".join(concern.code for concern in content.concerns) or "all within reach again"
+            return f"{content.partnership}, forecast of {content.on}: {codes}"
         case NotificationEvent():
             failed = f"failed: {content.reason}" if isinstance(content, NotificationFailed) else "sent"
             return f"{content.channel} to {content.recipient} on {content.fact_type} {failed}"

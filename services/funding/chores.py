@@ -21,9 +21,11 @@ from services.funding.domain.report import AWAITING_REPORT, ReminderPolicy
 from services.funding.evidence_files import BUCKET
 from services.funding.use_cases.check_ledger import check_ledger
 from services.funding.use_cases.forget_bank_data import forget_bank_accounts, forget_payment_files
+from services.funding.use_cases.read_forecast_facts import read_forecast_facts
 from services.funding.use_cases.recompute_doubtful import recompute_doubtful, waiting_for_a_rate
 from services.funding.use_cases.remind_of_reports import remind_of_reports
 from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from services.funding.use_cases.warn_early import warn_early
 from shared.chores import Chore, Round, go_round, ids_of, stored
 from shared.contracts.vocabulary import GateState
 from shared.storage.driver import Document
@@ -125,8 +127,20 @@ async def _sweep_evidence(round: Round[Funding]) -> None:
     await sweep(round, BUCKET, round.root.database[Evidence.COLLECTION], "files.id")
 
 
+async def _warn_early(round: Round[Funding]) -> None:
+    """Compute each partnership's forecast beside the event flow, and tell of what changed."""
+    root = round.root
+    for partnership in root.partnerships:
+        if not await round.goes_on():
+            return
+        facts = await root.transactions.read(partial(read_forecast_facts, partnership=partnership, by=None))
+        answer = await root.forecasts.of(facts)
+        await root.transactions.run(partial(warn_early, partnership=partnership.id, forecast=answer))
+
+
 CHORES: Final[Sequence[Chore[Funding]]] = (
     Chore("check_ledgers", timedelta(minutes=10), _check_ledgers),
+    Chore("forecasts", timedelta(hours=1), _warn_early),
     Chore("reseal_bank_data", timedelta(hours=1), _reseal_bank_data),
     Chore("reports", timedelta(hours=1), _remind_of_reports),
     Chore("missing_rates", timedelta(hours=1), _recompute_doubtful),

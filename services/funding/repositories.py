@@ -17,6 +17,7 @@ from services.funding.domain.grant import Grant
 from services.funding.domain.ledger import Account, LedgerEntry
 from services.funding.domain.ledger_check import LedgerCheck
 from services.funding.domain.lump_sum import Policies
+from services.funding.domain.outlook import Outlook
 from services.funding.domain.payment import Payment, PaymentState
 from services.funding.domain.progress import Tally
 from services.funding.domain.report import Report, report_id
@@ -311,6 +312,12 @@ class Tallies(Repository[Tally]):
         return tally
 
 
+class Outlooks(Repository[Outlook]):
+    """One a partnership that was warned."""
+
+    model = Outlook
+
+
 class FundingUnitOfWork(UnitOfWork):
     """One transaction of the funding service, with the policies that decide in it.
 
@@ -326,6 +333,7 @@ class FundingUnitOfWork(UnitOfWork):
         self.grants = Grants(self)
         self.budgets = Budgets(self)
         self.ledger = Ledger(self)
+        self.outlooks = Outlooks(self)
         self.ledger_checks = LedgerChecks(self)
         self.bank_accounts = BankAccounts(self)
         self.payments = Payments(self)

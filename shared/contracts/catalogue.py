@@ -99,6 +99,7 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         funding.AgreementSigned,
         funding.AgreementVoided,
         funding.LedgerDiffered,
+        funding.ForecastWarning,
         funding.ReportSubmitted,
         funding.ReportReturned,
         funding.ReportValidated,

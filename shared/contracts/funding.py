@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
+from pydantic import Field
+
 from shared.contracts.common import Euros, Party, Receipt, Window
 from shared.contracts.envelope import Contract, Event
 from shared.contracts.matching import SigningRole
@@ -431,6 +433,32 @@ class EvidenceAccepted(GrantEvent):
 
     files: list[FileAccepted]
     """All of it."""
+
+
+class ForecastConcern(Contract):
+    """One thing that is out of reach: it comes about in fewer than one of ten runs of the simulation."""
+
+    code: str
+    """`objective_over_budget`, `objective_late`, `queue_over_budget`, `budget_unspent`, or a later one."""
+    sentence: str
+    """What is out of reach, by what figures, and what can be done."""
+
+
+class ForecastWarning(Event):
+    """The objective or the budget of a partnership came out of reach, or into it again."""
+
+    TYPE = EventType.FORECAST_WARNING
+
+    partnership: str
+    """Whose forecast it is."""
+    on: date
+    """The day of the forecast."""
+    concerns: list[ForecastConcern]
+    """All that is out of reach now; empty when nothing is any more."""
+    new: list[str] = Field(default_factory=list)
+    """The codes of those that were not there before."""
+    cleared: list[str] = Field(default_factory=list)
+    """The codes of those that are gone."""
 
 
 class LedgerDifference(Contract):

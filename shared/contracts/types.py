@@ -85,6 +85,7 @@ class EventType(StrEnum):
     AGREEMENT_SIGNED = "cxc.agreement.signed.v1"
     AGREEMENT_VOIDED = "cxc.agreement.voided.v1"
     LEDGER_DIFFERED = "cxc.ledger.differed.v1"
+    FORECAST_WARNING = "cxc.forecast.warned.v1"
     REPORT_SUBMITTED = "cxc.report.submitted.v1"
     REPORT_RETURNED = "cxc.report.returned.v1"
     REPORT_VALIDATED = "cxc.report.validated.v1"

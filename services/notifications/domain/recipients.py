@@ -9,7 +9,7 @@ from typing import Literal
 from services.notifications.domain.rules import Audience, Channel, Rule
 from shared.contracts.common import Party
 from shared.contracts.envelope import Event
-from shared.contracts.funding import GrantEvent, LedgerDiffered, PaymentEvent
+from shared.contracts.funding import ForecastWarning, GrantEvent, LedgerDiffered, PaymentEvent
 from shared.contracts.matching import (
     CommitmentEvent,
     CommitmentVoided,
@@ -130,7 +130,7 @@ def parties(event: Event) -> dict[Role, Party]:
 
 def partnerships(event: Event) -> list[str]:
     """The partnerships concerned, the visitor's first, each once."""
-    of_one = (GrantEvent, GatheringEvent, LedgerDiffered, PaymentEvent)
+    of_one = (GrantEvent, GatheringEvent, LedgerDiffered, ForecastWarning, PaymentEvent)
     concerned = [event.partnership] if isinstance(event, of_one) else []
     if isinstance(event, PlanPublished):
         concerned = [share.partnership for share in event.partnerships]
@@ -175,7 +175,7 @@ def case(event: Event) -> str:
         return event.match_id
     if isinstance(event, PlanPublished):
         return event.plan_id
-    if isinstance(event, LedgerDiffered):
+    if isinstance(event, (LedgerDiffered, ForecastWarning)):
         return event.partnership
     if isinstance(event, PaymentEvent):
         return event.payment_id

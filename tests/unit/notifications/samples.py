@@ -19,6 +19,8 @@ from shared.contracts.funding import (
     EvidenceSubmitted,
     FileAccepted,
     FileReturned,
+    ForecastConcern,
+    ForecastWarning,
     GrantAwaitingBudget,
     GrantCancelled,
     GrantClaimedBack,
@@ -308,6 +310,13 @@ def a_ledger_that_differs(**changes: Any) -> LedgerDiffered:
     )
 
 
+def a_forecast_warning(**changes: Any) -> ForecastWarning:
+    """HempClub's objective, which came out of reach."""
+    concern = ForecastConcern(code="objective_late", sentence="The objective is out of reach.")
+    given = {"partnership": "hempclub", "on": date(2023, 3, 1), "concerns": [concern], "new": [concern.code]}
+    return ForecastWarning(**{**given, **changes})
+
+
 def a_match(model: Any, **changes: Any) -> Any:
     """An event of the match Lisbon to Milan."""
     return model(**{**_MATCH, **changes})
@@ -549,4 +558,6 @@ def every_event() -> list[Event]:
         a_payment(PaymentWithdrawn, left=1, grants=["g-1", "g-2"]),
         a_ledger_that_differs(),
         a_ledger_that_differs(differences=[]),
+        a_forecast_warning(),
+        a_forecast_warning(concerns=[], new=[], cleared=["objective_late"]),
     ]

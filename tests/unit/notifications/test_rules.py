@@ -184,6 +184,8 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_payment(PaymentReleased), {VS}, {VS_INBOX}),
     (samples.a_payment(PaymentWithdrawn), set(), {VS_INBOX}),
     (samples.a_ledger_that_differs(), {VS}, {VS_INBOX}),
+    (samples.a_forecast_warning(), {VS}, {VS_INBOX}),
+    (samples.a_forecast_warning(concerns=[], new=[], cleared=["objective_late"]), set(), {VS_INBOX}),
 ]
 
 
