@@ -8,6 +8,9 @@ from shared.contracts.catalogue import contracts, upcast
 from shared.contracts.common import Party
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.funding import (
+    AgreementDrawnUp,
+    AgreementSigned,
+    AgreementVoided,
     BankAccountGiven,
     EvidenceAccepted,
     EvidenceReturned,
@@ -23,6 +26,7 @@ from shared.contracts.funding import (
     GrantPaid,
     GrantPayable,
     GrantPaymentFailed,
+    GrantPaymentOverdue,
     GrantPrepared,
     GrantRecalculated,
     GrantRecovered,
@@ -290,6 +294,15 @@ def _money(event: GrantEvent) -> str:
             return f": match ended with EUR {event.amount} {event.state}, {event.reason}"
         case GrantClaimedBack():
             return f": EUR {event.amount} claimed back until {event.return_by}, {event.reason}"
+        case GrantPaymentOverdue():
+            return f": EUR {event.amount} should have been paid by {event.due}, still {event.state}"
+        case AgreementDrawnUp():
+            return f": agreement {event.number} on EUR {event.amount} drawn up, edition {event.edition}"
+        case AgreementSigned():
+            return f": agreement {event.number} signed as {event.signed_as} for {event.signed_for}"
+        case AgreementVoided():
+            voided = f"signatures of {' and '.join(event.voided)} void" if event.voided else "unsigned"
+            return f": agreement {event.number} void, {voided}: {event.reason}"
         case GrantRecovered():
             return f": EUR {event.amount} came back, {event.reason}"
         case BankAccountGiven():

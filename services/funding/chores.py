@@ -15,7 +15,7 @@ from services.funding.bootstrap import Funding
 from services.funding.domain.bank_account import BankAccount
 from services.funding.domain.budget import Budget
 from services.funding.domain.evidence import Evidence
-from services.funding.domain.grant import Grant
+from services.funding.domain.grant import UNPAID, Grant
 from services.funding.domain.payment import Payment
 from services.funding.domain.report import AWAITING_REPORT, ReminderPolicy
 from services.funding.evidence_files import BUCKET
@@ -25,6 +25,7 @@ from services.funding.use_cases.read_forecast_facts import read_forecast_facts
 from services.funding.use_cases.recompute_doubtful import recompute_doubtful, waiting_for_a_rate
 from services.funding.use_cases.remind_of_reports import remind_of_reports
 from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from services.funding.use_cases.tell_overdue import tell_overdue
 from services.funding.use_cases.warn_early import warn_early
 from shared.chores import Chore, Round, go_round, ids_of, stored
 from shared.contracts.vocabulary import GateState
@@ -37,6 +38,9 @@ DIFFERENCES: Final = Gauge(
     "cxc_ledger_differences",
     "Accounts of a partnership on which budget, ledger and grants disagree, and entries that are missing",
     ["partnership"],
+)
+OVERDUE: Final = Gauge(
+    "cxc_overdue_grants", "Grants of a partnership that should have been paid by now", ["partnership"]
 )
 UNDER_OLD_KEYS: Final = Gauge(
     "cxc_bank_data_under_old_keys", "Accounts and payments not closed with the first of CXC_BANK_KEYS yet"
@@ -123,6 +127,23 @@ async def _recompute_doubtful(round: Round[Funding]) -> None:
     await round.for_all(find, recompute_doubtful)
 
 
+def overdue(today: date) -> Document:
+    """The grants that should have been paid by now."""
+    return {"state": {"$in": sorted(UNPAID)}, "due": {"$lt": today.isoformat()}}
+
+
+async def _tell_overdue(round: Round[Funding]) -> None:
+    async def find(funding: Funding, at: datetime) -> list[str]:
+        untold = {**overdue(at.date()), "$expr": {"$ne": ["$due", "$overdue_told"]}}
+        return await ids_of(funding.database[Grant.COLLECTION], untold)
+
+    await round.for_all(find, tell_overdue)
+    grants = round.root.database[Grant.COLLECTION]
+    for partnership in round.root.partnerships:
+        late = {"partnership": partnership.id, **overdue(round.now.date())}
+        OVERDUE.labels(partnership.id).set(await grants.count_documents(late))
+
+
 async def _sweep_evidence(round: Round[Funding]) -> None:
     await sweep(round, BUCKET, round.root.database[Evidence.COLLECTION], "files.id")
 
@@ -143,6 +164,7 @@ CHORES: Final[Sequence[Chore[Funding]]] = (
     Chore("forecasts", timedelta(hours=1), _warn_early),
     Chore("reseal_bank_data", timedelta(hours=1), _reseal_bank_data),
     Chore("reports", timedelta(hours=1), _remind_of_reports),
+    Chore("overdue", timedelta(minutes=10), _tell_overdue),
     Chore("missing_rates", timedelta(hours=1), _recompute_doubtful),
     Chore("evidence", timedelta(hours=1), _sweep_evidence),
     Chore("forget_bank_data", timedelta(hours=24), _forget_bank_data),

@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from services.notifications.domain.recipients import Desk
+from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
@@ -52,9 +52,9 @@ def load_rules(path: Path = RULES) -> RuleTable:
     return RuleTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
-def desks_of(partnerships: Partnerships) -> dict[str, Desk]:
-    """The staff of every partnership, by its id."""
-    return {
+def desks_of(partnerships: Partnerships, support_office: str | None = None) -> dict[str, Desk]:
+    """The staff of every partnership, by its id, and the support office, if it has an address."""
+    desks = {
         partnership.id: Desk(
             partnership.id,
             partnership.name,
@@ -63,6 +63,9 @@ def desks_of(partnerships: Partnerships) -> dict[str, Desk]:
         )
         for partnership in partnerships
     }
+    if support_office is not None:
+        desks[SUPPORT_OFFICE] = Desk(SUPPORT_OFFICE, "the support office", (support_office,))
+    return desks
 
 
 async def bootstrap(
@@ -79,7 +82,7 @@ async def bootstrap(
     await prepare_database(store)
     await prepare_notifications(store)
 
-    desks = desks_of(Partnerships.load(settings.partnerships))
+    desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
     rules = load_rules()
     words = Words(desks, settings.public_url)
     return Notifications(

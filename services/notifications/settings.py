@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
+from shared.contracts.vocabulary import BlankIsNone, Email
 from shared.messaging.topics import ServiceName
 from shared.settings import ServiceSettings
 
@@ -18,6 +19,9 @@ class NotificationsSettings(ServiceSettings):
     public_url: str = "http://127.0.0.1:8000"
     """Where people reach the platform; the links in messages start with it."""
     mail_from: str = "ClusterXchange <no-reply@clusterxchange.example>"
+
+    support_office_email: Annotated[Email | None, BlankIsNone] = None
+    """Where the support office is told of payments that are late; left out, it is not."""
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=1025, ge=1, le=65535)

@@ -27,6 +27,7 @@ from shared.contracts.funding import (
     GrantPaid,
     GrantPayable,
     GrantPaymentFailed,
+    GrantPaymentOverdue,
     GrantPrepared,
     GrantRecalculated,
     GrantRecovered,
@@ -58,6 +59,8 @@ WITH_AGREEMENT: Final = (GrantState.RESERVED, GrantState.COMMITTED, GrantState.P
 """States in which there is an agreement to sign, or one that can be drawn up anew."""
 
 _WITH_GATES: Final = (*WITH_AGREEMENT, GrantState.AWAITING_BUDGET, GrantState.NEEDS_REVIEW)
+UNPAID: Final = (GrantState.PAYABLE, GrantState.PREPARED, GrantState.RELEASED)
+"""States in which the visitor waits for the money, and nobody but the partnership and its bank can act."""
 _IN_PAYMENT: Final = (GrantState.PREPARED, GrantState.RELEASED, GrantState.PAID)
 
 NAMELESS: Final = frozenset({GrantState.REFUSED, GrantState.CANCELLED})
@@ -149,6 +152,8 @@ class Grant(Aggregate):
     """The last day for the payment, from when all gates are passed."""
     strict_due: date | None = None
     """The last day by the stricter reading, counted from the end of the stay."""
+    overdue_told: date | None = None
+    """The last day for the payment of which it is said that it is over."""
     real_stay: Window | None = None
     """The days as they were; `stay` are those the match was approved for."""
     payment_id: str | None = None
@@ -542,7 +547,29 @@ class Grant(Aggregate):
         left = self.amount - self.recovered
         if not left:
             self.state = GrantState.RECOVERED
-        self._record(GrantRecovered(**self._facts(), amount=amount, left=left, reason=reason))
+        self._record(GrantRecovered(**self.facts(), amount=amount, left=left, reason=reason))
+
+    def is_newly_overdue(self, today: date) -> bool:
+        """Whether the last day for the payment is over, the visitor not paid, and nobody told of it yet."""
+        late = self.state in UNPAID and self.due is not None and self.due < today
+        return late and self.overdue_told != self.due
+
+    def tell_overdue(self) -> None:
+        """Say that the last day for the payment is over."""
+        self._require(*UNPAID)
+        assert self.due is not None
+        assert self.strict_due is not None
+        self.overdue_told = self.due
+        self._record(
+            GrantPaymentOverdue(
+                **self.facts(),
+                state=self.state,
+                amount=self.amount,
+                due=self.due,
+                strict_due=self.strict_due,
+                payment_id=self.payment_id,
+            )
+        )
 
     # ── personal data ────────────────────────────────────────────────────────────────────────
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from services.notifications.domain.rules import Audience, Channel, Rule
 from shared.contracts.common import Party
@@ -34,6 +34,9 @@ from shared.contracts.matching import (
 )
 
 Role = Literal["participant", "visitor", "host", "staff", "invited"]
+
+SUPPORT_OFFICE: Final = "support_office"
+"""Its desk beside those of the partnerships; no partnership can be called that."""
 
 
 class OpenedInvitation(InvitationSent):
@@ -206,6 +209,8 @@ def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> It
                 yield _of(party, "participant", desks)
         case Audience.AWAITED_STAFF:
             yield from _staff([id for id in partnerships(event) if id in _awaited(event)], desks)
+        case Audience.SUPPORT_OFFICE:
+            yield from _staff([SUPPORT_OFFICE], desks)
         case Audience.OTHER_SIDE:
             yield from _organisation(event, _other_side(event), desks)
         case Audience.PARTICIPANT:

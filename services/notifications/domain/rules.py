@@ -40,6 +40,8 @@ class Audience(StrEnum):
     """The address an invitation goes to, of whoever it is."""
     AWAITED_STAFF = "awaited_staff"
     """Staff of the partnerships whose word or signature is open."""
+    SUPPORT_OFFICE = "support_office"
+    """Whoever looks after the whole scheme."""
 
 
 AUTO_ACCEPT = "auto_accept"

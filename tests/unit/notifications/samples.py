@@ -7,12 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from services.notifications.bootstrap import load_rules
-from services.notifications.domain.recipients import Desk, OpenedInvitation
+from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk, OpenedInvitation
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.words import Words
 from shared.contracts.common import Receipt, RuleOutcome, Window
 from shared.contracts.envelope import Event
 from shared.contracts.funding import (
+    AgreementDrawnUp,
+    AgreementSigned,
+    AgreementVoided,
     BankAccountGiven,
     EvidenceAccepted,
     EvidenceReturned,
@@ -30,6 +33,7 @@ from shared.contracts.funding import (
     GrantPaid,
     GrantPayable,
     GrantPaymentFailed,
+    GrantPaymentOverdue,
     GrantPrepared,
     GrantRecalculated,
     GrantRecovered,
@@ -110,6 +114,7 @@ from tests.builders import A_SECRET, a_host_party, a_party, a_stay
 DESKS = {
     "hempclub": Desk("hempclub", "HempClub", ("staff@hempclub.example",), auto_accept=True),
     "sampletex": Desk("sampletex", "SampleTex", ("staff@sampletex.example", "deputy@sampletex.example")),
+    SUPPORT_OFFICE: Desk(SUPPORT_OFFICE, "the support office", ("office@support.example",)),
 }
 PUBLIC_URL = "https://cxc.example"
 RULES = load_rules()
@@ -253,9 +258,38 @@ def a_grant(model: Any, **changes: Any) -> Any:
         GrantPaymentFailed: {**amount, **payment, "reason": "The account is closed."},
         GrantMatchEnded: {**amount, **why, "state": "released"},
         GrantClaimedBack: {**amount, **why, "return_by": date(2023, 4, 5)},
+        GrantPaymentOverdue: {
+            **amount,
+            "state": GrantState.PAYABLE,
+            "due": date(2023, 3, 2),
+            "strict_due": date(2023, 2, 26),
+        },
         GrantRecovered: {**amount, **why, "left": Decimal("0.00")},
     }
     return model(**{**_GRANT, **of_model[model], **changes})
+
+
+def an_agreement(model: Any, **changes: Any) -> Any:
+    """An event of the agreement on that grant, signed by the visitor so far."""
+    roles: list[SigningRole] = ["VO", "VOP"]
+    of_model: dict[Any, dict[str, Any]] = {
+        AgreementDrawnUp: {"missing": roles},
+        AgreementSigned: {
+            "missing": ["VOP"],
+            "signed_as": "VO",
+            "signed_for": VISITOR.organisation,
+            "signed_at": datetime(2023, 1, 25, 9, 12, 7, tzinfo=UTC),
+        },
+        AgreementVoided: {
+            "missing": [],
+            "reason": "The amount is EUR 390.00 instead of EUR 450.00.",
+            "voided": roles,
+            "was_complete": True,
+            "final": False,
+        },
+    }
+    facts = {"agreement_id": "a-1", "number": "A7F9C13FE193", "edition": 1, "amount": Decimal("450.00")}
+    return model(**{**_GRANT, **facts, "document_sha256": "5a" * 32, **of_model[model], **changes})
 
 
 def a_report(model: Any, **changes: Any) -> Any:
@@ -536,6 +570,15 @@ def every_event() -> list[Event]:
         a_grant(GrantPaymentFailed),
         *(a_grant(GrantMatchEnded, state=state) for state in ("prepared", "released", "paid")),
         a_grant(GrantClaimedBack),
+        *(
+            a_grant(GrantPaymentOverdue, state=state, payment_id=None if state == "payable" else "p-1")
+            for state in ("payable", "prepared", "released")
+        ),
+        an_agreement(AgreementDrawnUp),
+        an_agreement(AgreementSigned),
+        an_agreement(AgreementSigned, signed_as="VOP", signed_for="HempClub", missing=[]),
+        an_agreement(AgreementVoided),
+        an_agreement(AgreementVoided, final=True),
         a_grant(GrantRecovered),
         a_grant(GrantRecovered, left=Decimal("50.00")),
         a_report(ReportSubmitted),

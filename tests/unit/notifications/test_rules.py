@@ -13,6 +13,9 @@ from services.notifications.handlers import SOURCES, handlers
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import Event
 from shared.contracts.funding import (
+    AgreementDrawnUp,
+    AgreementSigned,
+    AgreementVoided,
     GrantAwaitingBudget,
     GrantCancelled,
     GrantClaimedBack,
@@ -22,6 +25,7 @@ from shared.contracts.funding import (
     GrantPaid,
     GrantPayable,
     GrantPaymentFailed,
+    GrantPaymentOverdue,
     GrantPrepared,
     GrantRecalculated,
     GrantRecovered,
@@ -178,6 +182,13 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_grant(GrantMatchEnded), {VS}, {VS_INBOX}),
     (samples.a_grant(GrantMatchEnded, state="paid"), {VS}, {V_INBOX, VS_INBOX}),
     (samples.a_grant(GrantClaimedBack), {V}, {V_INBOX, VS_INBOX}),
+    (samples.a_grant(GrantPaymentOverdue), {VS, "office@support.example"}, {VS_INBOX}),
+    (samples.an_agreement(AgreementDrawnUp), set(), set()),
+    (samples.an_agreement(AgreementSigned), {VS}, {VS_INBOX}),
+    (samples.an_agreement(AgreementSigned, signed_as="VOP", missing=[]), {V}, {V_INBOX}),
+    (samples.an_agreement(AgreementVoided), {V}, {V_INBOX, VS_INBOX}),
+    (samples.an_agreement(AgreementVoided, voided=["VO"], was_complete=False), {V}, {V_INBOX}),
+    (samples.an_agreement(AgreementVoided, final=True), set(), set()),
     (samples.a_grant(GrantRecovered), set(), {V_INBOX, VS_INBOX}),
     (samples.a_given_account(), {V}, {V_INBOX, VS_INBOX}),
     (samples.a_payment(PaymentPrepared), {VS}, {VS_INBOX}),
@@ -225,6 +236,7 @@ def test_an_event_told_to_nobody_says_why() -> None:
         EventType.INVITATION_WITHDRAWN,
         EventType.GRANT_PREPARED,
         EventType.GRANT_UNPREPARED,
+        EventType.AGREEMENT_DRAWN_UP,
     }
     assert all(len(reason) > 20 for reason in RULES.nobody.values())
     refused = next(event for event in samples.every_event() if isinstance(event, RegistrationRefused))
@@ -247,6 +259,9 @@ def test_the_table_names_what_does_not_fit() -> None:
     problems = broken.problems({EventType.MATCH_AGREED: MatchAgreed, "cxc.match.new.v1": MatchAgreed}, [])
     assert problems == [
         "cxc.match.new.v1 is not in the table",
+        "cxc.agreement.drawn_up.v1 is no contract",
+        "cxc.grant.prepared.v1 is no contract",
+        "cxc.grant.unprepared.v1 is no contract",
         "cxc.invitation.accepted.v1 is no contract",
         "cxc.invitation.withdrawn.v1 is no contract",
         "cxc.match.dreamt.v1 is no contract",
