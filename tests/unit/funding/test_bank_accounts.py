@@ -20,6 +20,7 @@ from services.funding.use_cases.forget_bank_data import forget_bank_accounts, fo
 from services.funding.use_cases.give_bank_account import NothingToPay, give_bank_account, read_bank_account
 from services.funding.use_cases.release_payment import FileForgotten
 from services.funding.use_cases.reseal_bank_data import reseal_bank_accounts, reseal_payments
+from services.funding.use_cases.tell_what_is_held import tell_what_is_held
 from services.funding.use_cases.withdraw_payment import withdraw_payment
 from services.funding.vault import NoBankKey, Vault
 from shared.errors import Forbidden, NotFound
@@ -207,6 +208,16 @@ async def test_giving_it_is_told_without_a_digit(desk: Desk) -> None:
     given = [event["data"] for event in told if event["type"] == "cxc.bank_account.given.v1"]
     assert [data["changed"] for data in given] == [False, True]
     assert not {"iban", "holder", "account", "shown", "sealed"} & given[0].keys()
+
+
+async def test_who_asks_what_is_held_sees_payments_and_the_account_masked(desk: Desk) -> None:
+    await desk.released(await desk.grant("m1"), await desk.grant("m2"))
+    kinds = await desk.transactions.read(lambda uow: tell_what_is_held(uow, "visitor-m1", by=a_visitor("m1")))
+    held = {kind.name: kind.documents for kind in kinds}
+    assert [document["shown"] for document in held["bank_accounts"]] == ["PT50 •••• … 0154"]
+    assert [document["grant_id"] for document in held["payments"]] == ["grant-m1"]
+    assert "sealed" not in held["bank_accounts"][0]
+    assert IBAN[4:-4] not in json.dumps(held, default=str)
 
 
 # ── kept closed ──────────────────────────────────────────────────────────────────────────────

@@ -153,3 +153,17 @@ def test_settings_of_matching_that_contradict_each_other_are_named(
 def test_a_seal_key_may_be_left_empty(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CXC_SEAL_KEY", "")
     assert MatchingSettings.load().seal_key is None
+
+
+def test_bank_keys_are_separated_by_commas_and_long_enough(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, many in (("", 0), ("n" * 32, 1), (f"{'n' * 32}, {'o' * 32},", 2)):
+        environment.setenv("CXC_BANK_KEYS", given)
+        assert len(FundingSettings.load().bank_keys) == many
+    environment.setenv("CXC_BANK_KEYS", f"{'n' * 32},too short")
+    with pytest.raises(SystemExit):
+        FundingSettings.load()
+    said = capsys.readouterr().err
+    assert "CXC_BANK_KEYS" in said
+    assert "too short" not in said
