@@ -76,6 +76,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
             return "must be a whole number"
         case "float_type" | "float_parsing" | "finite_number":
             return "must be a number"
+        case "decimal_type" | "decimal_parsing":
+            return "must be a number, such as 450.00"
+        case "decimal_max_places":
+            return f"can have {error['ctx']['decimal_places']} decimal places at the most"
+        case "decimal_max_digits" | "decimal_whole_digits":
+            return "has too many digits"
         case "list_type":
             return "must be a list"
         case "greater_than_equal":

@@ -43,7 +43,7 @@ class Settlement(StrictContract):
     accepted_days: Annotated[list[CountedDay], Field(max_length=31)] = []
     agreed_amount: Annotated[AgreedAmount | None, BlankIsNone] = None
     """EUR: no more than this is paid."""
-    confirmed_countries: Annotated[list[Country], OnceEach, Field(max_length=2)] = []
+    confirmed_countries: Annotated[list[Country], Field(max_length=2), OnceEach] = []
     """Countries that take part in this case, although sources disagree on it."""
 
 

@@ -97,7 +97,7 @@ class Stay(StrictContract):
     first_day: DayOfStay
     last_day: DayOfStay
     accepted_days: Annotated[
-        list[AcceptedDay], BeforeValidator(_none_is_none_of_them), Field(max_length=31)
+        list[AcceptedDay], Field(max_length=31), BeforeValidator(_none_is_none_of_them)
     ] = []
     agreed_amount: Annotated[AgreedAmount | None, BlankIsNone] = None
     confirmed_countries: Annotated[list[Country], OnceEach] = []
