@@ -27,7 +27,7 @@ async def keep_books(uow: FundingUnitOfWork) -> None:
         for entry in budget.new_entries:
             uow.ledger.add(entry)
     for grant in uow.at_hand(Grant):
-        if change := grant.count():
+        if grant.changed and (change := grant.count()):
             (await uow.tallies.of(grant.partnership)).add(change)
 
 

@@ -61,6 +61,8 @@ CHECKED: Any = CHECKS.get_by_names(
 )
 
 
+@schemathesis.serializer("image/png")
+@schemathesis.serializer("image/jpeg")
 @schemathesis.serializer("application/pdf")
 def pdf(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
     """A file's bytes as they are."""

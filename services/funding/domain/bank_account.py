@@ -269,12 +269,4 @@ class BankAccount(Aggregate):
 
 
 def _given(grant: Grant, *, changed: bool) -> BankAccountGiven:
-    return BankAccountGiven(
-        grant_id=grant.id,
-        match_id=grant.match_id,
-        partnership=grant.partnership,
-        visitor=grant.visitor,
-        host=grant.host,
-        stay=grant.stay,
-        changed=changed,
-    )
+    return BankAccountGiven(**grant.facts(), changed=changed)

@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from services.funding.domain.grant import Grant
-from services.funding.domain.report import facts_of
 from shared.aggregate import Aggregate
 from shared.contracts.funding import (
     EvidenceAccepted,
@@ -164,7 +163,7 @@ class Evidence(Aggregate):
             )
         grant.turn_gate("evidence", GateState.WAITS_FOR_PARTNERSHIP, at=at)
         self.state, self.submitted_at, self.returned_because = EvidenceState.SUBMITTED, at, None
-        self._record(EvidenceSubmitted(**facts_of(grant), kinds=[file.kind for file in self.files]))
+        self._record(EvidenceSubmitted(**grant.facts(), kinds=[file.kind for file in self.files]))
 
     # ── what its partnership does ────────────────────────────────────────────────────────────
 
@@ -184,7 +183,7 @@ class Evidence(Aggregate):
         grant.turn_gate("evidence", GateState.PASSED, at=at)
         self.state, self.accepted_at, self.accepted_by = EvidenceState.ACCEPTED, at, by
         files = [FileAccepted(kind=file.kind, sha256=file.sha256) for file in self.files]
-        self._record(EvidenceAccepted(**facts_of(grant), files=files))
+        self._record(EvidenceAccepted(**grant.facts(), files=files))
 
     def send_back(
         self, grant: Grant, reasons: Mapping[str, str], *, reason: str | None, at: datetime
@@ -207,7 +206,7 @@ class Evidence(Aggregate):
         ]
         self._record(
             EvidenceReturned(
-                **facts_of(grant),
+                **grant.facts(),
                 reason=reason,
                 files=[FileReturned(name=file.name, kind=file.kind, reason=why) for file, why in returned],
                 was_accepted=was_accepted,
@@ -240,5 +239,6 @@ class Evidence(Aggregate):
     def _require_not_accepted(self, what: str) -> None:
         if self.state is EvidenceState.ACCEPTED:
             raise EvidenceStateForbids(
-                f"The evidence is accepted: no file can be {what} any more, unless your partnership returns it."
+                f"The evidence is accepted: no file can be {what} any more, unless your partnership "
+                "returns it."
             )

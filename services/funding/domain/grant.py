@@ -200,7 +200,7 @@ class Grant(Aggregate):
     ) -> Self:
         """The amount is set aside."""
         grant = cls._of(match, partnership, GrantState.RESERVED, lump_sum, erased, at)
-        grant._record(GrantReserved(**grant._facts(), amount=grant.amount, receipt=lump_sum.receipt))
+        grant._record(GrantReserved(**grant.facts(), amount=grant.amount, receipt=lump_sum.receipt))
         return grant
 
     @classmethod
@@ -217,7 +217,7 @@ class Grant(Aggregate):
         """The budget is short; the grant waits at this place in the queue."""
         grant = cls._of(match, partnership, GrantState.AWAITING_BUDGET, lump_sum, erased, at)
         grant.position = position
-        grant._record(GrantAwaitingBudget(**grant._facts(), amount=grant.amount, receipt=lump_sum.receipt))
+        grant._record(GrantAwaitingBudget(**grant.facts(), amount=grant.amount, receipt=lump_sum.receipt))
         return grant
 
     @classmethod
@@ -232,7 +232,7 @@ class Grant(Aggregate):
     ) -> Self:
         """A person must decide; no money is set aside."""
         grant = cls._of(match, partnership, GrantState.NEEDS_REVIEW, lump_sum, erased, at)
-        grant._record(GrantNeedsReview(**grant._facts(), receipt=lump_sum.receipt))
+        grant._record(GrantNeedsReview(**grant.facts(), receipt=lump_sum.receipt))
         return grant
 
     @classmethod
@@ -247,7 +247,7 @@ class Grant(Aggregate):
     ) -> Self:
         """The scheme pays nothing for this stay."""
         grant = cls._of(match, partnership, GrantState.REFUSED, lump_sum, erased, at)
-        grant._record(GrantRefused(**grant._facts(), receipt=lump_sum.receipt))
+        grant._record(GrantRefused(**grant.facts(), receipt=lump_sum.receipt))
         return grant
 
     @classmethod
@@ -391,7 +391,7 @@ class Grant(Aggregate):
             waits_for = cast(Literal["visitor", "partnership"], state.value.removeprefix("waits_for_"))
             self._record(
                 GrantReopened(
-                    **self._facts(), gate=name, waits_for=waits_for, state=self.state, reason=reason
+                    **self.facts(), gate=name, waits_for=waits_for, state=self.state, reason=reason
                 )
             )
         else:
@@ -424,7 +424,7 @@ class Grant(Aggregate):
         change = _change(None if had_none else before, lump_sum)
         self._record(
             GrantRecalculated(
-                **self._facts(),
+                **self.facts(),
                 change=change,
                 amount_before=before.amount if before else None,
                 amount=self.amount,
@@ -461,7 +461,7 @@ class Grant(Aggregate):
         self.reason = ERASED if self.erased else reason
         self._record(
             GrantMatchEnded(
-                **self._facts(),
+                **self.facts(),
                 state=cast(Literal["prepared", "released", "paid"], self.state.value),
                 amount=self.amount - self.recovered,
                 reason=reason,
@@ -476,13 +476,13 @@ class Grant(Aggregate):
             raise GatesOpen(f"Grant {self.id} cannot be paid yet: {_in_words(self.gates, missing)}.")
         self._require(GrantState.PAYABLE)
         self.state, self.payment_id = GrantState.PREPARED, payment_id
-        self._record(GrantPrepared(**self._facts(), payment_id=payment_id, amount=self.amount))
+        self._record(GrantPrepared(**self.facts(), payment_id=payment_id, amount=self.amount))
 
     def unprepare(self, reason: str) -> None:
         """Taken out of a payment that was not released; cancelled where its match has ended."""
         self._require(GrantState.PREPARED)
         self._record(
-            GrantUnprepared(**self._facts(), payment_id=self._payment(), amount=self.amount, reason=reason)
+            GrantUnprepared(**self.facts(), payment_id=self._payment(), amount=self.amount, reason=reason)
         )
         self._back_to_payable()
 
@@ -495,7 +495,7 @@ class Grant(Aggregate):
                 "out of the payment, which cancels it, and release the others."
             )
         self.state = GrantState.RELEASED
-        self._record(GrantReleased(**self._facts(), payment_id=self._payment(), amount=self.amount))
+        self._record(GrantReleased(**self.facts(), payment_id=self._payment(), amount=self.amount))
 
     def mark_paid(self, on: date, reference: str) -> None:
         """The bank booked the payment on that day."""
@@ -503,7 +503,7 @@ class Grant(Aggregate):
         self.state, self.paid_on, self.reference = GrantState.PAID, on, reference
         self._record(
             GrantPaid(
-                **self._facts(),
+                **self.facts(),
                 payment_id=self._payment(),
                 amount=self.amount,
                 paid_on=on,
@@ -523,7 +523,7 @@ class Grant(Aggregate):
                 "back now as recovered, too."
             )
         self._record(
-            GrantPaymentFailed(**self._facts(), payment_id=self._payment(), amount=self.amount, reason=reason)
+            GrantPaymentFailed(**self.facts(), payment_id=self._payment(), amount=self.amount, reason=reason)
         )
         self._back_to_payable()
 
@@ -534,7 +534,7 @@ class Grant(Aggregate):
         """
         self._require_recoverable(amount)
         self.claimed = amount
-        self._record(GrantClaimedBack(**self._facts(), amount=amount, return_by=return_by, reason=reason))
+        self._record(GrantClaimedBack(**self.facts(), amount=amount, return_by=return_by, reason=reason))
 
     def recover(self, amount: Decimal, reason: str) -> None:
         """What was paid came back, all or part, claimed or not; recovered once all of it is back.
@@ -600,13 +600,13 @@ class Grant(Aggregate):
     def _set_aside(self, at: datetime) -> None:
         assert self.lump_sum is not None
         self.state = GrantState.RESERVED
-        self._record(GrantReserved(**self._facts(), amount=self.amount, receipt=self.lump_sum.receipt))
+        self._record(GrantReserved(**self.facts(), amount=self.amount, receipt=self.lump_sum.receipt))
         self._follow_gates()
 
     def _queue(self, position: int | None) -> None:
         assert self.lump_sum is not None
         self.state, self.position = GrantState.AWAITING_BUDGET, position
-        self._record(GrantAwaitingBudget(**self._facts(), amount=self.amount, receipt=self.lump_sum.receipt))
+        self._record(GrantAwaitingBudget(**self.facts(), amount=self.amount, receipt=self.lump_sum.receipt))
 
     def _refuse(self, at: datetime) -> None:
         assert self.lump_sum is not None
@@ -615,14 +615,14 @@ class Grant(Aggregate):
         waits = Gate(state=GateState.WAITS_FOR_VISITOR, since=at)
         self.gates = self.gates.model_copy(update={"agreement": waits, "passed_at": None})
         self._blank()
-        self._record(GrantRefused(**self._facts(), receipt=self.lump_sum.receipt))
+        self._record(GrantRefused(**self.facts(), receipt=self.lump_sum.receipt))
 
     def _cancel(self, reason: str) -> None:
         freed = self.holding.amount
         self.state, self.due, self.strict_due = GrantState.CANCELLED, None, None
         self.reason = ERASED if self.erased else reason
         self._blank()
-        self._record(GrantCancelled(**self._facts(), freed=freed, reason=reason))
+        self._record(GrantCancelled(**self.facts(), freed=freed, reason=reason))
 
     def _back_to_payable(self) -> None:
         self.payment_id = self.paid_on = self.reference = None
@@ -636,13 +636,13 @@ class Grant(Aggregate):
         """Commit what is reserved, and let be paid what is committed, as far as the gates are passed."""
         if self.state is GrantState.RESERVED and self.gates.agreement.state is GateState.PASSED:
             self.state = GrantState.COMMITTED
-            self._record(GrantCommitted(**self._facts(), amount=self.amount))
+            self._record(GrantCommitted(**self.facts(), amount=self.amount))
         if self.state is GrantState.COMMITTED and self.gates.passed_at is not None:
             self.state = GrantState.PAYABLE
             self.due = self.gates.passed_at.date() + PAID_WITHIN
             self.strict_due = self.days.last_day + PAID_WITHIN
             self._record(
-                GrantPayable(**self._facts(), amount=self.amount, due=self.due, strict_due=self.strict_due)
+                GrantPayable(**self.facts(), amount=self.amount, due=self.due, strict_due=self.strict_due)
             )
 
     def _fall_back(self, name: GateName) -> bool:
@@ -685,7 +685,8 @@ class Grant(Aggregate):
             raise GrantStateForbids(f"Grant {self.id} is {stands} already.")
         raise GrantStateForbids(f"Grant {self.id} is {stands}; for this it would have to be {wanted}.")
 
-    def _facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
+        """What every event about it says."""
         return {
             "grant_id": self.id,
             "match_id": self.match_id,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -36,7 +36,7 @@ AWAITING_REPORT: Final = frozenset(
 
 
 class ReportState(StrEnum):
-    """Where a report stands; a draft or a returned one is the visitor's, a submitted one its partnership's."""
+    """Where a report stands; a draft or a returned one is with the visitor, else its partnership has it."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -129,7 +129,8 @@ class ReportForm(StrictContract):
     def _makes_sense(self) -> Self:
         if self.first_day and self.last_day and self.last_day < self.first_day:
             raise ValueError(
-                f"last_day {self.last_day} is before first_day {self.first_day}; give them the other way round"
+                f"last_day {self.last_day} is before first_day {self.first_day}; give them the other way "
+                "round"
             )
         goals = [one.goal for one in self.goals]
         if twice := next((goal for goal in goals if goals.count(goal) > 1), None):
@@ -256,7 +257,7 @@ class Report(Aggregate):
             None,
         )
         self.edition += 1
-        self._record(ReportSubmitted(**facts_of(grant), real_stay=stay))
+        self._record(ReportSubmitted(**grant.facts(), real_stay=stay))
 
     # ── what its partnership does ────────────────────────────────────────────────────────────
 
@@ -268,7 +269,7 @@ class Report(Aggregate):
         self.state, self.returned_because = ReportState.RETURNED, reason
         self.accepted_days, self.validated_at, self.validated_by = [], None, None
         self.edition += 1
-        self._record(ReportReturned(**facts_of(grant), reason=reason, was_validated=was_validated))
+        self._record(ReportReturned(**grant.facts(), reason=reason, was_validated=was_validated))
 
     def require_to_validate(self, edition: int) -> Window:
         """The real days; raises unless this edition waits for its validation."""
@@ -288,7 +289,7 @@ class Report(Aggregate):
         self.validated_at, self.validated_by = at, by
         self._record(
             ReportValidated(
-                **facts_of(grant),
+                **grant.facts(),
                 real_stay=stay,
                 amount=grant.amount,
                 difference=difference,
@@ -310,7 +311,7 @@ class Report(Aggregate):
         self.reminders, self.reminded_on = self.reminders + 1, today
         self._record(
             ReportReminded(
-                **facts_of(grant),
+                **grant.facts(),
                 ended=ended,
                 number=self.reminders,
                 last=self.reminders == policy.most,
@@ -357,15 +358,3 @@ class Report(Aggregate):
                 ReportState.VALIDATED: "validated",
             }[self.state]
             raise ReportStateForbids(f"The report is {whose}: it cannot be {what} now.")
-
-
-def facts_of(grant: Grant) -> dict[str, Any]:
-    """What every event about a grant says of it."""
-    return {
-        "grant_id": grant.id,
-        "match_id": grant.match_id,
-        "partnership": grant.partnership,
-        "visitor": grant.visitor,
-        "host": grant.host,
-        "stay": grant.stay,
-    }

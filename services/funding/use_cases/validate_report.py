@@ -10,7 +10,7 @@ from decimal import Decimal
 from services.funding.access import grant_as_payer
 from services.funding.domain.difference import explain_difference
 from services.funding.domain.grant import Grant
-from services.funding.domain.lump_sum import NOTHING, LumpSum, Outcome, lump_sum
+from services.funding.domain.lump_sum import NOTHING, LumpSum, lump_sum
 from services.funding.domain.report import Report
 from services.funding.domain.stay import AcceptedDay, Stay
 from services.funding.repositories import FundingUnitOfWork
@@ -41,7 +41,7 @@ class Validation:
     changes: bool
     """Whether the lump sum is computed again; as long as no day changes, it stays what it is."""
     covered: bool
-    """Whether the budget has what it is more."""
+    """Whether the budget has what it is more; a grant that waits for budget goes on waiting."""
     claimed: list[date]
     """Days with a programme by the report that are no working days, and not accepted here."""
 
@@ -100,7 +100,7 @@ async def _weigh(
     changes = stay != _stay_of(before, grant.days, [])
     after = lump_sum(stay, uow.policies) if changes else before
     budget = await uow.budgets.get(grant.partnership)
-    held, wanted = grant.holding.amount, (after.amount or NOTHING)
+    held = grant.holding
     claimed = {day.day for day in report.form.weekend_days}
     return Validation(
         planned=grant.stay,
@@ -111,23 +111,18 @@ async def _weigh(
         if changes
         else "The days are those the lump sum was computed on: it stays as it is.",
         changes=changes,
-        covered=after.outcome is not Outcome.PAYABLE or wanted - held <= budget.available,
+        covered=held.account is None or (after.amount or NOTHING) - held.amount <= budget.available,
         claimed=[day.day for day in after.days if day.day in claimed and not day.counted],
     )
 
 
 def _stay_of(computed: LumpSum, real: Window, accepted: list[AcceptedDay]) -> Stay:
     """The facts the lump sum was computed from, on these days; what staff accepted before stays accepted."""
-    facts = computed.receipt.facts["stay"]
-    before = [AcceptedDay.model_validate(day) for day in facts.get("accepted_days", [])]
-    by_day = {day.day: day for day in (*before, *accepted) if real.first_day <= day.day <= real.last_day}
-    return Stay.model_validate(
-        {
-            **facts,
-            "first_day": real.first_day,
-            "last_day": real.last_day,
-            "accepted_days": [by_day[day].model_dump() for day in sorted(by_day)],
-        }
+    stay = computed.stay
+    days = {day.day: day for day in (*stay.accepted_days, *accepted)}
+    during = [days[day] for day in sorted(days) if real.first_day <= day <= real.last_day]
+    return stay.model_copy(
+        update={"first_day": real.first_day, "last_day": real.last_day, "accepted_days": during}
     )
 
 

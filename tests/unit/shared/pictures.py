@@ -20,10 +20,10 @@ def a_png(width: int = 64, height: int = 48, *, colour: str = "teal") -> bytes:
     return _written("PNG", width, height, colour)
 
 
-def a_noisy_jpeg() -> bytes:
-    """A picture with something to see all over, some kilobytes long."""
+def a_noisy_jpeg(width: int = 320, height: int = 240) -> bytes:
+    """A picture with something to see all over, some kilobytes long or more."""
     written = io.BytesIO()
-    Image.effect_noise((320, 240), 80).save(written, "JPEG")
+    Image.effect_noise((width, height), 80).save(written, "JPEG")
     return written.getvalue()
 
 
