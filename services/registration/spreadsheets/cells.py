@@ -1,13 +1,14 @@
-"""What stands in a cell, and what a spreadsheet program must not take for a formula."""
+"""What stands in a cell."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
+
+from shared.spreadsheets import unguarded
 
 MAX_TEXT: Final = 32_000
 """Characters in one cell; Excel takes 32,767, an apostrophe before them included."""
@@ -64,29 +65,6 @@ def text_cell(text: str) -> Cell:
     if len(text) > MAX_TEXT:
         return Faulty(text[:200] + "…", f"has {len(text)} characters, more than a cell can; shorten it")
     return unguarded(text)
-
-
-# ── formulas ─────────────────────────────────────────────────────────────────────────────────
-
-#: What may stand before the sign and still leaves a formula to some program: blanks, control
-#: characters, quotation marks, marks without a width.
-_BEFORE: Final = r"[\s\x00-\x1f\x7f-\x9f\"'`´‘’‚‛“”„‟«»‹›＂＇\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
-_LIKE_A_FORMULA: Final = re.compile(rf"{_BEFORE}(?:(?<=[\t\r\n])|[=+\-@＝＋－＠﹦﹢﹣﹫−])")
-_GUARD: Final = "'"
-
-
-def harmless(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet program might take it for a formula.
-
-    So is what begins with `=`, `+`, `-` or `@`, in any width, after blanks or quotation marks too,
-    and what begins with a tab or a line's end (OWASP, "CSV Injection"). `unguarded` takes it back.
-    """
-    return _GUARD + text if _LIKE_A_FORMULA.match(text) else text
-
-
-def unguarded(text: str) -> str:
-    """The text without the apostrophe of `harmless`; any other apostrophe stays."""
-    return text[1:] if text.startswith(_GUARD) and _LIKE_A_FORMULA.match(text[1:]) else text
 
 
 # ── between processes ────────────────────────────────────────────────────────────────────────

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
-from services.registration.spreadsheets.cells import Cell, as_text, harmless
+from services.registration.spreadsheets.cells import Cell, as_text
 from services.registration.spreadsheets.reading import Format
+from shared.spreadsheets import XLSX, harmless, workbook_text
 
 Row = Sequence[Cell]
 
 MEDIA_TYPES: Final[dict[Format, str]] = {
     "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": XLSX,
 }
 _SENT_AT_ONCE: Final = 1 << 16
-#: What XML 1.0 cannot hold or does not keep, and what would be taken for its escape.
-_TO_ESCAPE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
 async def write(
@@ -92,9 +89,4 @@ def _workbook_cell(sheet: Any, cell: Cell) -> Any:
     if isinstance(cell, (int, float)) and not isinstance(cell, bool) and float(f"{cell:.15g}") == cell:
         return cell
     # Of a number, a spreadsheet keeps fifteen digits.
-    text = harmless(as_text(cell))
-    if not text:
-        return None
-    written = WriteOnlyCell(sheet, _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):04X}_", text))
-    written.data_type = "s"  # also what looks like an error, such as #N/A
-    return written
+    return workbook_text(sheet, as_text(cell))

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from openpyxl.worksheet._writer import ALL_TEMP_FILES
 from pydantic import ValidationError
 
-from services.registration.spreadsheets.cells import Unreadable, harmless, unguarded
+from services.registration.spreadsheets.cells import Unreadable
 from services.registration.spreadsheets.columns import OF_SUBMISSION, Layout, row_of
 from services.registration.spreadsheets.reading import Format, open_table
 from services.registration.spreadsheets.writing import Row, write
 from shared.contracts.registration import Submission
 from shared.contracts.vocabulary import COUNTRIES, Ecosystem, Goal, OrganisationKind, Role
+from shared.spreadsheets import harmless, unguarded
 from tests.builders import a_submission
 from tests.unit.registration.spreadsheets import a_row, a_workbook, as_excel_saves_it
 
