@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 from mongomock import filtering
@@ -50,14 +52,10 @@ class Deployed:
         return await self.transactions.run(lambda uow: uow.grants.get(grant_id(match_id)))
 
     async def do_chore(self) -> list[Grant]:
-        due = [
-            (await self.grant(id)).id
-            for id in ("m1", "m2")
-            if filtering.filter_applies(
-                waiting_for_a_rate(self.policies.rates),
-                {"_id": id, **(await self.grant(id)).to_document()},
-            )
-        ]
+        matches: Any = filtering.filter_applies
+        where = waiting_for_a_rate(self.policies.rates)
+        grants = [await self.grant(match) for match in ("m1", "m2")]
+        due = [grant.id for grant in grants if matches(where, grant.to_document())]
         return await self.transactions.run(lambda uow: recompute_doubtful(uow, due))
 
 
@@ -67,7 +65,7 @@ async def deployed() -> Deployed:
     deployed = Deployed()
     for match in (a_match("m1"), a_match("m2", country="DE", city="Halle")):
         dated = match.model_copy(update={"stay": JUNE})
-        await deployed.transactions.run(lambda uow, dated=dated: reserve_lump_sum(uow, dated))
+        await deployed.transactions.run(partial(reserve_lump_sum, match=dated))
     return deployed
 
 
