@@ -51,6 +51,8 @@ privacy = typer.Typer(help="What is held about an organisation: gather it, erase
 app.add_typer(privacy, name="privacy")
 commitment = typer.Typer(help="The Commitment to Quality of a match, as a file.", no_args_is_help=True)
 app.add_typer(commitment, name="commitment")
+agreement = typer.Typer(help="The financial agreement of a grant, as a file.", no_args_is_help=True)
+app.add_typer(agreement, name="agreement")
 group_events = typer.Typer(help="Group events: one host, many visitors.", no_args_is_help=True)
 app.add_typer(group_events, name="group-events")
 app.add_typer(eligibility, name="eligibility")
@@ -509,15 +511,19 @@ def privacy_erase(
     erase(state, id, reason=reason, given=api or [], token=token)
 
 
+SignedFile = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="The PDF, or the JSON that is attached to it; - is stdin."),
+]
+WithRecord = Annotated[
+    bool, typer.Option("--record", help="Compare with the record of the platform running here, too.")
+]
+
+
 @commitment.command("verify")
 def commitment_verify(
-    file: Annotated[
-        str,
-        typer.Argument(metavar="FILE", help="The PDF, or the JSON that is attached to it; - is stdin."),
-    ],
-    record: Annotated[
-        bool, typer.Option("--record", help="Compare with the record of the platform running here, too.")
-    ] = False,
+    file: SignedFile,
+    record: WithRecord = False,
     api: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Compare with the record of this matching API, too."),
@@ -532,9 +538,33 @@ def commitment_verify(
     pages show exactly that. Exit code 0 when all of it holds, else 1. Whoever writes a whole new document
     can make one that holds: only the record tells it from the one that was signed.
     """
-    from ops.commands.commitment import verify
+    from ops.commands.verify import COMMITMENT, verify
 
-    if not verify(file, state=state, record=record, api=api, token=token, as_json=as_json):
+    if not verify(COMMITMENT, file, state=state, record=record, api=api, token=token, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@agreement.command("verify")
+def agreement_verify(
+    file: SignedFile,
+    record: WithRecord = False,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Compare with the record of this funding API, too."),
+    ] = None,
+    token: GivenToken = None,
+    as_json: Json = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Say what holds of a financial agreement and what does not; needs no platform.
+
+    Looks at the content's SHA-256, the chain of signatures, whether both have signed, and whether the pages
+    show exactly that. Exit code 0 when all of it holds, else 1. Whoever writes a whole new document can
+    make one that holds: only the record tells it from the one that was signed.
+    """
+    from ops.commands.verify import AGREEMENT, verify
+
+    if not verify(AGREEMENT, file, state=state, record=record, api=api, token=token, as_json=as_json):
         raise typer.Exit(1)
 
 

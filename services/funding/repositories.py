@@ -359,6 +359,7 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("host.partnership", 1), ("_id", 1)])
     await grants.create_index([("visitor.owner", 1), ("_id", 1)])
     await grants.create_index([("state", 1), ("_id", 1)])
+    await grants.create_index([("state", 1), ("due", 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])
     await grants.create_index([("partnership", 1), ("board.clock", 1)])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from ops.cli import app
-from ops.commands.commitment import examined
+from ops.commands.verify import COMMITMENT, examined
 from services.matching import commitment_pdf
 from services.matching.commitment_pdf import printed
 from services.matching.domain.commitment_document import SignedDocument
@@ -111,14 +111,14 @@ SIGNED = printed(a_document())
 def test_no_byte_of_the_file_can_be_changed_unseen(place: int, flip: int) -> None:
     changed = bytearray(SIGNED)
     changed[place] ^= flip
-    _, found = examined(bytes(changed))
+    _, found = examined(COMMITMENT, bytes(changed))
     assert not all(finding.holds for finding in found)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, len(SIGNED) - 1))
 def test_no_part_of_the_file_suffices(length: int) -> None:
-    _, found = examined(SIGNED[:length])
+    _, found = examined(COMMITMENT, SIGNED[:length])
     assert not all(finding.holds for finding in found)
 
 
