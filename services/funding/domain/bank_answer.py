@@ -40,7 +40,7 @@ class Answer:
     reason: str | None = None
 
 
-class Outcome(StrEnum):
+class AnswerOutcome(StrEnum):
     """What became of an answer here."""
 
     APPLIED = "applied"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 from services.funding.domain.bank_account import AccountDetails
-from services.funding.domain.bank_answer import Answer, Outcome, Says
+from services.funding.domain.bank_answer import Answer, AnswerOutcome, Says
 from services.funding.domain.credit_transfer import CreditTransfer, credit_transfers
 from services.funding.domain.sealed import Sealed
 from shared.aggregate import Aggregate
@@ -240,36 +240,45 @@ class Payment(Aggregate):
         self._record(PaymentWithdrawn(**self._facts(gone), left=len(left), reason=reason))
         return gone
 
-    def judge(self, transfer: Transfer, answer: Answer) -> tuple[Outcome, str]:
+    def judge(self, transfer: Transfer, answer: Answer) -> tuple[AnswerOutcome, str]:
         """What the bank's word about one transfer means for what is known of it, with a sentence."""
         if answer.currency not in (None, "EUR"):
-            return Outcome.AMOUNT_DIFFERS, f"the bank speaks of {answer.currency}, the transfer is in EUR"
+            return (
+                AnswerOutcome.AMOUNT_DIFFERS,
+                f"the bank speaks of {answer.currency}, the transfer is in EUR",
+            )
         if answer.end_to_end_id and answer.amount not in (None, transfer.amount):
             assert answer.amount is not None
             return (
-                Outcome.AMOUNT_DIFFERS,
+                AnswerOutcome.AMOUNT_DIFFERS,
                 f"the bank speaks of {eur(answer.amount)}, the transfer is of {eur(transfer.amount)}",
             )
         if self.state in (PaymentState.PREPARED, PaymentState.WITHDRAWN):
-            return Outcome.CONTRADICTS, f"payment {self.id} is {self.state.value}: no bank should know it"
+            return (
+                AnswerOutcome.CONTRADICTS,
+                f"payment {self.id} is {self.state.value}: no bank should know it",
+            )
         match transfer.state, answer.says:
             case _, Says.ACCEPTED:
-                return Outcome.NOTHING_TO_DO, "the bank has it, and has not booked it"
+                return AnswerOutcome.NOTHING_TO_DO, "the bank has it, and has not booked it"
             case TransferState.PENDING, Says.BOOKED:
-                return Outcome.APPLIED, "paid"
+                return AnswerOutcome.APPLIED, "paid"
             case TransferState.PENDING, _:
-                return Outcome.APPLIED, f"{answer.says.value}: {answer.reason}; it can be prepared again"
+                return (
+                    AnswerOutcome.APPLIED,
+                    f"{answer.says.value}: {answer.reason}; it can be prepared again",
+                )
             case TransferState.PAID, Says.RETURNED:
-                return Outcome.APPLIED, f"returned: {answer.reason}; it can be prepared again"
+                return AnswerOutcome.APPLIED, f"returned: {answer.reason}; it can be prepared again"
             case TransferState.PAID, Says.REJECTED:
-                return Outcome.CONTRADICTS, "the bank had booked it before; ask the bank which is true"
+                return AnswerOutcome.CONTRADICTS, "the bank had booked it before; ask the bank which is true"
             case TransferState.REJECTED, Says.BOOKED:
                 return (
-                    Outcome.CONTRADICTS,
+                    AnswerOutcome.CONTRADICTS,
                     "the bank had rejected it before; ask the bank which is true before it is paid again",
                 )
             case _:
-                return Outcome.ALREADY_KNOWN, f"it is {transfer.state.value} here already"
+                return AnswerOutcome.ALREADY_KNOWN, f"it is {transfer.state.value} here already"
 
     def settle(self, transfer: Transfer, answer: Answer, *, at: datetime) -> None:
         """Take the bank's word, which `judge` found to apply."""

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.funding.bank_messages import read_bank_message
-from services.funding.domain.bank_answer import Outcome
+from services.funding.domain.bank_answer import AnswerOutcome
 from services.funding.domain.payment import MOST_TRANSFERS, Payment, PaymentState, TransferState
 from services.funding.routes.root import Root, change
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
@@ -164,7 +164,7 @@ class WithdrawalSent(_Sent):
 class AnswerLine(BaseModel):
     """What became of one statement of the bank; `amount` in EUR as we know it, else as the bank says."""
 
-    outcome: Outcome
+    outcome: AnswerOutcome
     says: str = Field(examples=["booked"])
     """What the bank says."""
     end_to_end_id: str | None
@@ -206,12 +206,14 @@ class AnswersView(BaseModel):
     def of(cls, taken: Sequence[Taken]) -> Self:
         """The report on all of them."""
         many = Counter(one.outcome for one in taken)
-        parts = [f"{many[outcome]} {outcome.value.replace('_', ' ')}" for outcome in Outcome if many[outcome]]
+        parts = [
+            f"{many[outcome]} {outcome.value.replace('_', ' ')}" for outcome in AnswerOutcome if many[outcome]
+        ]
         said = f": {listed(parts)}" if parts else ""
-        unchanged = "" if many[Outcome.APPLIED] else " Nothing was changed."
+        unchanged = "" if many[AnswerOutcome.APPLIED] else " Nothing was changed."
         return cls(
             sentence=f"{counted(len(taken), 'answer')}{said}.{unchanged}",
-            **{outcome.value: many[outcome] for outcome in Outcome},
+            **{outcome.value: many[outcome] for outcome in AnswerOutcome},
             answers=[AnswerLine.of(one) for one in taken],
         )
 
@@ -346,7 +348,7 @@ async def file(id: str, caller: Authenticated, funding: Root) -> Response:
     "/payments/bank-answers",
     summary="Take in what the bank answered",
     response_description="What became of each of its statements.",
-    responses=problem_responses(401, 403, 413, 422, 503),
+    responses=problem_responses(401, 403, 409, 413, 422, 503),
     openapi_extra={"requestBody": {"required": True, "content": {XML: _FILE}}},
 )
 async def take_in(caller: Authenticated, funding: Root, request: Request) -> AnswersView:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.funding.domain.bank_answer import Answer, Outcome, Says
+from services.funding.domain.bank_answer import Answer, AnswerOutcome, Says
 from services.funding.domain.payment import Payment, Transfer
 from services.funding.repositories import FundingUnitOfWork
 from shared.errors import Forbidden, RuleBroken
@@ -19,7 +19,7 @@ class Taken:
     """What became of one answer; `amount` in EUR, as we know it, else as the bank says."""
 
     answer: Answer
-    outcome: Outcome
+    outcome: AnswerOutcome
     sentence: str
     payment_id: str | None = None
     grant_id: str | None = None
@@ -29,11 +29,12 @@ class Taken:
 async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], *, by: Caller) -> list[Taken]:
     """What became of each, about the payments of the officer's own partnership; others are not ours.
 
-    Taken in again, the same answers change nothing. Raises `Forbidden`.
+    Taken in again, the same answers change nothing. Raises `Forbidden`, `UnknownPartnership`.
     """
     if by.role is not CallerRole.STAFF or by.partnership is None:
         raise Forbidden("Only staff of a partnership take in what its bank answers.")
-    payments = await uow.payments.named_in(answers, partnership=by.partnership)
+    partnership = uow.partnerships.require(by.partnership)
+    payments = await uow.payments.named_in(answers, partnership=partnership.id)
     ids = [transfer.grant_id for payment in payments for transfer in payment.transfers]
     grants = {grant.id: grant for grant in await uow.grants.get_all(ids)}
     accounts = await uow.bank_accounts.of(*grants.values())
@@ -41,14 +42,14 @@ async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], 
     taken: list[Taken] = []
     for answer, payment, transfer in _sorted_out(answers, payments):
         if payment is None:
-            taken.append(Taken(answer, Outcome.NOT_OURS, _not_ours(answer), amount=answer.amount))
+            taken.append(Taken(answer, AnswerOutcome.NOT_OURS, _not_ours(answer), amount=answer.amount))
             continue
         if transfer is None:
             outcome, sentence = _of_the_whole(answer, payment)
             taken.append(Taken(answer, outcome, sentence, payment.id, amount=payment.total))
             continue
         outcome, sentence = payment.judge(transfer, answer)
-        if outcome is Outcome.APPLIED:
+        if outcome is AnswerOutcome.APPLIED:
             grant = grants[transfer.grant_id]
             try:
                 if answer.says is Says.BOOKED:
@@ -56,7 +57,7 @@ async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], 
                 else:
                     grant.mark_failed(answer.reason or "the bank gives no reason")
             except RuleBroken as refusal:
-                outcome, sentence = Outcome.CONTRADICTS, refusal.detail
+                outcome, sentence = AnswerOutcome.CONTRADICTS, refusal.detail
             else:
                 payment.settle(transfer, answer, at=uow.now)
                 if grant.id in accounts:
@@ -90,12 +91,12 @@ def _sorted_out(answers: Sequence[Answer], payments: Sequence[Payment]) -> Itera
             yield answer, payment, payment.of(id)
 
 
-def _of_the_whole(answer: Answer, payment: Payment) -> tuple[Outcome, str]:
+def _of_the_whole(answer: Answer, payment: Payment) -> tuple[AnswerOutcome, str]:
     if answer.says is Says.ACCEPTED:
-        return Outcome.NOTHING_TO_DO, "the bank has the file, and has not booked it"
+        return AnswerOutcome.NOTHING_TO_DO, "the bank has the file, and has not booked it"
     assert answer.amount is not None
     return (
-        Outcome.AMOUNT_DIFFERS,
+        AnswerOutcome.AMOUNT_DIFFERS,
         f"the bank speaks of {eur(answer.amount)}, the payment is of {eur(payment.total)}",
     )
 

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from services.funding.bank_messages import read_bank_message
-from services.funding.domain.bank_answer import Outcome
+from services.funding.domain.bank_answer import AnswerOutcome
 from services.funding.domain.payment import Payment, PaymentState
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
 from shared.errors import Forbidden, Malformed
@@ -86,10 +86,10 @@ async def test_what_is_not_ours_or_another_amount_or_currency_is_told_and_change
         ),
     )
     assert [one.outcome for one in taken] == [
-        Outcome.NOT_OURS,
-        Outcome.AMOUNT_DIFFERS,
-        Outcome.AMOUNT_DIFFERS,
-        Outcome.NOTHING_TO_DO,
+        AnswerOutcome.NOT_OURS,
+        AnswerOutcome.AMOUNT_DIFFERS,
+        AnswerOutcome.AMOUNT_DIFFERS,
+        AnswerOutcome.NOTHING_TO_DO,
     ]
     assert taken[1].sentence == "the bank speaks of EUR 449.99, the transfer is of EUR 450.00"
     assert "SEK" in taken[2].sentence
