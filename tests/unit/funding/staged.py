@@ -109,6 +109,10 @@ class Api:
         self._app.dependency_overrides = {authenticated: lambda: caller} if caller else {}
         return await self._client.get(path, headers=headers)
 
+    async def post(self, path: str, body: object, caller: Caller | None = None) -> httpx.Response:
+        self._app.dependency_overrides = {authenticated: lambda: caller} if caller else {}
+        return await self._client.post(path, json=body)
+
 
 @asynccontextmanager
 async def serving(service: Service, *partnerships: Partnership) -> AsyncIterator[Api]:

@@ -109,5 +109,6 @@ def test_awkward_contents_are_printed_to_the_last_signature(changes: dict[str, A
 
 def test_every_field_of_the_content_is_part_of_what_is_signed() -> None:
     content = a_content()
-    for name, other in (("amount", Decimal("451.00")), ("edition", 2), ("payer", "Another"), ("conditions", [])):
+    others: dict[str, Any] = {"amount": Decimal("451.00"), "edition": 2, "payer": "Another", "conditions": []}
+    for name, other in others.items():
         assert content.model_copy(update={name: other}).sha256 != content.sha256
