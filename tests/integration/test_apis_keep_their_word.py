@@ -61,9 +61,7 @@ CHECKED: Any = CHECKS.get_by_names(
 )
 
 
-@schemathesis.serializer("image/png")
-@schemathesis.serializer("image/jpeg")
-@schemathesis.serializer("application/pdf")
+@schemathesis.serializer("application/pdf", "image/jpeg", "image/png")
 def pdf(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
     """A file's bytes as they are."""
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")
