@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from services.funding.domain.bank_answer import Answer, Says, reason_in_words
+from services.funding.domain.bank_answer import DUPLICATE, Answer, Says, reason_in_words
 from shared.errors import Malformed
 
 _NAMESPACE: Final = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:([a-z]+\.[0-9]+)\.[0-9.]+\}Document")
@@ -114,6 +114,7 @@ def _said(
         currency=currency,
         reference=reference,
         reason=reason_in_words(reason) if says is Says.REJECTED else None,
+        duplicate=says is Says.REJECTED and reason in DUPLICATE,
     )
 
 

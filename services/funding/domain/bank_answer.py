@@ -38,6 +38,8 @@ class Answer:
     reference: str | None = None
     """The bank's own."""
     reason: str | None = None
+    duplicate: bool = False
+    """Rejected as it was there already: the first one may have been carried out."""
 
 
 class AnswerOutcome(StrEnum):
@@ -52,6 +54,9 @@ class AnswerOutcome(StrEnum):
     CONTRADICTS = "contradicts"
     """It does not fit what is known here; somebody must look."""
 
+
+DUPLICATE: Final = frozenset({"AM05", "DUPL", "DU01", "DU02", "DU03", "DU04", "DU05", "RF01"})
+"""Reasons of a rejection that say nothing about the first of the two."""
 
 _WORDS: Final = {
     "AC01": "the account number is wrong",
@@ -80,6 +85,11 @@ _WORDS: Final = {
     "DNOR": "the payer's bank sends no transfers of this kind",
     "DS02": "a signature of the order is missing",
     "DT01": "the day of execution is not possible",
+    "DU01": "the file's message id was used before",
+    "DU02": "the order's id was used before",
+    "DU03": "the transfer was sent before",
+    "DU04": "the end-to-end id was used before",
+    "DU05": "the instruction's id was used before",
     "DUPL": "the bank takes it for a duplicate",
     "ED05": "the settlement between the banks failed",
     "ERIN": "the form of the address is not supported",

@@ -139,8 +139,11 @@ class Payment(Aggregate):
     """Names the file in what the bank answers."""
     withdrawn_by: str | None = None
     withdrawn_at: datetime | None = None
+    given_up_by: str | None = None
+    given_up_at: datetime | None = None
+    """When it was said that the bank had not taken the file."""
     reason: str | None = None
-    """Why it was withdrawn."""
+    """Why it was withdrawn, or given up."""
     settled_at: datetime | None = None
 
     @classmethod
@@ -263,6 +266,12 @@ class Payment(Aggregate):
                 return AnswerOutcome.NOTHING_TO_DO, "the bank has it, and has not booked it"
             case TransferState.PENDING, Says.BOOKED:
                 return AnswerOutcome.APPLIED, "paid"
+            case TransferState.PENDING | TransferState.PAID, Says.REJECTED if answer.duplicate:
+                return (
+                    AnswerOutcome.CONTRADICTS,
+                    f"{answer.reason}: the file may have been handed over twice, and the first one counts; "
+                    "ask the bank what became of it",
+                )
             case TransferState.PENDING, _:
                 return (
                     AnswerOutcome.APPLIED,
@@ -275,10 +284,33 @@ class Payment(Aggregate):
             case TransferState.REJECTED, Says.BOOKED:
                 return (
                     AnswerOutcome.CONTRADICTS,
-                    "the bank had rejected it before; ask the bank which is true before it is paid again",
+                    "it had been rejected before; ask the bank which is true before it is paid again",
                 )
             case _:
                 return AnswerOutcome.ALREADY_KNOWN, f"it is {transfer.state.value} here already"
+
+    def give_up(self, reason: str, *, by: str, at: datetime) -> list[Answer]:
+        """The bank did not take the file at all; returns that as its answers, for each transfer to `settle`.
+
+        A second officer says so, and the file is not handed over any more. Raises `PaymentStateForbids`
+        unless all is open still, and `SameOfficer`.
+        """
+        if self.state is not PaymentState.RELEASED or len(self._pending) < len(self.transfers):
+            raise PaymentStateForbids(
+                f"This payment is {self.state.value}. Only a released one can be given up, as long as the "
+                "bank has answered for none of its transfers."
+            )
+        if by == self.released_by:
+            raise SameOfficer(
+                "You released this payment; another officer of your partnership must say that the bank did "
+                "not take it."
+            )
+        self.given_up_by, self.given_up_at, self.reason = by, at, reason
+        said = f"the bank did not take the file: {reason}"
+        return [
+            Answer(Says.REJECTED, end_to_end_id=transfer.end_to_end_id, reason=said)
+            for transfer in self.transfers
+        ]
 
     def settle(self, transfer: Transfer, answer: Answer, *, at: datetime) -> None:
         """Take the bank's word, which `judge` found to apply."""

@@ -16,7 +16,8 @@ from services.funding.bank_messages import read_bank_message
 from services.funding.domain.bank_answer import AnswerOutcome
 from services.funding.domain.payment import MOST_TRANSFERS, Payment, PaymentState, TransferState
 from services.funding.routes.root import Root, change
-from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
+from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers, require_may_take_in
+from services.funding.use_cases.give_up_payment import give_up_payment
 from services.funding.use_cases.prepare_payment import Prepared, prepare_payment
 from services.funding.use_cases.release_payment import read_payment_file, release_payment
 from services.funding.use_cases.withdraw_payment import withdraw_payment
@@ -83,8 +84,11 @@ class PaymentView(PaymentLine):
     """Of the file, from the release on."""
     withdrawn_by: str | None
     withdrawn_at: datetime | None
+    given_up_by: str | None
+    given_up_at: datetime | None
+    """When it was said that the bank had not taken the file."""
     reason: str | None
-    """Why it was withdrawn."""
+    """Why it was withdrawn, or given up."""
     settled_at: datetime | None
     """When the bank had answered for each transfer."""
     transfers: list[TransferView]
@@ -99,6 +103,8 @@ class PaymentView(PaymentLine):
             file_sha256=payment.file_sha256,
             withdrawn_by=payment.withdrawn_by,
             withdrawn_at=payment.withdrawn_at,
+            given_up_by=payment.given_up_by,
+            given_up_at=payment.given_up_at,
             reason=payment.reason,
             settled_at=payment.settled_at,
             transfers=[
@@ -159,6 +165,12 @@ class WithdrawalSent(_Sent):
     reason: Line
     grants: Grants | None = None
     """Those that are taken out; without the field, all of it."""
+
+
+class GivingUpSent(_Sent):
+    """What the bank said."""
+
+    reason: Line
 
 
 class AnswerLine(BaseModel):
@@ -315,6 +327,27 @@ async def withdraw(
     return PaymentView.of(payment)
 
 
+@router.post(
+    "/payments/{id}/give-up",
+    summary="Say that the bank did not take the file",
+    response_description="The payment; its grants can be prepared again.",
+    responses=problem_responses(401, 403, 404, 409, 422),
+)
+async def give_up(
+    id: str, sent: GivingUpSent, caller: Authenticated, funding: Root, request: Request
+) -> PaymentView:
+    """Where a bank refuses a file as a whole and sends no message about it, or it was never handed over.
+
+    By another officer than the one who released it, while the bank has answered for none of its transfers.
+    The file is not given out any more: it must not be handed over after all. Should the bank book it
+    all the same, its notice is listed as a contradiction.
+    """
+    payment = await change(
+        funding, request, lambda uow: give_up_payment(uow, id, reason=sent.reason, by=caller)
+    )
+    return PaymentView.of(payment)
+
+
 @router.get(
     "/payments/{id}/pain.001.xml",
     summary="Fetch the file for the bank",
@@ -362,6 +395,7 @@ async def take_in(caller: Authenticated, funding: Root, request: Request) -> Ans
         curl --data-binary @camt.054.xml -H "Content-Type: application/xml" \\
             -H "Authorization: Bearer $TOKEN" "$API/payments/bank-answers"
     """
+    require_may_take_in(caller)  # who may not is told before the file is read
     content = b"".join([chunk async for chunk in request.stream()])
     answers = await asyncio.to_thread(read_bank_message, content)
     taken = await change(funding, request, lambda uow: apply_bank_answers(uow, answers, by=caller))

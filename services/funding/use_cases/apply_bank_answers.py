@@ -9,6 +9,7 @@ from decimal import Decimal
 from services.funding.domain.bank_answer import Answer, AnswerOutcome, Says
 from services.funding.domain.payment import Payment, Transfer
 from services.funding.repositories import FundingUnitOfWork
+from shared.contracts.vocabulary import GrantState
 from shared.errors import Forbidden, RuleBroken
 from shared.security import Caller, CallerRole
 from shared.words import eur
@@ -31,10 +32,16 @@ async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], 
 
     Taken in again, the same answers change nothing. Raises `Forbidden`, `UnknownPartnership`.
     """
-    if by.role is not CallerRole.STAFF or by.partnership is None:
-        raise Forbidden("Only staff of a partnership take in what its bank answers.")
-    partnership = uow.partnerships.require(by.partnership)
-    payments = await uow.payments.named_in(answers, partnership=partnership.id)
+    partnership = uow.partnerships.require(require_may_take_in(by))
+    return await take_in_answers(
+        uow, answers, await uow.payments.named_in(answers, partnership=partnership.id)
+    )
+
+
+async def take_in_answers(
+    uow: FundingUnitOfWork, answers: Sequence[Answer], payments: Sequence[Payment]
+) -> list[Taken]:
+    """What became of each answer about these payments."""
     ids = [transfer.grant_id for payment in payments for transfer in payment.transfers]
     grants = {grant.id: grant for grant in await uow.grants.get_all(ids)}
     accounts = await uow.bank_accounts.of(*grants.values())
@@ -51,6 +58,7 @@ async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], 
         outcome, sentence = payment.judge(transfer, answer)
         if outcome is AnswerOutcome.APPLIED:
             grant = grants[transfer.grant_id]
+            assert grant.payment_id == payment.id, f"{grant.id} is not in payment {payment.id}"
             try:
                 if answer.says is Says.BOOKED:
                     grant.mark_paid(answer.on or uow.now.date(), answer.reference or transfer.end_to_end_id)
@@ -62,8 +70,17 @@ async def apply_bank_answers(uow: FundingUnitOfWork, answers: Sequence[Answer], 
                 payment.settle(transfer, answer, at=uow.now)
                 if grant.id in accounts:
                     accounts[grant.id].let_go(transfer.end_to_end_id, at=uow.now)
+                if grant.state is GrantState.CANCELLED:
+                    sentence = f"{answer.says.value}: {answer.reason}; its match had ended, the money is free"
         taken.append(Taken(answer, outcome, sentence, payment.id, transfer.grant_id, transfer.amount))
     return taken
+
+
+def require_may_take_in(by: Caller) -> str:
+    """The partnership whose bank's answers the caller may take in; raises `Forbidden`."""
+    if by.role is not CallerRole.STAFF or by.partnership is None:
+        raise Forbidden("Only staff of a partnership take in what its bank answers.")
+    return by.partnership
 
 
 Of = tuple[Answer, Payment | None, Transfer | None]

@@ -19,6 +19,12 @@ class NotReleased(RuleBroken):
     code = "not-released"
 
 
+class FileGivenUp(RuleBroken):
+    """A file the bank did not take is not handed over later."""
+
+    code = "file-given-up"
+
+
 class FileForgotten(RuleBroken):
     """The file is kept for as long as accounts must be, and no longer."""
 
@@ -57,13 +63,18 @@ async def release_payment(
 async def read_payment_file(uow: FundingUnitOfWork, id: str, *, by: Caller, vault: Vault) -> bytes:
     """The file for the bank, with account numbers: for staff of the partnership alone.
 
-    Raises `NotFound`, `Forbidden`, `NotReleased`, `FileForgotten`, `NoBankKey`.
+    Raises `NotFound`, `Forbidden`, `NotReleased`, `FileGivenUp`, `FileForgotten`, `NoBankKey`.
     """
     payment = await uow.payments.get_visible_to(by, id)
     if not by.is_staff_of(payment.partnership):
         raise Forbidden("The file holds account numbers: only staff of the partnership can have it.")
     if payment.released_at is None:
         raise NotReleased(f"Payment {id} is {payment.state.value}; its file is made when it is released.")
+    if payment.given_up_at is not None:
+        raise FileGivenUp(
+            f"It was said that the bank did not take the file of payment {id}, and its grants can be in "
+            "another one: it must not be handed over any more."
+        )
     if payment.file is None:
         raise FileForgotten(f"The file of payment {id} was deleted when accounts needed it no more.")
     return vault.open(payment.file, of=f"{id}/{FILE}")

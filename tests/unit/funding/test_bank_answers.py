@@ -9,14 +9,20 @@ import pytest
 
 from services.funding.bank_messages import read_bank_message
 from services.funding.domain.bank_answer import AnswerOutcome
-from services.funding.domain.payment import Payment, PaymentState
+from services.funding.domain.payment import Payment, PaymentState, PaymentStateForbids, SameOfficer
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
+from services.funding.use_cases.cancel_grant import cancel_grant
+from services.funding.use_cases.give_up_payment import give_up_payment
+from services.funding.use_cases.release_payment import FileGivenUp
 from shared.errors import Forbidden, Malformed
 from shared.security import Caller
+from tests.builders import a_cancelled_match
+from tests.unit.funding.builders import a_match
 from tests.unit.funding.paying import (
     AUDITOR,
     OTHER_STAFF,
     PREPARER,
+    RELEASER,
     Desk,
     a_notification,
     a_status,
@@ -118,6 +124,52 @@ async def test_a_whole_file_that_is_rejected_rejects_each_transfer(desk: Desk) -
     assert await outcomes(desk, report) == ["applied", "applied"]
     assert set((await desk.states()).values()) == {"payable"}
     assert await outcomes(desk, report) == ["already_known", "already_known"]
+
+
+@pytest.mark.parametrize("code", ["AM05", "DUPL", "DU01"])
+async def test_a_file_handed_over_twice_does_not_make_its_grants_payable_again(desk: Desk, code: str) -> None:
+    payment, one, _ = await two_released(desk)
+    report = a_status_report(payment.message_id, a_status(one, "RJCT", code))
+    [taken] = await take_in(desk, report)
+    assert taken.outcome is AnswerOutcome.CONTRADICTS
+    assert "handed over twice" in taken.sentence
+    assert set((await desk.states()).values()) == {"released"}
+    assert await outcomes(desk, a_notification(an_entry(one))) == ["applied"]
+    assert await outcomes(desk, report) == ["contradicts"]
+    assert (await desk.states())["grant-m1"] == "paid"
+
+
+async def test_a_rejected_transfer_of_a_match_that_has_ended_is_not_paid_again(desk: Desk) -> None:
+    payment, one, _ = await two_released(desk)
+    await desk.transactions.run(lambda uow: cancel_grant(uow, a_cancelled_match(a_match("m1", full=False))))
+    [taken] = await take_in(desk, a_status_report(payment.message_id, a_status(one, "RJCT", "AC01")))
+    assert taken.sentence.endswith("its match had ended, the money is free")
+    assert (await desk.states())["grant-m1"] == "cancelled"
+
+
+async def test_a_file_the_bank_never_took_is_given_up_by_another_officer(desk: Desk) -> None:
+    payment, one, _ = await two_released(desk)
+
+    async def give_up(by: Caller) -> Payment:
+        return await desk.transactions.run(
+            lambda uow: give_up_payment(uow, payment.id, reason="Its day was over.", by=by)
+        )
+
+    with pytest.raises(SameOfficer):
+        await give_up(RELEASER)
+    given_up = await give_up(PREPARER)
+    assert given_up.state is PaymentState.SETTLED
+    assert set((await desk.states()).values()) == {"payable"}
+    with pytest.raises(FileGivenUp):
+        await desk.file(payment)
+    with pytest.raises(PaymentStateForbids):
+        await give_up(PREPARER)
+    again = await desk.released("grant-m1", "grant-m2")
+    # The bank took it after all: no money is moved here, and a person is told.
+    assert await outcomes(desk, a_notification(an_entry(one))) == ["contradicts"]
+    await take_in(desk, a_notification(an_entry(names(again)[0])))
+    with pytest.raises(PaymentStateForbids):
+        await desk.transactions.run(lambda uow: give_up_payment(uow, again.id, reason="No.", by=PREPARER))
 
 
 @pytest.mark.parametrize("status", ["ACCP", "ACTC", "ACSP", "PDNG", "RCVD"])
