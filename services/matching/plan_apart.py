@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -115,10 +115,14 @@ async def store(
     """Write the lines and the outline of this attempt; nobody reads them before the plan is ready."""
     visitors, written = len(plan.exchanges) + len(plan.unmatched), 0
     lines = lines_of(problem, plan, order.plan_id, order.attempt)
-    while some := list(islice(lines, _STORED_AT_ONCE)):
-        await _insert(database, some)
+    writing: Awaitable[None] = asyncio.sleep(0)
+    while some := await asyncio.to_thread(list, islice(lines, _STORED_AT_ONCE)):
+        # The database takes one part in while the next is put into words.
+        await writing
+        writing = asyncio.ensure_future(_insert(database, some))
         written += len(some)
         say(Progress("explaining", 0.8 + 0.2 * written / visitors, len(plan.exchanges)))
+    await writing
     for outline in outlines_of(plan, order.plan_id, order.attempt):
         await _insert(database, [outline])
 

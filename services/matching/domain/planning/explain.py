@@ -8,12 +8,14 @@ plan with that place, nothing is said.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.matching.domain import fit as fits
 from services.matching.domain.fit import Prospect
@@ -25,6 +27,9 @@ from shared.contracts.matching import Reason
 
 SHOWN: Final = 3
 """The next best hosts of a visitor that are told."""
+
+_ASKED_FOR: Final = 32
+"""Hosts among which the next best mostly are."""
 
 
 class OneMorePlace(StrEnum):
@@ -137,7 +142,7 @@ class Explainer:
         bounds = self._scores.at_most(visitor, visitor + 1)[0]
         found: list[tuple[int, int]] = []
         best: list[int] = []  # a heap of the highest scores, one more than are shown
-        for host in np.argsort(-bounds.astype(np.int32), kind="stable").tolist():
+        for host in _highest_first(bounds):
             bound = int(bounds[host])
             all_better_found = own_score is None or bound <= own_score
             if bound == IMPOSSIBLE or (all_better_found and len(best) > SHOWN and bound < best[0]):
@@ -217,8 +222,19 @@ class Explainer:
     def _reasons(self, exchange: Exchange) -> tuple[Reason, ...]:
         problem = self._problem
         visitor = problem.visitors[self._visitors[exchange.visitor]]
-        found = fits.fit(visitor, self._host(exchange.host), problem.weights, problem.on)
-        return tuple(found.reasons) if found else ()
+        host = self._host(exchange.host)
+        days = fits.common_stretch(visitor, host, problem.on)
+        return tuple(fits.reasons(visitor, host, problem.weights, days, problem.on)) if days else ()
 
     def _host(self, id: str) -> Prospect:
         return self._problem.hosts[self._hosts[id]]
+
+
+def _highest_first(bounds: NDArray[Any]) -> Iterator[int]:
+    """The positions by their bounds, of equal ones the first first; mostly few of them are asked for."""
+    bar = (
+        np.partition(bounds, -_ASKED_FOR)[-_ASKED_FOR] if len(bounds) > _ASKED_FOR else bounds.min(initial=0)
+    )
+    for some in (bounds >= bar, bounds < bar):
+        positions = np.flatnonzero(some)
+        yield from positions[np.argsort(-bounds[positions].astype(np.int32), kind="stable")].tolist()
