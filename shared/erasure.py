@@ -87,6 +87,8 @@ def without_data_of(told: M, erased: Collection[str]) -> M:
     Their parties are blanked wherever they stand, and their names and addresses in every text, such
     as the reason of a match that ended.
     """
+    if not erased:
+        return told
     parties = [party for party in _parties_in(told) if party.registration_id in erased]
     words = sorted(
         {word for party in parties for word in (party.organisation, party.email) if word and word != ERASED},

@@ -126,7 +126,7 @@ class _Work(Service):
         # What lives as long as the worker need not be looked through again, and a batch makes many
         # objects at once: with Python's defaults a third of the time went into collecting.
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(1_000_000, 20, 100)
         await intake.start()
         _log.info("worker_started", topics=list(self._sources), types=self._handlers.types)
         watched = [asyncio.ensure_future(self._watch_for_stalls()), intake.failed, *self._running]
