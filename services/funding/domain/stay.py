@@ -34,7 +34,9 @@ def _none_is_none_of_them(value: object) -> object:
 DayOfStay = Annotated[date, BeforeValidator(_only_a_day)]
 """A calendar day at the host, where the clock of the host goes: no moment, no zone."""
 
-AgreedAmount = Annotated[Decimal, NotTruth, Field(gt=0, max_digits=9, decimal_places=2, allow_inf_nan=False)]
+AgreedAmount = Annotated[
+    Decimal, Field(gt=0, max_digits=9, decimal_places=2, allow_inf_nan=False, examples=["450.00"]), NotTruth
+]
 """EUR, exact to the cent."""
 
 
@@ -47,8 +49,8 @@ class GivenPlace(StrictContract):
 
     city: Annotated[Line | None, BlankIsNone] = None
     country: Annotated[Country | None, BlankIsNone] = None
-    lat: Annotated[float, NotTruth, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
-    lon: Annotated[float, NotTruth, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
+    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), NotTruth] | None = None
+    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), NotTruth] | None = None
     confirmed_by: Annotated[Line | None, BlankIsNone] = None
 
     @model_validator(mode="after")

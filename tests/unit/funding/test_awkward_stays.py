@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.funding.domain.lump_sum import AgreedAmountOverRate, LumpSum, Outcome, lump_sum
-from services.funding.domain.stay import Stay
+from services.funding.domain.stay import AcceptedDay, Stay
 from shared.problems import field_problems, in_words
 from tests.unit.funding.builders import POLICIES, a_lump_sum, stay_facts
 
@@ -489,3 +492,58 @@ def test_the_facts_in_the_receipt_give_the_same_answer_again(facts: dict[str, An
     found = answer(facts)
     read = LumpSum.model_validate(json.loads(found.model_dump_json()))
     assert lump_sum(read.stay, POLICIES) == found
+
+
+@st.composite
+def stays(draw: st.DrawFn) -> Stay:
+    host, visitor = draw(st.sampled_from(sorted(PLACES))), draw(st.sampled_from(sorted(PLACES)))
+    first_day = draw(st.dates(date(2019, 1, 1), date(2027, 12, 31)))
+    last_day = first_day + timedelta(days=draw(st.integers(0, 35)))
+    days = draw(st.lists(st.dates(first_day, last_day), max_size=5))
+    return Stay.model_validate(
+        a_stay(
+            host,
+            str(first_day),
+            str(last_day),
+            visitor_country=visitor,
+            visitor_place={"city": PLACES[visitor], "country": visitor},
+            host_region=draw(st.sampled_from([None, "BY", "CT", "SRP", "Nowhere"])),
+            accepted_days=accepted(*map(str, days)),
+            agreed_amount=draw(st.none() | st.decimals("0.01", "500", places=2)),
+        )
+    )
+
+
+@given(stays())
+def test_whatever_the_stay_no_more_is_paid_than_the_rules_and_the_agreement_allow(stay: Stay) -> None:
+    try:
+        found = lump_sum(stay, POLICIES)
+    except AgreedAmountOverRate:
+        return
+    match found.outcome:
+        case Outcome.NOT_ELIGIBLE:
+            assert str(found.amount) == "0.00"
+        case Outcome.NEEDS_REVIEW:
+            assert found.amount is None
+        case Outcome.PAYABLE:
+            full = POLICIES.rates.rate(stay.host_country, stay.first_day).full
+            entitled = full / 2 if found.halved_because else full
+            assert found.amount == min(entitled, stay.agreed_amount or entitled)
+            assert found.amount.as_tuple().exponent == -2
+            assert bool(found.halved_because) is (
+                (found.working_days or 0) < 5 or (found.distance_km or 0) < 200
+            )
+    assert found.receipt.for_staff
+
+
+@given(stays(), st.data())
+def test_one_more_accepted_day_never_lowers_an_amount(stay: Stay, data: st.DataObject) -> None:
+    day = data.draw(st.dates(stay.first_day, stay.last_day))
+    more = [*stay.accepted_days, AcceptedDay(day=day, reason="Programme")]
+    try:
+        before = lump_sum(stay, POLICIES)
+    except AgreedAmountOverRate:
+        return
+    after = lump_sum(stay.model_copy(update={"accepted_days": more}), POLICIES)
+    assert (after.working_days or 0) - (before.working_days or 0) in (0, 1)
+    assert (after.amount or 0) >= (before.amount or 0)

@@ -23,6 +23,7 @@ from shared.security import Caller, CallerRole
 from tests.builders import a_cancelled_match
 from tests.fakes import MemoryTransactions
 from tests.unit.funding.builders import a_match, a_partnership, transactions
+from tests.unit.funding.staged import serving
 
 STAFF = Caller("officer-1", CallerRole.STAFF, partnership="hempclub")
 OTHER_STAFF = Caller("officer-2", CallerRole.STAFF, partnership="other")
@@ -190,3 +191,33 @@ async def test_a_cancelled_grant_is_settled_no_more() -> None:
     await funding.run(lambda uow: cancel_grant(uow, a_cancelled_match(IN_HALLE)))
     with pytest.raises(GrantStateForbids, match="is cancelled: nothing is settled"):
         await settle(funding, host_place=HALLE)
+
+
+async def test_over_http_a_settlement_is_shown_first_and_then_taken() -> None:
+    funding = await reserved(IN_HALLE)
+    settlement = {"reason": "The host wrote so.", "host_place": HALLE}
+    async with serving(funding, a_partnership(), a_partnership("other")) as api:
+        shown = await api.post("/grants/grant-m1/settlement/preview", settlement, STAFF)
+        assert shown.status_code == 200
+        assert list(shown.json()) == ["amount_before", "lump_sum", "difference", "covered"]
+        assert (shown.json()["amount_before"], shown.json()["lump_sum"]["amount"]) == (None, "830.00")
+        open_still = await api.post("/grants/grant-m1/settlement", {"reason": "Only again."}, STAFF)
+        assert (open_still.status_code, open_still.json()["type"].rpartition("/")[2]) == (
+            409,
+            "lump-sum-uncertain",
+        )
+        without_reason = await api.post("/grants/grant-m1/settlement", {"host_place": HALLE}, STAFF)
+        assert without_reason.json()["errors"] == [{"pointer": "/reason", "detail": "is missing"}]
+        taken = await api.post("/grants/grant-m1/settlement", settlement, STAFF)
+        assert (taken.status_code, taken.json()["state"], taken.json()["amount"]) == (
+            200,
+            "reserved",
+            "830.00",
+        )
+
+
+async def test_the_examples_of_the_api_are_settlements() -> None:
+    async with serving(await reserved(IN_HALLE)) as api:
+        described = (await api.get("/openapi.json")).json()["paths"]["/grants/{id}/settlement"]["post"]
+    for example in described["requestBody"]["content"]["application/json"]["examples"].values():
+        Settlement.model_validate(example["value"])
