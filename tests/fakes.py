@@ -67,8 +67,11 @@ class MemoryStore:
     async def totals(
         self, collection: str, where: Document, *, of: str, by: Sequence[str]
     ) -> dict[tuple[Any, ...], Decimal]:
+        matches: Any = filtering.filter_applies
         sums: dict[tuple[Any, ...], Decimal] = {}
-        for document in await self.query(collection, where):
+        for document in filter(
+            lambda document: matches(where, document), self._database[collection].values()
+        ):
             key = tuple(_sortable(document, field)[1] for field in by)
             sums[key] = sums.get(key, Decimal(0)) + Decimal(_sortable(document, of)[1] or 0)
         return sums

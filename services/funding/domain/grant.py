@@ -115,6 +115,12 @@ class LumpSumUncertain(RuleBroken):
     code = "lump-sum-uncertain"
 
 
+class RecoveryNoted(RuleBroken):
+    """The same payment by the visitor is noted once."""
+
+    code = "recovery-noted"
+
+
 class RecoveryTooLarge(RuleBroken):
     """No more can come back than was paid."""
 
@@ -165,6 +171,8 @@ class Grant(Aggregate):
     """What is claimed back and has not come yet, EUR."""
     recovered: Decimal = NOTHING
     """What came back of the amount that was paid, EUR."""
+    returns: list[str] = []
+    """What the bank calls the payments by which it came back."""
     match_ended: datetime | None = None
     """When the match was cancelled though its money was in a payment already."""
     reason: str | None = None
@@ -536,12 +544,16 @@ class Grant(Aggregate):
         self.claimed = amount
         self._record(GrantClaimedBack(**self.facts(), amount=amount, return_by=return_by, reason=reason))
 
-    def recover(self, amount: Decimal, reason: str) -> None:
+    def recover(self, amount: Decimal, reason: str, *, reference: str | None = None) -> None:
         """What was paid came back, all or part, claimed or not; recovered once all of it is back.
 
-        Raises `RecoveryTooLarge`.
+        `reference`: what the bank calls the incoming payment, which is noted once. Raises
+        `RecoveryTooLarge` or `RecoveryNoted`.
         """
+        if reference is not None and reference in self.returns:
+            raise RecoveryNoted(f"That {reference} came back for grant {self.id} is noted already.")
         self._require_recoverable(amount)
+        self.returns = [*self.returns, reference] if reference else self.returns
         self.recovered += amount
         self.claimed = max(NOTHING, self.claimed - amount)
         left = self.amount - self.recovered
