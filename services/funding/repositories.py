@@ -39,16 +39,6 @@ class Grants(Repository[Grant]):
 
     model = Grant
 
-    def __init__(self, uow: UnitOfWork) -> None:
-        super().__init__(uow)
-        self._queued_here: list[Grant] = []
-
-    def add(self, aggregate: Grant) -> None:
-        """Take in a new grant."""
-        super().add(aggregate)
-        if aggregate.state is GrantState.AWAITING_BUDGET:
-            self._queued_here.append(aggregate)
-
     async def waiting(self, partnership: str, *, after: int) -> list[Grant]:
         """The next of a partnership's queue behind a place in it, in order; empty at its end.
 
@@ -67,11 +57,15 @@ class Grants(Repository[Grant]):
         if len(stored) == _QUEUE_PAGE:
             return stored
         # Those queued in this very unit of work are not in the database yet, and behind all that are.
-        return stored + [
+        last = stored[-1].position or 0 if stored else after
+        queued_here = [
             grant
-            for grant in self._queued_here
-            if grant.partnership == partnership and (grant.position or 0) > after
+            for grant in self._uow.at_hand(Grant)
+            if grant.partnership == partnership
+            and grant.state is GrantState.AWAITING_BUDGET
+            and (grant.position or 0) > last
         ]
+        return stored + sorted(queued_here, key=lambda grant: grant.position or 0)
 
     async def naming(self, registration_id: str) -> list[Grant]:
         """Every grant of a match of that registration, on either side; new ones of this unit of work too."""
@@ -360,6 +354,8 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("visitor.owner", 1), ("_id", 1)])
     await grants.create_index([("state", 1), ("_id", 1)])
     await grants.create_index([("state", 1), ("due", 1)])
+    for in_period in ("stay.first_day", "real_stay.first_day", "paid_on", "gates.report.since"):
+        await grants.create_index([("partnership", 1), (in_period, 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])
     await grants.create_index([("partnership", 1), ("board.clock", 1)])

@@ -86,10 +86,13 @@ class Weather:
 
 
 class FrailStore(MemoryStore):
-    """A store whose process may crash at any access."""
+    """A store whose process may crash at any access; it sees what there was when it was opened."""
 
     def __init__(self, database: MemoryDatabase, weather: Weather) -> None:
-        super().__init__(database)
+        snapshot = MemoryDatabase()
+        snapshot.collections = {name: dict(stored) for name, stored in database.collections.items()}
+        super().__init__(snapshot)
+        self._present = MemoryStore(database)
         self._weather = weather
 
     async def load(self, *args: Any, **how: Any) -> Any:
@@ -102,7 +105,7 @@ class FrailStore(MemoryStore):
 
     async def write(self, changes: Changes) -> None:
         self._weather.access()
-        await super().write(changes)
+        await self._present.write(changes)
         if self._weather.after_write:
             raise Crash
 
@@ -258,7 +261,11 @@ class Histories(RuleBasedStateMachine):
     def erase(self, match: int, side: str) -> None:
         self.attempt(self.funding.run(lambda uow: erase_grants(uow, f"{side}-m{match}")))
 
-    @rule(one=matches, other=matches, steps=st.tuples(*[st.sampled_from(["approve", "turn", "approve", "turn", "cancel"])] * 2))
+    @rule(
+        one=matches,
+        other=matches,
+        steps=st.tuples(*[st.sampled_from(["approve", "turn", "approve", "turn", "cancel"])] * 2),
+    )
     def race(self, one: int, other: int, steps: tuple[str, str]) -> None:
         """Two processes at once: whoever commits second runs again when the first was in its way."""
         units = [self.funding.open(), self.funding.open()]
