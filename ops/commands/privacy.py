@@ -90,6 +90,12 @@ def export(state: Path, id: str, *, output: Path | None, given: Sequence[str], t
             cv = client.get(f"{apis.urls['registration']}/registrations/{quote(id, safe='')}/cv")
             if cv.is_success:
                 files["registration/cv.pdf"] = cv.content
+        for evidence in _documents(held["funding"], "evidence"):
+            for file in evidence["files"]:
+                path = f"/grants/{quote(evidence['grant_id'])}/evidence/{quote(file['id'])}"
+                sent = client.get(apis.urls["funding"] + path)
+                if sent.is_success:
+                    files[f"funding/evidence-{file['id']}-{file['name']}"] = sent.content
     _write(target, files)
     documents = sum(len(kind["documents"]) for one in held.values() if one for kind in one["kinds"])
     typer.echo(f"{target}: {documents} documents of {sum(map(bool, held.values()))} services.")
@@ -116,6 +122,12 @@ def erase(state: Path, id: str, *, reason: str, given: Sequence[str], token: str
 def _held(client: httpx.Client, url: str, id: str) -> dict[str, Any] | None:
     answer = client.get(f"{url}/held/{quote(id, safe='')}")
     return None if answer.status_code == httpx.codes.NOT_FOUND else _answered(answer)
+
+
+def _documents(held: Mapping[str, Any] | None, kind: str) -> Iterator[dict[str, Any]]:
+    for one in held["kinds"] if held else ():
+        if one["name"] == kind:
+            yield from one["documents"]
 
 
 def _answered(answer: httpx.Response) -> dict[str, Any]:

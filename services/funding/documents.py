@@ -1,4 +1,4 @@
-"""What an erasure takes of reports and evidence: all of it, unless money was paid for the stay, or may yet be."""
+"""What an erasure takes of reports and evidence: all, unless money was paid for the stay, or may yet be."""
 
 from __future__ import annotations
 

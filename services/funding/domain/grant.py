@@ -387,7 +387,9 @@ class Grant(Aggregate):
         again takes that back. Possible until the grant is in a payment. A gate that stands so already
         stays as it is.
         """
-        self._require(*(WITH_AGREEMENT if name == "agreement" else _WITH_GATES))
+        # A stay for which nothing is due may be reported on too: the report may show that something is.
+        refusable = (*_WITH_GATES, GrantState.REFUSED)
+        self._require(*(WITH_AGREEMENT if name == "agreement" else refusable))
         gate: Gate = getattr(self.gates, name)
         if gate.state is state:
             return

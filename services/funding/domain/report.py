@@ -283,8 +283,7 @@ class Report(Aggregate):
         """The partnership stands by it; the lump sum is computed on the real days by now."""
         self._require("validated", ReportState.SUBMITTED)
         stay = self._real_stay()
-        if grant.state is not GrantState.REFUSED:
-            grant.turn_gate("report", GateState.PASSED, at=at)
+        grant.turn_gate("report", GateState.PASSED, at=at)
         self.state, self.accepted_days = ReportState.VALIDATED, accepted_days
         self.validated_at, self.validated_by = at, by
         self._record(

@@ -117,7 +117,7 @@ class EvidenceReturnSent(_Sent):
 
 
 Name = Annotated[str, Query(max_length=200, description="The file's name, for those who download it.")]
-Note = Annotated[str, Query(max_length=300, description="What it shows, where that is not plain.")]
+Note = Annotated[Text, Query(max_length=300, description="What it shows, where that is not plain.")]
 
 
 @router.get(
@@ -172,7 +172,7 @@ async def add(
         request.stream(),
         kind=kind,
         name=name,
-        note=" ".join(note.split()),
+        note=note,
         max_bytes=settings.evidence_max_bytes,
         at=funding.clock(),
     )

@@ -17,8 +17,8 @@ from shared.security import Caller
 
 _WITH_THE_MONEY: Final = (
     "Where money was paid for the stay, or may yet be, for as long as public accounts must be kept, also "
-    "after an erasure: what is paid is paid for that. Of a grant that was cancelled or refused it goes with the "
-    "erasure."
+    "after an erasure: what is paid is paid for that. Of a grant that was cancelled or refused it goes with "
+    "the erasure."
 )
 
 

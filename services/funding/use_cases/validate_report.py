@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from services.funding.access import grant_as_payer
+from services.funding.agreements import renew_agreements
 from services.funding.domain.difference import explain_difference
 from services.funding.domain.grant import Grant
 from services.funding.domain.lump_sum import NOTHING, LumpSum, lump_sum
@@ -75,6 +76,8 @@ async def validate_report(
             real_stay=validation.real,
             reason="The report says on which days the stay took place.",
         )
+        # Before the gate is passed: nothing is payable by an agreement on other days.
+        await renew_agreements(uow, [grant])
     if grant.state is GrantState.NEEDS_REVIEW:
         raise LumpSumOpen(
             f"The lump sum of {grant.id} is not settled: {validation.after.receipt.sentence} Settle it, and "

@@ -107,7 +107,7 @@ async def accept(service: Service, edition: int, caller: Caller = STAFF) -> http
 async def test_a_file_comes_back_as_it_was_sent_to_be_saved_and_not_shown(
     service: Service, content: bytes, given: str, kept: str, media_type: str, pages: int
 ) -> None:
-    file = await sent(service, content, name=given, note="  The way   out. ")
+    file = await sent(service, content, name=given, note=" The way out. ")
     assert (file["name"], file["media_type"], file["pages"]) == (kept, media_type, pages)
     assert (file["kind"], file["note"]) == ("boarding_pass", "The way out.")
     assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
@@ -172,7 +172,8 @@ async def test_there_is_a_limit_to_the_number_of_files_and_it_is_told_before_the
 
 
 @pytest.mark.parametrize(
-    "params", [{"kind": "selfie"}, {"kind": ""}, {"note": "x" * 301}, {"name": "x" * 201}]
+    "params",
+    [{"kind": "selfie"}, {"note": "a\u0000b"}, {"kind": ""}, {"note": "x" * 301}, {"name": "x" * 201}],
 )
 async def test_what_is_said_of_a_file_is_checked(service: Service, params: dict[str, str]) -> None:
     problem(await send(service, a_pdf(), **params), 422, "malformed")

@@ -11,8 +11,10 @@ import pytest
 from services.funding.chores import without_report
 from services.funding.domain.report import ReminderPolicy
 from services.funding.use_cases.cancel_grant import cancel_grant
+from services.funding.use_cases.draw_up_agreement import draw_up_agreement
 from services.funding.use_cases.erase_grants import erase_grants
 from services.funding.use_cases.remind_of_reports import remind_of_reports
+from services.funding.use_cases.sign_agreement import sign_agreement
 from shared.contracts.common import Place, Window
 from shared.contracts.vocabulary import GateState, GrantState
 from shared.security import Caller
@@ -290,6 +292,35 @@ async def test_a_stay_too_short_for_the_scheme_is_validated_at_nothing_and_count
     assert (await service.get("/partnerships/hempclub/budget", STAFF)).json()["reserved"] == "0.00"
 
 
+async def test_days_that_were_wrong_by_mistake_are_put_right_after_all(service: Service) -> None:
+    await service.validate(await service.hand_in(last_day="2023-02-14"))
+    returned = await service.post(f"{REPORT}/return", STAFF, {"reason": "You were there until the 16th."})
+    assert returned.status_code == 200, returned.text
+    assert (await service.validate(await service.hand_in())).status_code == 200
+    grant = await service.grant()
+    assert (grant.state, grant.amount, await service.done()) == (GrantState.RESERVED, 450, 24)
+
+
+async def test_nothing_is_payable_by_an_agreement_on_other_days(service: Service) -> None:
+    async def sign_and_prove(uow: Any) -> None:
+        agreement = await draw_up_agreement(uow, GRANT, by=STAFF)
+        for signer in (VISITOR, STAFF):
+            await sign_agreement(uow, GRANT, by=signer, seen_sha256=agreement.content.sha256)
+        (await uow.grants.get(GRANT)).turn_gate("evidence", PASSED, at=uow.now)
+
+    await service.transactions.run(sign_and_prove)
+    assert (await service.grant()).state is GrantState.COMMITTED
+    service.at = datetime(2023, 2, 21, tzinfo=UTC)
+    await service.validate(await service.hand_in(first_day="2023-02-13", last_day="2023-02-17"))
+    grant = await service.grant()
+    assert (grant.state, grant.amount) == (GrantState.RESERVED, 900)
+    assert [name for name in ("agreement", "report", "evidence") if await service.gate(name) is PASSED] == [
+        "report",
+        "evidence",
+    ]
+    assert service.events("cxc.grant.payable") == []
+
+
 async def test_more_than_the_budget_has_is_refused_and_nothing_changes() -> None:
     async with a_service(a_partnership(budget="500.00"), a_partnership("woolclub")) as service:
         await service.approve(a_visit())
@@ -362,12 +393,18 @@ async def test_a_cancelled_exchange_counts_no_more(service: Service) -> None:
 
 
 @pytest.mark.parametrize("place", [Place(country="PT", city="Porto"), Place(country="NO", city="Oslo")])
-async def test_nobody_reports_on_a_stay_for_which_nothing_is_paid(place: Place) -> None:
+async def test_a_stay_for_which_nothing_is_paid_can_be_reported_on_and_does_not_count(place: Place) -> None:
     async with a_service() as service:
         await service.approve(a_visit(host=a_host_party("host", partnership="woolclub", place=place)))
         assert (await service.grant()).state is GrantState.REFUSED
-        problem(await service.save(), 409, "grant-state-forbids")
-        assert await service.done() == 23
+        assert (await service.validate(await service.hand_in())).status_code == 200
+        assert ((await service.grant()).state, await service.done()) == (GrantState.REFUSED, 23)
+        assert service.events("cxc.report")[-1].data["counts"] is False
+
+
+async def test_nobody_reports_on_a_cancelled_match(service: Service) -> None:
+    await service.transactions.run(lambda uow: cancel_grant(uow, a_cancelled_match(a_visit())))
+    problem(await service.save(), 409, "grant-state-forbids")
 
 
 # ── who may ──────────────────────────────────────────────────────────────────────────────────

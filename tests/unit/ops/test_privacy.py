@@ -91,6 +91,18 @@ def test_an_export_has_every_document_the_cv_and_an_index_one_can_read(
     assert {token for _, token, _ in answers.sent} == {"Bearer a-token"}
 
 
+def test_an_export_has_the_files_of_evidence_under_their_names(answers: Answers, tmp_path: Path) -> None:
+    files = [{"id": "f-1", "name": "pass.pdf"}, {"id": "f-2", "name": "deleted.png"}]
+    document = {"grant_id": "grant-m-1", "files": files}
+    answers.holds("r-1", {**KIND, "name": "evidence", "documents": [document]})
+    answers.by_path["GET /grants/grant-m-1/evidence/f-1"] = (200, b"%PDF-1.7")
+    target = tmp_path / "held.zip"
+    assert run(answers, "export", "r-1", "--output", str(target)).exit_code == 0
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read("funding/evidence-f-1-pass.pdf") == b"%PDF-1.7"
+        assert not [name for name in archive.namelist() if "f-2" in name]
+
+
 def test_an_export_to_a_directory_has_the_same_files(answers: Answers, tmp_path: Path) -> None:
     answers.holds("r-1")
     assert run(answers, "export", "r-1", "--output", str(tmp_path / "held")).exit_code == 0
