@@ -101,6 +101,13 @@ def test_what_is_no_stay_ends_with_1_and_says_what_to_do_where(given: Any, point
     assert said in problem["detail"]
 
 
+@pytest.mark.parametrize("country", ["CH", "US", "LI"])
+def test_a_visitor_from_elsewhere_gets_the_answer_of_the_api_too(country: str) -> None:
+    facts = stay_facts(visitor_country=country, visitor_place={"city": "Vaduz", "country": country})
+    answer = lump_sum(Stay.model_validate(facts), POLICIES).model_dump(mode="json")
+    assert json.loads(preview(facts).stdout) == answer
+
+
 def test_more_than_the_rate_ends_with_1_and_the_rule() -> None:
     result = preview(stay_facts(agreed_amount="900.01"))
     assert result.exit_code == 1
