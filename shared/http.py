@@ -62,6 +62,7 @@ _PROBLEMS: Final = {
     401: "No token, or one that does not hold",
     403: "Known, but not entitled",
     404: "No such thing, or not visible to the caller",
+    406: "Not in a format that is accepted",
     409: "A rule of the scheme, or the state of the case, forbids it",
     410: "It was there, and is over",
     413: "Larger than the limit",

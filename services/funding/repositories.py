@@ -356,6 +356,8 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("state", 1), ("due", 1)])
     for in_period in ("stay.first_day", "real_stay.first_day", "paid_on", "gates.report.since"):
         await grants.create_index([("partnership", 1), (in_period, 1)])
+    for in_period in ("stay.first_day", "real_stay.first_day", "paid_on", "gates.report.since"):
+        await grants.create_index([("partnership", 1), (in_period, 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])
     await grants.create_index([("partnership", 1), ("board.clock", 1)])

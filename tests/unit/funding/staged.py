@@ -69,6 +69,7 @@ async def staged() -> Service:
         await service.run(lambda uow, name=name: reserve_lump_sum(uow, a_match(name)))  # type: ignore[misc]
     await service.run(lambda uow: reserve_lump_sum(uow, a_match("foreign", payer="other")))
     for name, (day, gates) in STAGES.items():
+        at = datetime(2023, 2, day, 9, 0, tzinfo=UTC)
         await turn(service, name, day, **gates)
 
     async def pay(uow: FundingUnitOfWork) -> None:
@@ -80,6 +81,7 @@ async def staged() -> Service:
             if name == "paid":
                 grant.mark_paid(date(2023, 2, 24), "CXC-1")
 
+    at = datetime(2023, 2, 24, 9, 0, tzinfo=UTC)
     await service.run(pay)
     now = a_service()
     now.database.collections = service.database.collections
