@@ -21,9 +21,11 @@ from services.funding.domain.grant import Grant
 from services.funding.domain.rates import RateTable
 from services.funding.domain.settlement import Settlement
 from services.funding.rules_on_file import SHIPPED
+from services.funding.use_cases.recompute_doubtful import waiting_for_a_rate
 from services.funding.use_cases.replay_rates import Tally, replay_rates
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
 from services.funding.use_cases.settle_lump_sum import settle_lump_sum
+from shared.chores import ids_of
 from shared.contracts.common import Window
 from shared.on_file import entry_in
 from shared.security import Caller, CallerRole
@@ -142,6 +144,15 @@ async def test_what_was_settled_by_hand_is_replayed_as_settled(
     result = await cxc("rates", "replay", str(lower), "--from", "2023-01-01")
     assert "hempclub, reserved: EUR 850.00 → more agreed than the rate" in result.stdout
     assert "The agreed EUR 850.00 is more than the rate of Italy, EUR 800.00" in result.stdout
+
+
+async def test_the_worker_finds_who_waits_for_a_rate_once_a_table_has_it(
+    root: Funding, grants: None, candidate: Path
+) -> None:
+    collection, on_file = root.database[Grant.COLLECTION], root.policies.rates
+    assert await ids_of(collection, waiting_for_a_rate(on_file)) == []
+    deployed = on_file.with_candidate(entry_in(candidate, RateTable))
+    assert await ids_of(collection, waiting_for_a_rate(deployed)) == ["grant-m4"]
 
 
 async def test_the_tables_on_file_change_nothing(root: Funding, grants: None) -> None:
