@@ -71,14 +71,12 @@ def _parties(paper: Paper, content: Content) -> None:
 
 
 def _stay(paper: Paper, content: Content) -> None:
+    worked = content.working_days
+    working_days = "" if worked is None else f"; {counted(worked, 'working day')}"
     paper.heading("The stay")
     paper.facts(
         ("Host organisation", f"{content.host.name}\n{_place(content.host)}"),
-        (
-            "Days at the host",
-            f"{days(content.first_day, content.last_day)}, both included; "
-            f"{counted(content.working_days, 'working day')}",
-        ),
+        ("Days at the host", f"{days(content.first_day, content.last_day)}, both included{working_days}"),
         ("Match", content.match_id),
         ("Grant", content.grant_id),
     )

@@ -49,7 +49,8 @@ class Content(Signable):
     host: Organisation
     first_day: date
     last_day: date
-    working_days: int
+    working_days: int | None
+    """At the host; not known where staff settled the amount without."""
     amount: Euros
     """EUR."""
     in_short: str
@@ -78,7 +79,7 @@ class Content(Signable):
             host=Organisation.of(grant.host),
             first_day=grant.days.first_day,
             last_day=grant.days.last_day,
-            working_days=grant.lump_sum.working_days or 0,
+            working_days=grant.lump_sum.working_days,
             amount=grant.amount,
             in_short=receipt.sentence,
             calculation=[said.sentence for said in receipt.outcomes if said.outcome == "passed"],
@@ -121,8 +122,8 @@ def conditions(rules: SchemeRules) -> list[str]:
     return [
         "The amount is a lump sum towards accommodation and living costs of the stay. It is paid to the "
         "visiting organisation alone.",
-        "It is paid at once, by credit transfer in euros to the account that the visiting organisation has "
-        "named in the platform, as soon as three things are there: this agreement with both signatures, the "
+        "It is paid in one sum, by credit transfer in euros to the account that the visiting organisation "
+        "has named in the platform, once three things are there: this agreement with both signatures, the "
         "report validated by the partnership, and the evidence accepted by it.",
         "Report: after the stay, the visiting organisation reports through the platform what was done and "
         "what came of it, with the days it really was at the host. The partnership validates the report, or "

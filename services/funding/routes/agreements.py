@@ -53,7 +53,7 @@ class AgreementView(BaseModel):
     host: Organisation
     first_day: date
     last_day: date
-    working_days: int
+    working_days: int | None
     amount: Decimal = Field(examples=["450.00"])
     """EUR."""
     in_short: str

@@ -19,7 +19,7 @@ LAST_DAY = date(2023, 2, 4)
 def a_payable_grant() -> Grant:
     grant = Grant.reserved(a_match("m1"), "hempclub", a_lump_sum(), at=AT)
     for gate in ("agreement", "report", "evidence"):
-        grant.turn_gate(gate, GateState.PASSED, at=AT)  # type: ignore[arg-type]
+        grant.turn_gate(gate, GateState.PASSED, at=AT)
     return grant
 
 
