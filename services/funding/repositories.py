@@ -291,6 +291,12 @@ class EvidenceOfGrants(Repository[Evidence]):
             self.add(evidence)
         return evidence
 
+    async def sharing_files_with(self, evidence: Evidence) -> list[Evidence]:
+        """Those of other grants that have a file with the same content."""
+        hashes = sorted(file.sha256 for file in evidence.files)
+        same = {"files.sha256": {"$in": hashes}, "_id": {"$ne": evidence.id}}
+        return await self._uow.query(Evidence, same, sort=[("_id", 1)]) if hashes else []
+
 
 class Tallies(Repository[Tally]):
     """How many exchanges each partnership brought to their end."""
@@ -373,4 +379,5 @@ async def make_indexes(database: Database) -> None:
     await payments.create_index("message_id", unique=True)
     await grants.create_index([("gates.report.state", 1), ("stay.last_day", 1)])
     await database[Evidence.COLLECTION].create_index("files.id")
+    await database[Evidence.COLLECTION].create_index("files.sha256")
     await prepare_erasures(database)

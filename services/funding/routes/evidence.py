@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
@@ -22,6 +22,7 @@ from services.funding.use_cases.add_evidence import (
     submit_evidence,
 )
 from services.funding.use_cases.judge_evidence import accept_evidence, return_evidence
+from services.funding.use_cases.read_evidence import read_evidence
 from shared.contracts.vocabulary import BlankIsNone, EvidenceKind, NotTruth, Text
 from shared.errors import CxcError
 from shared.http import Authenticated, problem_responses
@@ -32,6 +33,7 @@ router = APIRouter(tags=["evidence"])
 
 _FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _FILES: Final[dict[str, Any]] = {media_type.value: _FILE for media_type in MediaType}
+NOWHERE: Final[Mapping[str, list[str]]] = {}
 
 
 class EvidenceFileView(BaseModel):
@@ -51,11 +53,13 @@ class EvidenceFileView(BaseModel):
     uploaded_at: datetime
     returned_because: str | None
     """Why it was not taken: delete it, and send what takes its place."""
+    sent_for: list[str] = []
+    """Other grants the very same file was sent for; told in the list, to whoever has to judge it."""
 
     @classmethod
-    def of(cls, file: EvidenceFile) -> Self:
+    def of(cls, file: EvidenceFile, sent_for: list[str]) -> Self:
         """The file as those who may see it see it."""
-        return cls(**file.model_dump())
+        return cls(**file.model_dump(), sent_for=sent_for)
 
 
 class EvidenceView(BaseModel):
@@ -73,11 +77,11 @@ class EvidenceView(BaseModel):
     accepted_at: datetime | None
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Self:
-        """The evidence as those who may see it see it."""
+    def of(cls, evidence: Evidence, elsewhere: Mapping[str, list[str]] = NOWHERE) -> Self:
+        """The evidence as those who may see it see it; `elsewhere`: other grants by a file's SHA-256."""
         return cls(
             **evidence.model_dump(include=set(cls.model_fields) - {"files"}),
-            files=[EvidenceFileView.of(file) for file in evidence.files],
+            files=[EvidenceFileView.of(file, elsewhere.get(file.sha256, [])) for file in evidence.files],
         )
 
 
@@ -131,11 +135,8 @@ async def read(id: str, caller: Authenticated, funding: Root) -> EvidenceView:
 
     Staff of the host's partnership see the grant, and not the evidence: it says much of a person.
     """
-
-    async def current(uow: FundingUnitOfWork) -> EvidenceView:
-        return EvidenceView.of(await uow.evidence.of(await grant_with_evidence(uow, id, caller)))
-
-    return await funding.transactions.read(current)
+    evidence, elsewhere = await funding.transactions.read(lambda uow: read_evidence(uow, id, by=caller))
+    return EvidenceView.of(evidence, elsewhere)
 
 
 @router.post(

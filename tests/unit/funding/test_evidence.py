@@ -15,8 +15,8 @@ from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.erase_grants import erase_grants
 from shared.contracts.envelope import new_id
 from shared.contracts.vocabulary import EvidenceKind, GateState, GrantState
-from shared.security import Caller
-from tests.builders import a_cancelled_match
+from shared.security import Caller, CallerRole
+from tests.builders import a_cancelled_match, a_party
 from tests.unit.funding.reporting import (
     AUDITOR,
     EXTERNAL,
@@ -354,6 +354,18 @@ async def test_a_file_of_another_stay_is_not_found(service: Service) -> None:
     await service.approve(a_visit("m2"))
     file = await have(service)
     problem(await service.get(f"/grants/grant-m2/evidence/{file['id']}"), 404, "not-found")
+
+
+async def test_who_judges_a_file_sees_that_it_was_sent_for_another_grant_too(service: Service) -> None:
+    visitor = a_party("other", owner="other")
+    await service.approve(a_visit("m2", visitor=visitor))
+    other = Caller("other-1", CallerRole.PARTICIPANT, organisation="other")
+    await sent(service, a_pdf())
+    params = {"kind": "invoice"}
+    await service.call("POST", "/grants/grant-m2/evidence", other, content=a_pdf(), params=params)
+    for caller, told in [(STAFF, ["grant-m2"]), (AUDITOR, ["grant-m2"]), (VISITOR, [])]:
+        [file] = (await service.get(EVIDENCE, caller)).json()["files"]
+        assert file["sent_for"] == told
 
 
 # ── erasing ──────────────────────────────────────────────────────────────────────────────────
