@@ -117,7 +117,8 @@ class Budget(Aggregate):
             )
         carried = min(before.amount, after.amount)
         why = _why(before, after, grant.state)
-        rest = Why.RECALCULATED if carried else why
+        # Beside what goes from one account to the other, the amount itself may have changed.
+        rest = Why.RECALCULATED if carried and before.account is not after.account else why
         self._move(before.account, after.account, carried, why, at, grant)
         self._move(before.account, Account.AVAILABLE, before.amount - carried, rest, at, grant)
         self._move(Account.AVAILABLE, after.account, after.amount - carried, rest, at, grant)
@@ -238,7 +239,9 @@ def _why(before: Holding, after: Holding, state: GrantState) -> Why:
             return Why.COMMITTED
         case (Account.COMMITTED, Account.RESERVED):
             return Why.REOPENED
-        case (Account.COMMITTED, Account.PAID):
+        case (Account.PAID, Account.PAID):
+            return Why.RECOVERED
+        case (_, Account.PAID):
             return Why.PAID
         case (Account.PAID, Account.COMMITTED):
             return Why.RETURNED
