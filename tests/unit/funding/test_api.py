@@ -138,8 +138,10 @@ async def test_staff_and_auditors_see_the_budget(api: Api, caller: Caller) -> No
     assert answer.json() == {
         "partnership": "hempclub",
         "total": "1000.00",
-        "reserved": "900.00",
         "available": "100.00",
+        "reserved": "900.00",
+        "committed": "0.00",
+        "paid": "0.00",
         "awaiting": "450.00",
         "awaiting_grants": 1,
     }
