@@ -12,7 +12,7 @@ from shared.contracts.funding import GrantCancelled, GrantRecalculated
 if TYPE_CHECKING:
     from services.funding.repositories import FundingUnitOfWork
 
-_CHANGES_WHAT_IS_PROMISED: Final = (GrantRecalculated, GrantCancelled)
+_CHANGE_WHAT_IS_PROMISED: Final = frozenset({GrantRecalculated, GrantCancelled})
 
 
 async def keep_agreements(uow: FundingUnitOfWork) -> None:
@@ -24,7 +24,7 @@ async def keep_agreements(uow: FundingUnitOfWork) -> None:
     changed = [
         grant
         for grant in uow.at_hand(Grant)
-        if any(isinstance(recorded.event, _CHANGES_WHAT_IS_PROMISED) for recorded in grant.recorded())
+        if not _CHANGE_WHAT_IS_PROMISED.isdisjoint(type(recorded.event) for recorded in grant.recorded())
     ]
     await renew_agreements(uow, changed)
 
