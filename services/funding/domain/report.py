@@ -230,7 +230,8 @@ class Report(Aggregate):
             self._require_edition(edition)
         if form != self.form:
             self.form = form
-            self._new_edition()
+            self.edition += 1
+            self._touch()
 
     def submit(self, grant: Grant, *, at: datetime) -> None:
         """Hand it to the partnership; raises `ReportIncomplete` and `StayNotOver`."""
@@ -250,12 +251,8 @@ class Report(Aggregate):
                 "written is kept as a draft."
             )
         grant.turn_gate("report", GateState.WAITS_FOR_PARTNERSHIP, at=at)
-        self.state, self.seen, self.submitted_at, self.returned_because = (
-            ReportState.SUBMITTED,
-            True,
-            at,
-            None,
-        )
+        self.state, self.seen = ReportState.SUBMITTED, True
+        self.submitted_at, self.returned_because = at, None
         self.edition += 1
         self._record(ReportSubmitted(**grant.facts(), real_stay=stay))
 
@@ -336,10 +333,6 @@ class Report(Aggregate):
         stay = self.form.stay
         assert stay is not None
         return stay
-
-    def _new_edition(self) -> None:
-        self.edition += 1
-        self._touch()
 
     def _require_edition(self, edition: int) -> None:
         if edition != self.edition:

@@ -42,7 +42,7 @@ async def take(funding: Funding, step: str, name: str) -> None:
         match step:
             case "prepare":
                 for gate in ("agreement", "evidence"):
-                    grant.turn_gate(gate, GateState.PASSED, at=uow.now)  # type: ignore[arg-type]
+                    grant.turn_gate(gate, GateState.PASSED, at=uow.now)
                 grant.prepare("p-1")
             case "pay":
                 grant.release()

@@ -47,7 +47,9 @@ async def service() -> AsyncIterator[Service]:
         yield running
 
 
-async def send(service: Service, content: bytes, caller: Caller = VISITOR, **params: str) -> httpx.Response:
+async def send(
+    service: Service, content: bytes, caller: Caller = VISITOR, /, **params: str
+) -> httpx.Response:
     given = {"kind": "boarding_pass", "name": "pass.pdf", **params}
     return await service.call("POST", EVIDENCE, caller, content=content, params=given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -236,7 +237,7 @@ async def test_other_days_than_planned_are_shown_with_the_difference_before_they
     assert (await service.validate(edition)).status_code == 200
     grant = await service.grant()
     assert (grant.amount, grant.days) == (
-        900,
+        Decimal(900),
         Window(first_day=date(2023, 2, 13), last_day=date(2023, 2, 17)),
     )
     [event] = service.events("cxc.grant.recalculated")
@@ -298,7 +299,7 @@ async def test_days_that_were_wrong_by_mistake_are_put_right_after_all(service: 
     assert returned.status_code == 200, returned.text
     assert (await service.validate(await service.hand_in())).status_code == 200
     grant = await service.grant()
-    assert (grant.state, grant.amount, await service.done()) == (GrantState.RESERVED, 450, 24)
+    assert (grant.state, grant.amount, await service.done()) == (GrantState.RESERVED, Decimal(450), 24)
 
 
 async def test_nothing_is_payable_by_an_agreement_on_other_days(service: Service) -> None:
@@ -313,7 +314,7 @@ async def test_nothing_is_payable_by_an_agreement_on_other_days(service: Service
     service.at = datetime(2023, 2, 21, tzinfo=UTC)
     await service.validate(await service.hand_in(first_day="2023-02-13", last_day="2023-02-17"))
     grant = await service.grant()
-    assert (grant.state, grant.amount) == (GrantState.RESERVED, 900)
+    assert (grant.state, grant.amount) == (GrantState.RESERVED, Decimal(900))
     assert [name for name in ("agreement", "report", "evidence") if await service.gate(name) is PASSED] == [
         "report",
         "evidence",
@@ -330,7 +331,7 @@ async def test_more_than_the_budget_has_is_refused_and_nothing_changes() -> None
         assert (preview.json()["amount"], preview.json()["covered"]) == ("900.00", False)
         refused = problem(await service.validate(edition), 409, "budget-exceeded")
         assert "EUR 450.00 more" in refused["detail"]
-        assert ((await service.grant()).amount, await service.done()) == (450, 23)
+        assert ((await service.grant()).amount, await service.done()) == (Decimal(450), 23)
         assert (await service.get(REPORT)).json()["state"] == "submitted"
 
 
