@@ -14,7 +14,7 @@ from services.funding.domain.bank_account import AccountDetails, AccountGiven
 from services.funding.domain.budget import BudgetBelowReserved
 from services.funding.domain.lump_sum import Policies
 from services.funding.forecasts import Forecasts, assumptions_in
-from services.funding.repositories import FundingUnitOfWork, make_indexes
+from services.funding.repositories import FundingUnitOfWork, make_indexes, put_on_board
 from services.funding.rules_on_file import policies_in
 from services.funding.settings import FundingSettings
 from services.funding.use_cases.open_ledger import open_ledger
@@ -80,6 +80,7 @@ async def bootstrap(
     store = client[database or settings.database]
     await prepare_database(store)
     await make_indexes(store)
+    await put_on_board(store, (partnership.id for partnership in partnerships))
     transactions = Transactions(
         client,
         store,

@@ -42,6 +42,7 @@ DIFFERENCES: Final = Gauge(
 OVERDUE: Final = Gauge(
     "cxc_overdue_grants", "Grants of a partnership that should have been paid by now", ["partnership"]
 )
+WARNINGS: Final = Gauge("cxc_forecast_warnings", "What the forecast says is out of reach", ["partnership"])
 UNDER_OLD_KEYS: Final = Gauge(
     "cxc_bank_data_under_old_keys", "Accounts and payments not closed with the first of CXC_BANK_KEYS yet"
 )
@@ -156,6 +157,7 @@ async def _warn_early(round: Round[Funding]) -> None:
             return
         facts = await root.transactions.read(partial(read_forecast_facts, partnership=partnership, by=None))
         answer = await root.forecasts.of(facts)
+        WARNINGS.labels(partnership.id).set(len(answer.warnings))
         await root.transactions.run(partial(warn_early, partnership=partnership.id, forecast=answer))
 
 

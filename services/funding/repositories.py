@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from services.funding.agreements import keep_agreements
@@ -20,6 +20,7 @@ from services.funding.domain.lump_sum import Policies
 from services.funding.domain.outlook import Outlook
 from services.funding.domain.payment import Payment, PaymentState
 from services.funding.domain.progress import Tally
+from services.funding.domain.readiness import ON_BOARD
 from services.funding.domain.report import Report, report_id
 from shared.contracts.envelope import now
 from shared.contracts.vocabulary import GrantState
@@ -349,6 +350,21 @@ class FundingUnitOfWork(UnitOfWork):
         await keep_books(self)
         await let_go_of_documents(self)
         await super().commit()
+
+
+async def put_on_board(database: Database, partnerships: Iterable[str]) -> None:
+    """Note the board's places of cases under way from before there was a board; safe to call again."""
+    grants = database[Grant.COLLECTION]
+    without_place = {
+        "partnership": {"$in": list(partnerships)},
+        "state": {"$in": [state.value for state in ON_BOARD]},
+        "board.clock": None,
+    }
+    async for document in grants.find(without_place):
+        place = Grant.from_document(document).board
+        if place is not None:
+            unless_noted = {"_id": document["_id"], "board.clock": None}
+            await grants.update_one(unless_noted, {"$set": {"board": place.model_dump(mode="json")}})
 
 
 async def make_indexes(database: Database) -> None:
