@@ -247,10 +247,10 @@ def _erased(grant: Grant) -> list[Literal["visitor", "host"]]:
 
 
 def _what_changed(before: Content, after: Content) -> str:
-    changed = [
-        (eur(before.amount), f"the amount is {eur(after.amount)}"),
-        (days(before.first_day, before.last_day), f"the stay is {days(after.first_day, after.last_day)}"),
+    told = [
+        ("amount", eur(before.amount), eur(after.amount)),
+        ("stay", days(before.first_day, before.last_day), days(after.first_day, after.last_day)),
     ]
-    said = [f"{now} instead of {then}" for then, now in changed if not now.endswith(then)]
+    said = [f"the {what} is {now} instead of {then}" for what, then, now in told if now != then]
     sentence = listed(said) or "the parties are named otherwise"
     return f"{sentence[0].upper()}{sentence[1:]}."

@@ -211,6 +211,15 @@ async def test_real_days_void_the_signatures_and_open_the_gate_again(funding: Fu
     assert (await grant(funding)).state is GrantState.COMMITTED
 
 
+async def test_what_has_changed_is_said_also_where_it_reads_alike(funding: Funding) -> None:
+    await sign(funding, VO)
+    alike = Window(first_day=date(2023, 2, 3), last_day=date(2023, 2, 17))
+    await recalculate(funding, alike, first_day="2023-02-03")
+    assert dict(told(funding))[EventType.AGREEMENT_VOIDED]["reason"] == (
+        "The stay is 3 to 17 February 2023 instead of 13 to 17 February 2023."
+    )
+
+
 async def test_an_amount_confirmed_on_the_days_as_planned_leaves_the_signatures(funding: Funding) -> None:
     await sign(funding, VO, VOP)
     await recalculate(funding, MATCH.stay)
