@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -22,7 +22,7 @@ class People:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._client = httpx.AsyncClient(timeout=20)
-        self._tokens: dict[tuple[str, str], str] = {}
+        self._tokens: dict[tuple[str, str, str], str] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,7 +48,7 @@ class People:
         party = screened.party
         reason = "Eligible." if screened.verdict == "eligible" else "Reviewed: the open points are settled."
         url = f"{self._platform.api_url('registration')}/registrations/{party.registration_id}/accept"
-        answer = await self._post(url, self._staff(party.partnership), {"reason": reason})
+        answer = await self._post(url, self.staff(party.partnership), {"reason": reason})
         answer.raise_for_status()
 
     async def make_matches(self, fits: Sequence[FitsFound], wanted: int, told: Callable[[], None]) -> int:
@@ -68,8 +68,8 @@ class People:
             if match_id is None:
                 continue
             steps = [
-                (self._organisation(fit.partner), "accept"),
-                *((self._staff(id), "approve") for id in {found.party.partnership, fit.partner.partnership}),
+                (self.organisation(fit.partner), "accept"),
+                *((self.staff(id), "approve") for id in {found.party.partnership, fit.partner.partnership}),
             ]
             answers = [await self._step(match_id, step, token) for token, step in steps]
             if all(answers):
@@ -84,32 +84,41 @@ class People:
             **_a_week(fit),
         }
         url = f"{self._platform.api_url('matching')}/matches"
-        answer = await self._post(url, self._organisation(visitor), body)
+        answer = await self._post(url, self.organisation(visitor), body)
         return str(answer.json()["id"]) if answer.status_code == 201 else None
 
     async def _step(self, match_id: str, step: str, token: str) -> bool:
         url = f"{self._platform.api_url('matching')}/matches/{match_id}/{step}"
         return (await self._post(url, token)).is_success
 
+    async def call(self, method: str, url: str, token: str, **what: Any) -> httpx.Response:
+        """One request with somebody's token; raises `httpx.HTTPStatusError` where it is turned down."""
+        headers = {"Authorization": f"Bearer {token}"} | what.pop("headers", {})
+        answer = await self._client.request(method, url, headers=headers, **what)
+        return answer.raise_for_status()
+
+    def organisation(self, party: Party) -> str:
+        """The token of somebody who acts for the organisation."""
+        return self._token("participant", party.owner)
+
+    def staff(self, partnership: str | None, desk: str = "desk") -> str:
+        """The token of somebody of the partnership's staff; at another desk sits somebody else."""
+        return self._token("staff", partnership or "", desk)
+
     async def _post(self, url: str, token: str, body: dict[str, Any] | None = None) -> httpx.Response:
         return await self._client.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
 
-    def _organisation(self, party: Party) -> str:
-        return self._token("participant", party.owner)
-
-    def _staff(self, partnership: str | None) -> str:
-        return self._token("staff", partnership or "")
-
-    def _token(self, role: str, whose: str) -> str:
-        if (role, whose) not in self._tokens:
-            self._tokens[role, whose] = issue_token(
+    def _token(self, role: Literal["staff", "participant"], whose: str, desk: str = "desk") -> str:
+        if (role, whose, desk) not in self._tokens:
+            self._tokens[role, whose, desk] = issue_token(
                 self._platform.issuer_key,
                 issuer=self._platform.issuer_url,
-                role="staff" if role == "staff" else "participant",
+                role=role,
                 partnership=whose if role == "staff" else None,
                 organisation=whose if role == "participant" else None,
+                subject=f"{desk}@{whose}",
             )
-        return self._tokens[role, whose]
+        return self._tokens[role, whose, desk]
 
 
 def _a_week(fit: Fit) -> dict[str, str]:

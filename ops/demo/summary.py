@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -12,10 +13,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ops.demo.paying import PaidFile
 from ops.demo.story import Story
 from ops.platform import Platform
 from shared.contracts.common import Party
-from shared.contracts.funding import GrantAwaitingBudget, GrantNeedsReview, GrantRefused, GrantReserved
+from shared.contracts.funding import (
+    GrantAwaitingBudget,
+    GrantNeedsReview,
+    GrantPaid,
+    GrantRefused,
+    GrantReserved,
+)
 from shared.contracts.matching import (
     FitsFound,
     MatchAgreed,
@@ -39,7 +47,12 @@ SHOWN = 5
 
 
 async def show(
-    screen: Console, story: Story, platform: Platform, partnerships: Partnerships, took_s: float
+    screen: Console,
+    story: Story,
+    paid: Sequence[PaidFile],
+    platform: Platform,
+    partnerships: Partnerships,
+    took_s: float,
 ) -> None:
     """Print the summary."""
     screen.print()
@@ -48,6 +61,7 @@ async def show(
     _refusals(screen, story)
     _matches(screen, story)
     _amounts(screen, story)
+    _payments(screen, paid, partnerships)
     async with httpx.AsyncClient(timeout=20) as client:
         await _mails(screen, client, story, platform)
         await _progress(screen, client, platform, partnerships)
@@ -59,7 +73,7 @@ async def show(
         "  docs/integrating.md       publish from Python, Node, kcat; follow the feed\n"
         "  docs/operating.md         deploy, scale, watch, replay\n"
     )
-    screen.print(f"Done in {took_s:.0f} s, from nothing to the last mail.", style="bold")
+    screen.print(f"Done in {took_s:.0f} s, from nothing to the money and the last mail.", style="bold")
 
 
 def _counts(screen: Console, story: Story) -> None:
@@ -82,6 +96,7 @@ def _counts(screen: Console, story: Story) -> None:
                 ("awaiting budget", len(story.all(GrantAwaitingBudget))),
                 ("needs review", len(story.all(GrantNeedsReview))),
                 ("not eligible", len(story.all(GrantRefused))),
+                ("paid", len(story.all(GrantPaid))),
             ],
         ),
     ):
@@ -145,6 +160,19 @@ def _amounts(screen: Console, story: Story) -> None:
         waits = "  [yellow]awaiting budget[/yellow]" if isinstance(grant, GrantAwaitingBudget) else ""
         screen.print(
             f"  [bold]EUR {grant.amount:>7}[/bold]  {escape(grant.receipt.sentence)}{waits}", soft_wrap=True
+        )
+
+
+def _payments(screen: Console, paid: Sequence[PaidFile], partnerships: Partnerships) -> None:
+    if not paid:
+        return
+    _heading(screen, "Paid, as agreement, report and evidence are there; funding lives two years ahead")
+    for file in paid:
+        name = partnerships.require(file.partnership).name
+        screen.print(
+            f"  {name}: EUR {Decimal(file.total):,.2f} in {file.grants} transfers, SEPA file {file.message_id}; "
+            f"the bank's camt.054: {file.answer}",
+            soft_wrap=True,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -70,6 +71,9 @@ async def bootstrap(
     `database` names another database than the service's own.
     """
     settings = settings or FundingSettings.load()
+    if settings.days_ahead:
+        _log.warning("rehearsal", days_ahead=settings.days_ahead)
+        clock = _ahead_of(clock, timedelta(days=settings.days_ahead))
     policies = policies_in(settings.funding_rules)
     partnerships = Partnerships.load(settings.partnerships)
     debtors = debtors_among(partnerships)
@@ -104,6 +108,10 @@ async def bootstrap(
         debtors=debtors,
         forecasts=forecasts,
     )
+
+
+def _ahead_of(clock: Clock, time: timedelta) -> Clock:
+    return lambda: clock() + time
 
 
 def debtors_among(partnerships: Partnerships) -> dict[str, AccountDetails]:

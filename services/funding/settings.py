@@ -44,6 +44,9 @@ class FundingSettings(ServiceSettings):
     evidence_max_files: int = Field(default=40, ge=1, le=500)
     """Files of evidence a stay may have."""
 
+    days_ahead: int = Field(default=0, ge=0, le=3650)
+    """For rehearsals: the service lives so many days ahead of the calendar. Never where money is real."""
+
     lanes: int = Field(default=1, ge=1, le=32)
     """One transaction at a time: they all meet in the partnerships' budgets, more would only collide."""
 
