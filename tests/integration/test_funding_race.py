@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from services.funding.bootstrap import Funding
+from services.funding.bootstrap import Funding, bootstrap
+from services.funding.domain.grant import Grant, grant_id
 from services.funding.handlers import handlers
+from services.funding.repositories import FundingUnitOfWork
+from services.funding.use_cases.check_ledger import check_ledger
 from shared.contracts.common import Window
 from shared.contracts.envelope import CloudEvent, new_id
 from shared.contracts.matching import MatchApproved
+from shared.contracts.vocabulary import GateName, GateState
+from shared.errors import RuleBroken
 from shared.messaging.consumer import BatchConsumer
 from shared.messaging.message import Message
 from shared.messaging.outbox import unpack
@@ -54,13 +60,13 @@ class Feed:
         return a_message(envelope, topic=events("matching"), offset=self._offset)
 
 
-def a_match(*, week: bool) -> MatchApproved:
+def a_match(*, week: bool, payer: str = "woolclub") -> MatchApproved:
     """EUR 900 for a week, EUR 450 for three days."""
     last_day = date(2023, 2, 17) if week else date(2023, 2, 15)
     id = new_id()
     return an_approved_match(
         id,
-        visitor=a_party(f"v-{id}", partnership="woolclub"),
+        visitor=a_party(f"v-{id}", partnership=payer),
         host=a_host_party(f"h-{id}"),
         stay=Window(first_day=date(2023, 2, 13), last_day=last_day),
     )
@@ -76,8 +82,15 @@ async def the_budget(root: Funding) -> dict[str, Any]:
     return found
 
 
+async def adds_up(root: Funding, partnership: str = "woolclub") -> None:
+    """Budget, ledger and grants say the same, reckoned by the database itself."""
+    check = await root.transactions.run(lambda uow: check_ledger(uow, partnership))
+    assert check.adds_up, check
+
+
 async def balanced(root: Funding) -> None:
     """What the budget says is what its grants add up to, and never more than there is."""
+    await adds_up(root)
     grants, budget = await grants_of(root), await the_budget(root)
 
     def total(state: str) -> Decimal:
@@ -143,3 +156,80 @@ async def test_the_same_approval_in_both_processes_makes_one_grant(roots: list[F
     await balanced(roots[0])
     rows = await roots[0].database["outbox"].find({}).to_list(None)
     assert sum(len(unpack(row)) for row in rows) == 10
+
+
+def pass_gates(grant: Grant) -> None:
+    for name in get_args(GateName):
+        grant.turn_gate(name, GateState.PASSED, at=grant.gates.report.since)
+
+
+def prepare(grant: Grant) -> None:
+    grant.prepare("payment-1")
+
+
+def release(grant: Grant) -> None:
+    grant.release()
+
+
+def pay(grant: Grant) -> None:
+    grant.mark_paid(date(2023, 2, 24), "CXC-1")
+
+
+def give_back(grant: Grant) -> None:
+    grant.recover(grant.amount, "No visit.")
+
+
+async def test_two_officers_of_two_partnerships_do_everything_at_once_and_each_step_takes_place_once(
+    roots: list[Funding],
+) -> None:
+    feed, consumers = Feed(), [BatchConsumer(handlers, root.transactions) for root in roots]
+    payers = ["woolclub", "linenclub"]
+    matches = {payer: [a_match(week=False, payer=payer) for _ in range(4)] for payer in payers}
+    told = [feed.message(match) for payer in payers for match in matches[payer]]
+    await asyncio.gather(*(consumer.consume(told) for consumer in consumers))
+    done: list[tuple[str, str]] = []
+
+    async def officer(root: Funding, step: Callable[[Grant], None]) -> None:
+        for payer in payers:
+            for match in matches[payer]:
+                with suppress(RuleBroken):
+                    await root.transactions.run(
+                        lambda uow, id=match.match_id: take(uow, id, step), attempts=50
+                    )
+                    done.append((step.__name__, match.match_id))
+
+    async def take(uow: FundingUnitOfWork, match_id: str, step: Callable[[Grant], None]) -> None:
+        step(await uow.grants.get(grant_id(match_id)))
+
+    for step in (pass_gates, prepare, release, pay, give_back):
+        # Meanwhile the end of a match is told, and an approval that is heard of already.
+        late = feed.message(a_cancelled_match(matches["woolclub"][0]))
+        await asyncio.gather(
+            *(officer(root, step) for root in roots), *(one.consume([late, told[-1]]) for one in consumers)
+        )
+        for payer in payers:
+            await adds_up(roots[0], payer)
+    once = [(name, id) for name, id in done if name != "pass_gates"]
+    assert len(once) == len(set(once))
+    assert {name for name, _ in once} == {"prepare", "release", "pay", "give_back"}
+
+
+async def test_two_processes_that_start_on_an_old_database_open_its_ledger_once(
+    roots: list[Funding],
+) -> None:
+    root = roots[0]
+    consumer = BatchConsumer(handlers, root.transactions)
+    feed = Feed()
+    await consumer.consume([feed.message(a_match(week=True)) for _ in range(3)])
+    await root.database["ledger"].delete_many({})
+    await root.database["budgets"].update_many({}, {"$unset": {"entries": 1, "committed": 1, "paid": 1}})
+    await root.database["grants"].update_many({}, {"$unset": {"gates": 1, "recovered": 1, "claimed": 1}})
+    started = await asyncio.gather(*(bootstrap(root.settings, database=root.database.name) for _ in range(2)))
+    await asyncio.gather(*(other.close() for other in started))
+    entered = await root.database["ledger"].find({"partnership": "woolclub"}).to_list(None)
+    assert [entry["why"] for entry in sorted(entered, key=lambda entry: entry["number"])] == [
+        "brought_forward",
+        "brought_forward",
+        "brought_forward",
+    ]
+    await balanced(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pymongo.errors import OperationFailure
 
 from shared.errors import NotFound
 from shared.storage.driver import DriverName, close, connect
-from shared.storage.store import OUTBOX, ConcurrentChange, prepare_database
+from shared.storage.store import OUTBOX, Changes, ConcurrentChange, Write, prepare_database
 from shared.storage.transactions import Transactions
 from tests.builders import a_host_party, an_approved_match
 from tests.fakes import MemoryTransactions
@@ -143,6 +144,27 @@ async def test_queries_filter_sort_and_limit(transactions: Any) -> None:
         return [tally.id for tally in found], await uow.count(Tally, {"_id": {"$gt": "h1"}})
 
     assert await transactions.read(work) == (["h3"], 2)
+
+
+async def test_amounts_are_added_up_exactly(transactions: Any) -> None:
+    documents = [
+        {"_id": f"h{number}", "version": 1, "kind": {"of": number % 2}, "amount": amount}
+        for number, amount in enumerate(["0.10", "900.01", "0.20", None, "12345678901234567890.12"])
+    ]
+
+    async def work(uow: TallyUnitOfWork) -> None:
+        await uow.store.write(Changes({Tally.COLLECTION: [Write(document, 0) for document in documents]}))
+
+    await transactions.run(work)
+    totals = await transactions.read(
+        lambda uow: uow.totals(Tally, {"_id": {"$ne": "h4"}}, of="amount", by=["kind.of"])
+    )
+    assert totals == {(0,): Decimal("0.30"), (1,): Decimal("900.01")}
+    everything = await transactions.read(lambda uow: uow.totals(Tally, {}, of="amount", by=[]))
+    assert everything == {(): Decimal("12345678901234568790.43")}
+    assert await transactions.read(lambda uow: uow.totals(Tally, {"_id": "h9"}, of="amount", by=[])) == {}
+    nothing = await transactions.read(lambda uow: uow.totals(Tally, {}, of="unheard_of", by=[]))
+    assert nothing == {(): Decimal(0)}
 
 
 @pytest.mark.parametrize("transactions", ["pymongo", "motor"], indirect=True)
