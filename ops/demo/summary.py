@@ -168,9 +168,9 @@ def _payments(screen: Console, paid: Sequence[PaidFile], partnerships: Partnersh
         return
     _heading(screen, "Paid, as agreement, report and evidence are there; funding lives two years ahead")
     for file in paid:
-        name = partnerships.require(file.partnership).name
+        name, total = partnerships.require(file.partnership).name, Decimal(file.total)
         screen.print(
-            f"  {name}: EUR {Decimal(file.total):,.2f} in {file.grants} transfers, SEPA file {file.message_id}; "
+            f"  {name}: EUR {total:,.2f} in {file.grants} transfers, SEPA file {file.message_id}; "
             f"the bank's camt.054: {file.answer}",
             soft_wrap=True,
         )
