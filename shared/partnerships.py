@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.contracts.vocabulary import Country, Ecosystem, Email, Language, PartnershipId
+from shared.contracts.vocabulary import Country, Ecosystem, Email, Language, NotTruth, PartnershipId
 from shared.errors import RuleBroken
 
 SHIPPED_PARTNERSHIPS: Final = Path(__file__).parent / "data" / "partnerships.yaml"
@@ -19,6 +20,17 @@ SHIPPED_PARTNERSHIPS: Final = Path(__file__).parent / "data" / "partnerships.yam
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _in_euros(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    amount = re.sub(r"^(EUR|€)\s*|\s*(EUR|€)$", "", value.strip())
+    if re.search(r"[^\d.]", amount) and not amount.startswith("-"):
+        raise ValueError(
+            f"'{value[:40]}' is no amount in EUR: write it as 64000.00; there is no other currency"
+        )
+    return amount
 
 
 class UnknownPartnership(RuleBroken):
@@ -66,7 +78,13 @@ class Partnership(_Strict):
     """Take eligible registrations into the pool without a person's decision."""
     auto_approve_pre_agreed: bool = False
     """Approve matches both organisations had agreed before they registered."""
-    budget: Annotated[Decimal, Field(ge=0, decimal_places=2)]
+    currency: Literal["EUR"] = "EUR"
+    budget: Annotated[
+        Decimal,
+        NotTruth,
+        BeforeValidator(_in_euros),
+        Field(ge=0, le=10**12, decimal_places=2, allow_inf_nan=False),
+    ]
     objective: Annotated[int, Field(ge=1)]
     done: Annotated[int, Field(ge=0)] = 0
     """Exchanges counted before this platform took over."""

@@ -22,6 +22,22 @@ _WITH_THE_MONEY: Final = (
 )
 
 
+_OF_THE_VISITOR: Final = {
+    "lump_sum",
+    "position",
+    "board",
+    "due",
+    "strict_due",
+    "payment_id",
+    "paid_on",
+    "reference",
+    "claimed",
+    "recovered",
+    "returns",
+}
+"""What of a grant is not its host's."""
+
+
 async def tell_what_is_held(uow: FundingUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
     """The grants of its matches, and what belongs to them; raises `NotFound`."""
     grants = await uow.grants.naming(registration_id)
@@ -42,8 +58,8 @@ async def tell_what_is_held(uow: FundingUnitOfWork, registration_id: str, *, by:
             "its hold on the budget of the partnership that pays. Of a visit it hosts, the money is the "
             "visitor's.",
             kept="Amounts, days, countries and receipts for as long as public accounts must be kept, also "
-            "after an erasure. The name goes with the erasure, that of a visitor once no money is, or may "
-            "yet be, set aside for it.",
+            "after an erasure. The name goes with the erasure, that of a visitor only where no money is, "
+            "may yet be, or was its own.",
             documents=[_as_seen_by(registration_id, grant) for grant in grants],
         ),
         Kind(
@@ -97,7 +113,7 @@ def _as_seen_by(registration_id: str, grant: Grant) -> dict[str, Any]:
     hosts = grant.host.registration_id == registration_id
     other = grant.visitor if hosts else grant.host
     names = [name for name in (other.organisation, other.email) if name and name != ERASED]
-    document = grant.model_dump(mode="json", exclude={"lump_sum", "position"} if hosts else None)
+    document = grant.model_dump(mode="json", exclude=_OF_THE_VISITOR if hosts else None)
     return document | {
         "visitor" if hosts else "host": without_other_side(other),
         "reason": grant.reason and without_words(grant.reason, names),

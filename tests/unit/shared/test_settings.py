@@ -124,6 +124,19 @@ def test_a_file_that_makes_no_sense_is_refused_where_it_does_not(tmp_path: Path)
         partnerships(tmp_path, A_PARTNERSHIP.format(id="alpine", budget="1.001"))
     with pytest.raises(ValidationError, match="id"):
         partnerships(tmp_path, A_PARTNERSHIP.format(id="Alpine Club", budget="1.00"))
+    for other in ("64000 USD", "$64000", "64.000,00", "NaN"):
+        with pytest.raises(ValidationError, match=r"is no amount in EUR: write it as 64000\.00"):
+            partnerships(tmp_path, A_PARTNERSHIP.format(id="alpine", budget=other))
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        partnerships(tmp_path, A_PARTNERSHIP.format(id="alpine", budget="-1.00"))
+    with pytest.raises(ValidationError, match="currency"):
+        partnerships(tmp_path, A_PARTNERSHIP.format(id="alpine", budget="1.00") + "    currency: CHF\n")
+
+
+def test_a_budget_may_say_that_it_is_in_euros(tmp_path: Path) -> None:
+    for number, given in enumerate(["64000", "EUR 64000.00", "64000.00 €"]):
+        known = partnerships(tmp_path, A_PARTNERSHIP.format(id=f"alpine-{number}", budget=given))
+        assert next(iter(known)).budget == Decimal(64000)
 
 
 @pytest.mark.parametrize(
