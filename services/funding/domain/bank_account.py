@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from schwifty import BIC, IBAN
 from schwifty.exceptions import InvalidBBANChecksum, InvalidChecksumDigits, SchwiftyException
 from schwifty.registry import get_iban_spec
@@ -129,6 +129,8 @@ class Address(Contract):
 
 class AccountDetails(Contract):
     """Whose account it is, and where."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     holder: str
     address: Address

@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
+from pydantic import ConfigDict
+
 from services.funding.domain.bank_account import AccountDetails
 from services.funding.domain.bank_answer import Answer, AnswerOutcome, Says
 from services.funding.domain.credit_transfer import CreditTransfer, credit_transfers
@@ -97,6 +99,8 @@ class Creditor(Contract):
 
 class Instruction(Contract):
     """What the file is made of beside the transfers; kept closed."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     debtor: AccountDetails
     creditors: dict[str, Creditor]
