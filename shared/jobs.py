@@ -44,28 +44,35 @@ class JobHolder:
 
 
 async def work_off(
-    holder: JobHolder, do_next: Callable[[], Awaitable[bool]], stopping: asyncio.Event
+    holder: JobHolder,
+    do_next: Callable[[], Awaitable[bool]],
+    stopping: asyncio.Event,
+    *,
+    news: asyncio.Event | None = None,
 ) -> None:
     """A worker's companion: do the next job while there is one, then look again, until told to stop.
 
-    `do_next` says whether there was one. Whatever goes wrong, it is tried again later.
+    `do_next` says whether there was one. Whatever goes wrong, it is tried again later. `news` is set when
+    there may be one: who holds the lease then looks at once.
     """
     pause = LOOK_EVERY_S
     try:
         while not stopping.is_set():
+            awaited = news or stopping
             try:
                 while await do_next():
                     pass
                 pause = LOOK_EVERY_S
             except Interrupted:
-                pass
+                awaited = stopping
             except Exception as error:  # noqa: BLE001 - not even an error of ours may end the worker
                 if worth_another_try(error):
                     _log.warning("job_put_off", job=holder.lease.name, error=repr(error)[:300])
                 else:
                     _log.error("job_failed", job=holder.lease.name, exc_info=error)
                 pause = min(_LONGEST_PAUSE_S, pause * 2)
+                awaited = stopping
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
+                await asyncio.wait_for(awaited.wait(), pause)
     finally:
         await holder.lease.let_go()

@@ -32,6 +32,7 @@ class Matching:
     pool: Pool
     catalogue: Catalogue
     clock: Clock
+    feed: PoolFeed
     feeding: asyncio.Task[None]
 
     async def close(self) -> None:
@@ -49,8 +50,12 @@ async def bootstrap(
     client: Client | None = None,
     database: str | None = None,
     clock: Clock = now,
+    browsed: bool = True,
 ) -> Matching:
-    """A working service, its pool loaded; `database` names another database than the service's own."""
+    """A working service, its pool loaded; `database` names another database than the service's own.
+
+    `browsed` as for `PoolFeed`: nobody looks through the catalogue of a worker.
+    """
     settings = settings or MatchingSettings.load()
     partnerships = Partnerships.load(settings.partnerships)
     weights = weights_in(settings.fit_weights)
@@ -61,7 +66,7 @@ async def bootstrap(
     pool = Pool()
     catalogue = Catalogue(pool)
     loaded = asyncio.Event()
-    feed = PoolFeed(pool, catalogue, store, partnerships)
+    feed = PoolFeed(pool, catalogue, store, partnerships, browsed=browsed)
     feeding = asyncio.create_task(feed.follow(loaded), name="pool feed")
     await loaded.wait()
     return Matching(
@@ -86,5 +91,6 @@ async def bootstrap(
         pool=pool,
         catalogue=catalogue,
         clock=clock,
+        feed=feed,
         feeding=feeding,
     )

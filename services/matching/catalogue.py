@@ -44,10 +44,15 @@ _HIDDEN: Final = "(contact through the platform)"
 
 
 class Catalogue:
-    """The profiles of the pool; whoever feeds the pool feeds this too."""
+    """The profiles of the pool; whoever feeds the pool feeds this too.
+
+    What it is fed waits until `catch_up`, or until somebody asks: a process in which nobody looks through
+    the catalogue does not pay for one.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._news: dict[str, Prospect | None] = {}
         self._members: dict[str, Prospect] = {}
         self._orders: dict[CatalogueOrder, list[Key]] = {CatalogueOrder.NEWEST: [], CatalogueOrder.NAME: []}
         self._having: dict[Facet, set[str]] = {}
@@ -55,53 +60,72 @@ class Catalogue:
         self._texts = TextIndex()
 
     def __len__(self) -> int:
+        self.catch_up()
         return len(self._members)
+
+    # ── keeping it current ───────────────────────────────────────────────────────────────────
 
     def put(self, prospect: Prospect) -> None:
         """Take a profile in, or replace what is known of it."""
-        self._take_out(prospect.id)
+        self._news[prospect.id] = prospect
+
+    def remove(self, id: str) -> None:
+        """Let a profile go; nothing happens when it is not here."""
+        self._news[id] = None
+
+    def catch_up(self, most: int | None = None) -> bool:
+        """Take in what it was fed meanwhile, or so many of it at the most; whether there is more."""
+        texts: dict[str, str] = {}
+        for id in list(islice(self._news, most)):
+            prospect, before = self._news.pop(id), self._members.get(id)
+            if before is not None:
+                self._take_out(before)
+            if prospect is None:
+                self._texts.remove(id)
+                continue
+            self._take_in(prospect)
+            if before is None or _text(before) != _text(prospect):
+                texts[id] = _text(prospect)
+        if texts:
+            self._texts.put(texts)
+        return bool(self._news)
+
+    def _take_in(self, prospect: Prospect) -> None:
         self._members[prospect.id] = prospect
         for order, keys in self._orders.items():
             insort(keys, key_of(prospect, order))
         for facet in facets_of(prospect):
             self._having.setdefault(facet, set()).add(prospect.id)
         self._owners[prospect.party.owner] += 1
-        self._texts.put(
-            prospect.id,
-            "\n".join(
-                (prospect.party.organisation, shown(prospect.motivation), *prospect.offers, *prospect.needs)
-            ),
-        )
 
-    def remove(self, id: str) -> None:
-        """Let a profile go; nothing happens when it is not here."""
-        self._take_out(id)
-        self._texts.remove(id)
-
-    def _take_out(self, id: str) -> None:
-        if (before := self._members.pop(id, None)) is None:
-            return
+    def _take_out(self, before: Prospect) -> None:
+        del self._members[before.id]
         for order, keys in self._orders.items():
             del keys[bisect_left(keys, key_of(before, order))]
         for facet in facets_of(before):
             having = self._having[facet]
-            having.discard(id)
+            having.discard(before.id)
             if not having:
                 del self._having[facet]
         self._owners[before.party.owner] -= 1
         if not self._owners[before.party.owner]:
             del self._owners[before.party.owner]
 
+    # ── asking it ────────────────────────────────────────────────────────────────────────────
+
     def member(self, id: str) -> Prospect | None:
         """The profile of that registration."""
+        self.catch_up()
         return self._members.get(id)
 
     def knows(self, owner: str) -> bool:
         """Whether the organisation has an accepted registration."""
+        self.catch_up()
         return owner in self._owners
 
     def joined(self, after: datetime, until: datetime) -> list[Prospect]:
         """Who joined the pool in that time, the latest first; the end is part of it."""
+        self.catch_up()
         first, last = (-int(moment.timestamp() * 1000) for moment in (until, after))
         keys = self._orders[CatalogueOrder.NEWEST]
         between = keys[bisect_left(keys, (first, "")) : bisect_left(keys, (last, ""))]
@@ -135,6 +159,7 @@ class Catalogue:
         return lambda prospect: prospect.id in ids and self._passes(prospect, side, has_time)
 
     def _ids(self, side: CatalogueSide, asked: CatalogueFilter) -> set[str]:
+        self.catch_up()
         having = [self._having.get(facet, set()) for facet in asked.facets(side)]
         if asked.text is not None:
             having.append(self._texts.find(asked.text))
@@ -157,6 +182,12 @@ def key_of(prospect: Prospect, order: CatalogueOrder) -> Key:
     if order is CatalogueOrder.NAME:
         return folded(prospect.party.organisation), prospect.id
     return -prospect.since_ms, prospect.id
+
+
+def _text(prospect: Prospect) -> str:
+    """What is found by its words."""
+    party = prospect.party
+    return "\n".join((party.organisation, shown(prospect.motivation), *prospect.offers, *prospect.needs))
 
 
 def shown(motivation: str) -> str:

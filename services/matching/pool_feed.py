@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -32,21 +33,41 @@ _WATCHED: Final[list[Document]] = [
         }
     }
 ]
-_LOADED_AT_ONCE: Final = 200
+_READ_AT_ONCE: Final = 200
+_AT_ONCE: Final = 20
+"""Documents between which the process goes on answering."""
+_PAUSE_S: Final = 0.02
+"""Between two looks at what has changed: what comes meanwhile is taken together."""
 _RETRY_S: Final = 2.0
 
 
 class PoolFeed:
-    """Brings the pool and the catalogue what is committed; `follow` runs as long as the process."""
+    """Brings the pool and the catalogue what is committed; `follow` runs as long as the process.
+
+    `browsed` says whether people look through the catalogue of this process, which is then kept current
+    as the pool is.
+    """
 
     def __init__(
-        self, pool: Pool, catalogue: Catalogue, database: Database, partnerships: Partnerships
+        self,
+        pool: Pool,
+        catalogue: Catalogue,
+        database: Database,
+        partnerships: Partnerships,
+        *,
+        browsed: bool,
     ) -> None:
         self._pool = pool
         self._catalogue = catalogue
         self._database = database
         self._partnerships = partnerships
+        self._browsed = browsed
         self._versions: dict[tuple[str, str], int] = {}
+        self._changed: dict[tuple[str, str], Document | None] = {}
+        """The latest of each document that was heard of and not yet taken; None where it was deleted."""
+        self._news = asyncio.Event()
+        self.joined = asyncio.Event()
+        """Set when somebody has joined the pool, or anew; whoever waits for that clears it."""
 
     async def follow(self, loaded: asyncio.Event) -> None:
         """Load the pool, say so, and keep it current until cancelled, whatever the database does."""
@@ -65,26 +86,61 @@ class PoolFeed:
         await self.load()
         async with await watch(self._database, _WATCHED, since=asked["operationTime"]) as stream:
             loaded.set()
-            async for change in stream:
-                if change["operationType"] == "delete":
-                    self.forget(change["ns"]["coll"], change["documentKey"]["_id"])
+            reading = asyncio.create_task(self._read(stream))
+            reading.add_done_callback(lambda _: self._news.set())
+            try:
+                while not reading.done():
+                    await self._news.wait()
+                    self._news.clear()
+                    await self._take_changed()
+                    await asyncio.sleep(_PAUSE_S)
+                await reading
+            finally:
+                reading.cancel()
+                await asyncio.wait([reading])
+
+    async def _read(self, stream: Any) -> None:
+        async for change in stream:
+            key = change["ns"]["coll"], change["documentKey"]["_id"]
+            if change["operationType"] == "delete":
+                self._changed[key] = None
+                # One that is made anew under its id begins at version 1 again.
+                self._versions.pop(key, None)
+            else:
+                self._changed[key] = change["fullDocument"]
+            self._news.set()
+
+    async def _take_changed(self) -> None:
+        while self._changed:
+            for key in list(islice(self._changed, _AT_ONCE)):
+                document = self._changed.pop(key)
+                if document is None:
+                    self.forget(*key)
                 else:
-                    self.take(change["ns"]["coll"], change["fullDocument"])
+                    self.take(key[0], document)
+            await self._let_others_go_on()
+
+    async def _let_others_go_on(self) -> None:
+        if self._browsed:
+            self._catalogue.catch_up()
+        await asyncio.sleep(0)
 
     async def load(self) -> None:
         """Read all that is in the pool, a part at a time so that the process goes on answering."""
+        self._changed.clear()
         self._versions.clear()  # those deleted in the meantime may have been made anew
         for collection, where in (
             (VisitClaim.COLLECTION, {"match_id": {"$ne": None}}),
             (Candidate.COLLECTION, {"in_pool": True}),
         ):
             present: set[str] = set()
-            async for document in self._database[collection].find(where, batch_size=_LOADED_AT_ONCE):
+            async for document in self._database[collection].find(where, batch_size=_READ_AT_ONCE):
                 present.add(document["_id"])
                 self.take(collection, document)
-                if len(present) % _LOADED_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                if len(present) % _AT_ONCE == 0:
+                    await self._let_others_go_on()
             self._forget_others(collection, present)
+        await self._let_others_go_on()
         # What was loaded stays: looking through all of it for garbage would stop every request.
         gc.freeze()
         _log.info("pool_loaded", candidates=len(self._pool))
@@ -99,7 +155,7 @@ class PoolFeed:
                 self._remove(id)
 
     def forget(self, collection: str, id: str) -> None:
-        """A document was deleted; one that is made anew under its id begins at version 1 again."""
+        """A document was deleted."""
         self._versions.pop((collection, id), None)
         if collection == VisitClaim.COLLECTION:
             self._pool.claim(id, taken=False)
@@ -120,8 +176,18 @@ class PoolFeed:
         if collection == VisitClaim.COLLECTION:
             self._pool.claim(id, taken=document["match_id"] is not None)
         elif document["in_pool"]:
-            prospect = prospect_of(Candidate.from_document(document), self._partnerships)
-            self._pool.put(prospect)
-            self._catalogue.put(prospect)
+            self._put(Candidate.from_document(document))
         else:
             self._remove(id)
+
+    def _put(self, candidate: Candidate) -> None:
+        known = self._pool.member(candidate.id)
+        if known is None or known.heard != candidate.heard:
+            prospect = prospect_of(candidate, self._partnerships)
+            self.joined.set()
+        else:
+            prospect = known.engaged(candidate.stays, candidate.partners)
+            if prospect == known:
+                return
+        self._pool.put(prospect)
+        self._catalogue.put(prospect)

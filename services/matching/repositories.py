@@ -15,6 +15,7 @@ from services.matching.domain.gathering import Gathering
 from services.matching.domain.invitation import Invitation, InvitationState, fingerprint
 from services.matching.domain.match import Match, match_id
 from services.matching.domain.message import Message, Postbag
+from services.matching.domain.newcomers import Newcomers
 from services.matching.domain.planning.job import (
     UNFINISHED,
     Outcome,
@@ -28,7 +29,7 @@ from services.matching.domain.saved_search import SearchBook, SearchRound
 from services.matching.domain.visit_claim import VisitClaim
 from services.matching.domain.weights import WeightHistory
 from shared.contracts.common import ERASED, Party
-from shared.contracts.envelope import now
+from shared.contracts.envelope import new_id, now
 from shared.contracts.vocabulary import Ecosystem, GatheringState, MatchState
 from shared.errors import Forbidden, NotFound
 from shared.partnerships import Partnerships
@@ -51,6 +52,31 @@ class Candidates(Repository[Candidate]):
             candidate = Candidate(id=registration_id)
             self.add(candidate)
         return candidate
+
+
+class NewcomerLists(Repository[Newcomers]):
+    """The newcomers whose best fits are yet to be told, some of one transaction on each list."""
+
+    model = Newcomers
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        super().__init__(uow)
+        self._own: Newcomers | None = None
+
+    def welcome(self, candidate: Candidate) -> None:
+        """Have its best fits found and told; the rest of the transaction may still change it."""
+        if self._own is None or self._own.is_full:
+            self._own = Newcomers(id=new_id())
+            self.add(self._own)
+        self._own.welcome(candidate)
+
+    async def with_(self, candidate: Candidate) -> Newcomers | None:
+        """The list it is on, if nobody has been told of its best fits yet."""
+        return await self.find(candidate.newcomer_in) if candidate.newcomer_in else None
+
+    async def oldest(self, limit: int) -> list[Newcomers]:
+        """The lists that wait longest."""
+        return await self._uow.query(Newcomers, {}, sort=[("_id", 1)], limit=limit)
 
 
 class VisitClaims(Repository[VisitClaim]):
@@ -432,6 +458,7 @@ class MatchingUnitOfWork(UnitOfWork):
         self.weights = weights.on(self.today)
         self.pool = PoolView(pool, self.weights, self.today)
         self.candidates = Candidates(self)
+        self.newcomers = NewcomerLists(self)
         self.claims = VisitClaims(self)
         self.matches = Matches(self)
         self.messages = Messages(self)
@@ -493,7 +520,15 @@ def prospect_of(candidate: Candidate, partnerships: Partnerships) -> Prospect:
     assert candidate.since is not None
     partnership = partnerships.get(party.partnership) if party.partnership else None
     served: list[Ecosystem] = partnership.ecosystems if partnership else []
-    return Prospect.of(party, profile, served=served, since=candidate.since, stays=candidate.stays)
+    return Prospect.of(
+        party,
+        profile,
+        served=served,
+        since=candidate.since,
+        stays=candidate.stays,
+        partners=candidate.partners,
+        heard=candidate.heard,
+    )
 
 
 async def make_indexes(database: Database) -> None:

@@ -11,7 +11,7 @@ from services.matching.domain.errors import NotInPool, TooManyInvitations, TooMa
 from services.matching.domain.stay import require_place
 from shared.aggregate import Aggregate
 from shared.contracts.common import Party, Window
-from shared.contracts.matching import Fit, FitsFound, Side
+from shared.contracts.matching import Side
 from shared.contracts.registration import PreAgreed, Profile
 
 MOST_OPEN_PROPOSALS: Final = 5
@@ -57,9 +57,6 @@ class SentInvitation(BaseModel):
 MOST_INVITATIONS: Final = 5
 """Of one registration, out at a time."""
 
-REASONS_TOLD: Final = 3
-"""Reasons a fit has in the event, which all services read; the suggestions of the API have them all."""
-
 
 class Candidate(Aggregate):
     """A registration as matching knows it; its id is the registration's.
@@ -77,6 +74,8 @@ class Candidate(Aggregate):
     """When it first joined the pool: who has waited longer goes first among equals."""
     heard: int = 0
     """The registration's version this is based on; older news is no news."""
+    newcomer_in: str | None = None
+    """The list of newcomers it was put on when it was last accepted."""
     named_by: list[str] = []
     """Registrations that named this one as their pre-agreed partner before it was in the pool."""
     agreements: list[Agreement] = []
@@ -138,11 +137,14 @@ class Candidate(Aggregate):
         self.heard = version
         self._touch()
 
-    def found(self, side: Side, fits: list[Fit], considered: int) -> None:
-        """Record the best partners for one of its roles, each with its strongest reasons."""
+    def be_newcomer(self, in_list: str) -> int:
+        """Wait to be told of its best fits; returns the version that those for its first role are told by."""
         assert self.party is not None
-        told = [fit.model_copy(update={"reasons": fit.reasons[:REASONS_TOLD], "against": []}) for fit in fits]
-        self._record(FitsFound(party=self.party, side=side, fits=told, considered=considered))
+        self.newcomer_in = in_list
+        first = self.version + 1
+        for _ in self.party.roles:
+            self._touch()
+        return first
 
     def require_in_pool(self) -> tuple[Party, Profile]:
         """Its party and profile; raises `NotInPool` when the registration is not accepted at present."""

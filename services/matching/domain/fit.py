@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final, Self, TypeVar
@@ -66,6 +66,10 @@ class Prospect:
     since_ms: int
     since_day: int
     """The same day (UTC) as an ordinal."""
+    partners: frozenset[str]
+    """The registrations it has a match with that has not ended."""
+    heard: int
+    """The version of the registration that all but stays and partners are of."""
 
     @classmethod
     def of(
@@ -76,6 +80,8 @@ class Prospect:
         served: Iterable[Ecosystem],
         since: datetime,
         stays: Sequence[Window] = (),
+        partners: Iterable[str] = (),
+        heard: int = 0,
     ) -> Self:
         """The prospect a pool member is; `served` are the ecosystems of its partnership."""
         visits, hosts = Role.VISITOR in party.roles, Role.HOST in party.roles
@@ -105,7 +111,13 @@ class Prospect:
             point=_point(party.place),
             since_ms=int(since.timestamp() * 1000),
             since_day=since.astimezone(UTC).date().toordinal(),
+            partners=frozenset(partners),
+            heard=heard,
         )
+
+    def engaged(self, stays: Sequence[Window], partners: Iterable[str]) -> Self:
+        """The same with other matches."""
+        return replace(self, stays=tuple(span_of(stay) for stay in stays), partners=frozenset(partners))
 
 
 def _written(motivation: str, topics: Iterable[str]) -> str:

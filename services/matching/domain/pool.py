@@ -1,14 +1,15 @@
 """The pool in memory: every candidate as a row of columns, searched whole for the best partners.
 
 For each possible partner the columns give a score that can only be too high: topics are looked up
-in hashed bit masks, rare languages share a bit, and stays taken are left out. Partners are then
+in hashed bit masks, rare languages share a bit, and stays taken are left out. Components that take
+longer to look up are left to those who may be among the best by the others. Partners are then
 compared exactly, highest bound first, until no bound left can beat the worst of those kept; so the
 answer is the same as comparing everybody exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import date
 from hashlib import blake2b
@@ -211,6 +212,8 @@ class Pool:
         self._languages = _Numbers()
         self._countries = _Numbers()
         self._calendars: dict[WorkingDays, int] = {}
+        self._working_before: Array = np.zeros((0, _DAYS + 1), np.int32)
+        """Of each calendar the working days before each day."""
         self._tables: dict[str, _Tables] = {}
         self._claimed: set[str] = set()
         self._rows_of_key: dict[str, set[int]] = {}
@@ -220,6 +223,11 @@ class Pool:
 
     def __contains__(self, id: str) -> bool:
         return id in self._rows
+
+    def member(self, id: str) -> Prospect | None:
+        """The candidate of that registration."""
+        row = self._rows.get(id)
+        return self._prospects[row] if row is not None else None
 
     @property
     def ids(self) -> set[str]:
@@ -318,11 +326,17 @@ class Pool:
         columns.first[:, row], columns.last[:, row] = first, last
         columns.working_before[:, row] = prospect.working.before[first]
         columns.working_until[:, row] = prospect.working.before[last]
-        columns.calendar[row] = self._calendars.setdefault(prospect.working, len(self._calendars))
+        columns.calendar[row] = self._calendar(prospect.working)
         columns.wished_days[row] = prospect.wished_days
         columns.point[:, row] = prospect.point or (np.nan, np.nan, np.nan)
         columns.since_day[row] = prospect.since_day
         columns.patience[row] = _patience(prospect)
+
+    def _calendar(self, working: WorkingDays) -> int:
+        number = self._calendars.setdefault(working, len(self._calendars))
+        if number == len(self._working_before):
+            self._working_before = np.vstack((self._working_before, working.before))
+        return number
 
     # ── asking it ────────────────────────────────────────────────────────────────────────────
 
@@ -350,42 +364,53 @@ class Pool:
         on: date,
         limit: int,
         without: list[int],
-        visit_used: Callable[[Prospect], bool],
-        rivals: Iterable[tuple[int, Prospect]] = (),
         among: Callable[[Prospect], bool] | None = None,
         behind: tuple[int | str, str] | None = None,
     ) -> list[tuple[int, Prospect]]:
         """The best partners with their rank, best first, equal to comparing everybody exactly.
 
         `side` is the role in which `prospect` looks for partners; `without` are rows to leave out, as
-        `rows_of` finds them, `visit_used` knows of visits this pool may not have heard of, `rivals` are
-        the best of another pool, among which these are ranked. `among` says who may be an answer, and
-        `behind` where the answers begin: behind the one with this rank, negative, and this id.
+        `rows_of` finds them. `among` says who may be an answer, and `behind` where the answers begin:
+        behind the one with this rank, negative, and this id.
         """
-        bounds = self._bounds(prospect, side, weights, on)
-        bounds[without] = -1
-        kept = [(rank, rival.id, rival) for rank, rival in rivals]
-        compared = 0
-        batch = max(_FIRST_BATCH, 2 * limit)
-        while compared < len(bounds):
-            upto = min(len(bounds), compared + batch)
-            rows = _highest(bounds, upto)
-            for row in rows[compared:]:
-                bound = int(bounds[row])
-                if bound < 0 or (len(kept) >= limit and bound < kept[-1][0]):
-                    return [(rank, partner) for rank, _, partner in kept]
-                partner = self._prospects[row]
+        rows, quick, possible, longest = self._quick_points(prospect, side, weights, on)
+        possible[without] = False
+        found = possible[rows]
+        rows = np.flatnonzero(possible)
+        quick, longest = quick[found], longest[found]
+        slow = self._most_slow_points(prospect, weights, on)
+        kept: list[tuple[int, str, Prospect]] = []
+
+        def compare(chosen: Array) -> None:
+            if not len(chosen):
+                return
+            points = quick[chosen]
+            self._add_slow_points(points, prospect, side, rows[chosen], longest[chosen], weights, on)
+            bounds = points.astype(np.int64) << _MS_BITS
+            bounds += self._columns.patience[rows[chosen]]
+            if len(kept) >= limit:
+                still = bounds >= kept[-1][0]
+                chosen, bounds = chosen[still], bounds[still]
+            for index in np.argsort(-bounds, kind="stable").tolist():
+                if len(kept) >= limit and int(bounds[index]) < kept[-1][0]:
+                    return
+                partner = self._prospects[rows[chosen[index]]]
                 assert partner is not None
                 if among is not None and not among(partner):
                     continue
-                rank = _exact_rank(prospect, partner, side, weights, on, visit_used)
+                rank = _exact_rank(prospect, partner, side, weights, on, self.visit_used)
                 if rank is not None and (behind is None or (-rank, partner.id) > behind):
                     kept.append((rank, partner.id, partner))
                     kept.sort(key=lambda entry: (-entry[0], entry[1]))
                     del kept[limit:]
-            # Equal bounds come together, so there may be more than asked for.
-            compared = len(rows)
-            batch = compared * 3
+
+        # Those ahead are compared first: measured by the best of them, few of the others are left.
+        ahead = quick >= _nth_highest(quick, _FIRST_BATCH * limit)
+        compare(np.flatnonzero(ahead))
+        others = ~ahead
+        if len(kept) >= limit:
+            others &= quick >= (kept[-1][0] >> _MS_BITS) - slow
+        compare(np.flatnonzero(others))
         return [(rank, partner) for rank, _, partner in kept]
 
     def most_points(self, visitor: Prospect, weights: Weights, on: date) -> Array:
@@ -393,11 +418,24 @@ class Pool:
 
         -1 where no stay is possible. Meant for a pool of hosts alone, that nobody has left.
         """
-        points: Array = (self._bounds(visitor, "visitor", weights, on) >> _MS_BITS).astype(np.int16)
-        return points
+        found: Array = np.full(len(self._prospects), -1, _POINTS)
+        rows, points, possible = self._points(visitor, "visitor", weights, on)
+        found[rows] = points
+        found[~possible] = -1
+        return found
 
-    def _bounds(self, prospect: Prospect, side: Side, weights: Weights, on: date) -> Array:
-        """For each row a rank that is at least its exact one, -1 where a stay is impossible."""
+    def _points(
+        self, prospect: Prospect, side: Side, weights: Weights, on: date
+    ) -> tuple[Rows, Array, Array]:
+        """Some rows, the most points of each of them, and of all rows whether a stay is possible."""
+        rows, points, possible, longest = self._quick_points(prospect, side, weights, on)
+        self._add_slow_points(points, prospect, side, rows, longest, weights, on)
+        return rows, points, possible
+
+    def _quick_points(
+        self, prospect: Prospect, side: Side, weights: Weights, on: date
+    ) -> tuple[Rows, Array, Array, Array]:
+        """Like `_points`, of the components looked up quickly; and the most working days of each row."""
         tables = self._tables_of(weights)
         n = len(self._prospects)
         c = self._columns
@@ -407,14 +445,12 @@ class Pool:
         possible &= (c.served[:n] & np.uint16(prospect.served)) != 0
         if not visiting:
             possible &= ~c.visit_used[:n]
-        longest = self._most_working_days(prospect, n, on.toordinal(), visiting)
-        possible &= longest >= SHORTEST_STAY
-
         # Where few are possible, their columns are taken out; else looking at all of them is faster.
         rows: Rows = slice(n)
         if np.count_nonzero(possible) < n // 2:
             rows = np.flatnonzero(possible)
-            longest = longest[rows]
+        longest = self._most_working_days(prospect, rows, on.toordinal(), visiting)
+        possible[rows] &= longest >= SHORTEST_STAY
 
         shared = np.bitwise_count(c.ecosystems[rows] & np.uint16(prospect.ecosystems))
         own = prospect.ecosystems.bit_count()
@@ -428,8 +464,6 @@ class Pool:
             points += tables.goals.ravel().take(shared * np.uint8(len(Goal) + 1) + c.goal_count[rows])
 
         points += self._topic_points(prospect, rows, tables, visiting)
-        if weights.texts.points:
-            self._add_text_points(points, prospect, rows, tables, visiting)
 
         points += ((c.languages[rows] & np.uint64(self._languages.mask(prospect.languages))) != 0) * _POINTS(
             tables.languages
@@ -452,12 +486,27 @@ class Pool:
             wanted[wanted == 0] = weights.usual_working_days
         points += (longest >= wanted) * _POINTS(tables.length)
 
+        return rows, points, possible, longest
+
+    def _add_slow_points(
+        self,
+        points: Array,
+        prospect: Prospect,
+        side: Side,
+        rows: Rows,
+        longest: Array,
+        weights: Weights,
+        on: date,
+    ) -> None:
+        """The points of the other components, for rows with so many working days."""
+        tables, c = self._tables_of(weights), self._columns
+        if weights.texts.points:
+            self._add_text_points(points, prospect, rows, tables, side == "visitor")
         if weights.waiting.points:
             today = on.toordinal()
-            waited = np.clip(today - c.since_day[rows], 0, weights.waiting_enough)
+            waited = np.minimum(np.maximum(today - c.since_day[rows], 0), weights.waiting_enough)
             points += tables.waiting.take(waited)
             points += _POINTS(fits.waiting_points(weights, today - prospect.since_day))
-
         if prospect.point is not None:
             x, y, z = prospect.point
             cosine = c.point[0, rows] * x
@@ -467,36 +516,32 @@ class Pool:
             points += far * _POINTS(tables.distance)
             points += (far & (longest >= weights.full_lump_sum_days)) * _POINTS(tables.lump_sum)
 
-        ranks: Array = points.astype(np.int64)
-        ranks <<= _MS_BITS
-        ranks += c.patience[rows]
-        bounds: Array = np.full(n, -1)
-        bounds[rows] = ranks
-        bounds[~possible] = -1
-        return bounds
+    def _most_slow_points(self, prospect: Prospect, weights: Weights, on: date) -> int:
+        """The most that `_add_slow_points` adds to any row."""
+        tables = self._tables_of(weights)
+        most = int(tables.texts.max()) + int(tables.waiting.max()) + tables.distance + tables.lump_sum
+        return most + fits.waiting_points(weights, on.toordinal() - prospect.since_day)
 
-    def _most_working_days(self, prospect: Prospect, n: int, today: int, visiting: bool) -> Array:
+    def _most_working_days(self, prospect: Prospect, rows: Rows, today: int, visiting: bool) -> Array:
         """In the longest time both are available, at whichever of them is the host."""
         c = self._columns
         own = prospect.working.before
-        most = np.zeros(n, np.int32)
+        calendars = c.calendar[rows]
+        most = np.zeros(len(calendars), np.int32)
         for first, last in _few(((max(a, today), b) for a, b in prospect.spans)):
             if first >= last:
                 continue
             if visiting:
-                before, until = (
-                    np.array([working.before[day] for working in self._calendars]).take(c.calendar[:n])
-                    for day in (first, last)
-                )
+                before, until = (self._working_before[:, day].take(calendars) for day in (first, last))
             for slot in range(self._spans_used):
                 # The number of working days never falls from one day to the next, so that the one
                 # at the later of two days is the larger of the two.
                 if visiting:
-                    common = np.minimum(c.working_until[slot, :n], until)
-                    common -= np.maximum(c.working_before[slot, :n], before)
+                    common = np.minimum(c.working_until[slot, rows], until)
+                    common -= np.maximum(c.working_before[slot, rows], before)
                 else:
-                    common = own.take(np.minimum(c.last[slot, :n], last))
-                    common -= own.take(np.maximum(c.first[slot, :n], first))
+                    common = own.take(np.minimum(c.last[slot, rows], last))
+                    common -= own.take(np.maximum(c.first[slot, rows], first))
                 np.maximum(most, common, out=most)
         return most
 
@@ -540,33 +585,20 @@ class Pool:
 
 
 class PoolView:
-    """The shared pool as one unit of work sees it: with its own changes, which may yet be undone."""
+    """The pool as it is seen on a day, by the weights in force."""
 
-    def __init__(self, shared: Pool, weights: Weights, today: date) -> None:
-        self._shared = shared
-        self._own = Pool(32)
-        self._changed: set[str] = set()
-        self._claimed: set[str] = set()
+    def __init__(self, pool: Pool, weights: Weights, today: date) -> None:
+        self._pool = pool
         self._weights = weights
         self._today = today
 
-    def put(self, prospect: Prospect) -> None:
-        """Take a candidate in, or replace what is known of it."""
-        self._changed.add(prospect.id)
-        self._own.put(prospect)
-
-    def remove(self, id: str) -> None:
-        """Let a candidate go."""
-        self._changed.add(id)
-        self._own.remove(id)
-
-    def claim(self, keys: Iterable[str]) -> None:
-        """The visit right of these identifiers is taken."""
-        self._claimed.update(keys)
+    def member(self, id: str) -> Prospect | None:
+        """The candidate of that registration, if the pool has heard of it."""
+        return self._pool.member(id)
 
     def visit_used(self, prospect: Prospect) -> bool:
         """Whether the visit right of any of its identifiers is taken."""
-        return self._shared.visit_used(prospect) or any(key in self._claimed for key in claim_keys(prospect))
+        return self._pool.visit_used(prospect)
 
     def best(
         self,
@@ -574,39 +606,29 @@ class PoolView:
         side: Side,
         *,
         limit: int,
-        without: Collection[str] = (),
         among: Callable[[Prospect], bool] | None = None,
         behind: tuple[int | str, str] | None = None,
         told: int | None = None,
     ) -> Best:
         """The best partners for the role `side`, and how many of the other role were compared.
 
-        `without` are registration ids to leave out; `among` and `behind` as for `Pool.ranked`, `told`
-        as for `fit`.
+        Those it has a match with are left out. `among` and `behind` as for `Pool.ranked`, `told` as for
+        `fit`.
         """
-        left_out = {prospect.id, *without}
-        pools = [
-            (pool, pool.rows_of(absent))
-            for pool, absent in ((self._shared, self._changed | left_out), (self._own, left_out))
-            if len(pool)
-        ]
-        considered = sum(pool.count(side, absent) for pool, absent in pools)
+        without = self._pool.rows_of({prospect.id, *prospect.partners})
+        considered = self._pool.count(side, without)
         if side == "visitor" and self.visit_used(prospect):
             return Best([], considered)
-        found: list[tuple[int, Prospect]] = []
-        for pool, absent in pools:
-            found = pool.ranked(
-                prospect,
-                side,
-                weights=self._weights,
-                on=self._today,
-                limit=limit,
-                without=absent,
-                visit_used=self.visit_used,
-                rivals=found,
-                among=among,
-                behind=behind,
-            )
+        found = self._pool.ranked(
+            prospect,
+            side,
+            weights=self._weights,
+            on=self._today,
+            limit=limit,
+            without=without,
+            among=among,
+            behind=behind,
+        )
         return Best([self._fit(prospect, partner, side, told) for _, partner in found], considered)
 
     def _fit(self, prospect: Prospect, partner: Prospect, side: Side, told: int | None) -> Fit:
@@ -653,15 +675,11 @@ def _exact_rank(
     return rank(sum(fits.points(visitor, host, weights, days, on).values()), partner)
 
 
-def _highest(bounds: Array, upto: int) -> list[int]:
-    """The rows of the highest bounds, highest first; rows of equal bounds always in the same order."""
-    if upto >= len(bounds):
-        rows = np.arange(len(bounds))
-    else:
-        threshold = np.partition(bounds, len(bounds) - upto)[len(bounds) - upto]
-        rows = np.flatnonzero(bounds >= threshold)
-    ordered: list[int] = rows[np.argsort(-bounds[rows], kind="stable")].tolist()
-    return ordered
+def _nth_highest(points: Array, n: int) -> int:
+    """The points that n have, or more; of fewer than n, what all have."""
+    if n >= len(points):
+        return -1
+    return int(np.partition(points, len(points) - n)[len(points) - n])
 
 
 _DAYS: Final = LAST_DAY + 1 - FIRST_DAY

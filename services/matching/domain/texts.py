@@ -62,6 +62,7 @@ _LANGUAGES_OF: Final = {
 _STEMMERS: Final = {language: Stemmer.Stemmer(language) for language in _LANGUAGES}
 
 
+@lru_cache(maxsize=1024)
 def stems(text: str) -> Mapping[str, str]:
     """The stems of the words that carry meaning, without accents, each with the first word it is of."""
     words = dict.fromkeys(_WORD.findall(text.casefold()))

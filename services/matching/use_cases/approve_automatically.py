@@ -21,6 +21,4 @@ def approve_automatically(uow: MatchingUnitOfWork, case: Case, rivals: Sequence[
         if match.state is MatchState.AGREED and partnership and partnership.auto_approve_pre_agreed:
             case.approve_or_refuse(id, rivals)
     if match.state is MatchState.APPROVED:
-        uow.pool.claim(claim.id for claim in case.claims)
-        uow.pool.put(uow.prospect(case.host))
         draw_up_commitment(uow, case)

@@ -51,18 +51,15 @@ async def browse_catalogue(
     """
     require_reader(catalogue, by)
     behind = Cursor.read(after, order) if after else None
-    seeker, without = None, set[str]()
+    seeker = None
     if seeker_id is not None:
-        candidate = await uow.candidates.find(seeker_id)
-        party = candidate.party if candidate and candidate.in_pool else None
+        seeker = uow.pool.member(seeker_id)
         if (
-            candidate is None
-            or party is None
-            or _SEEKER[side] not in party.roles
-            or not _sees(by, party.owner, party.partnership)
+            seeker is None
+            or _SEEKER[side] not in seeker.party.roles
+            or not _sees(by, seeker.party.owner, seeker.party.partnership)
         ):
             raise NotFound(f"There is no {_SEEKER[side]} {seeker_id} in the pool, or none you may look for.")
-        seeker, without = uow.prospect(candidate), candidate.partners
     if order is not CatalogueOrder.FIT:
         page = catalogue.page(
             side, asked, order=order, behind=behind.key if behind else None, limit=limit, today=uow.today
@@ -79,7 +76,6 @@ async def browse_catalogue(
         seeker,
         _SEEKER[side],
         limit=limit,
-        without=without,
         among=catalogue.filter(side, asked, uow.today),
         behind=behind.key if behind else None,
     )

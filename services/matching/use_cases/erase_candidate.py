@@ -28,7 +28,6 @@ async def erase_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     gatherings = await uow.gatherings.get_all(candidate.gatherings)
     lines = await uow.plan_lines.mentioning(candidate.id)
 
-    uow.pool.remove(candidate.id)
     for claim in claims:
         uow.claims.remove(claim)
     for match in matches:

@@ -24,11 +24,13 @@ async def leave_pool(
         return
     invitations = await uow.invitations.open_of(candidate.id) if candidate.invitations else []
     gatherings = await uow.gatherings.get_all(candidate.gatherings)
+    newcomers = await uow.newcomers.with_(candidate)
     candidate.leave(party, version=version)
+    if newcomers is not None:
+        newcomers.take_off(candidate.id)
     for invitation in invitations:
         if not invitation.is_over(uow.today):
             invitation.withdraw(party, uow.today)
-    uow.pool.remove(candidate.id)
     if not acceptance_undone:
         for gathering in gatherings:
             gathering.lose_host(candidate.id, reason, uow.today)

@@ -13,6 +13,9 @@ async def pause_candidate(uow: MatchingUnitOfWork, party: Party, *, version: int
     over what the registrations say by then.
     """
     candidate = await uow.candidates.named(party.registration_id)
-    if candidate.is_news(version):
-        candidate.leave(party, version=version)
-        uow.pool.remove(candidate.id)
+    if not candidate.is_news(version):
+        return
+    newcomers = await uow.newcomers.with_(candidate)
+    candidate.leave(party, version=version)
+    if newcomers is not None:
+        newcomers.take_off(candidate.id)

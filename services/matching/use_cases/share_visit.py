@@ -22,8 +22,6 @@ async def share_visit(uow: MatchingUnitOfWork, party: Party, *, version: int) ->
     claims = await uow.claims.get_all(sorted(lost))
 
     candidate.share_visit(party, version=version)
-    if candidate.in_pool:
-        uow.pool.put(uow.prospect(candidate))
     for engagement in candidate.engagements:
         if engagement.side == "visitor" and engagement.approved:
             for claim in claims:

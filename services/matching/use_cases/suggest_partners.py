@@ -1,4 +1,4 @@
-"""The best partners in the pool for one candidate, as of now."""
+"""The best partners in the pool for one candidate, as of now, read from the index alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ async def suggest_partners(
     For the organisation itself, staff of its partnership, the support office and auditors. Raises
     `NotFound`.
     """
-    candidate = await uow.candidates.find(registration_id)
-    party = candidate.party if candidate and candidate.in_pool else None
-    if candidate is None or party is None or side not in party.roles or not _sees(by, party):
+    prospect = uow.pool.member(registration_id)
+    if prospect is None or side not in prospect.party.roles or not _sees(by, prospect.party):
         raise NotFound(f"There is no {side} {registration_id} in the pool, or none you may see.")
-    return uow.pool.best(uow.prospect(candidate), side, limit=limit, without=candidate.partners)
+    return uow.pool.best(prospect, side, limit=limit)
 
 
 def _sees(caller: Caller, party: Party) -> bool:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+from services.matching.catalogue import Catalogue
+from services.matching.domain.candidate import Candidate
 from services.matching.domain.fit import Prospect
 from services.matching.domain.pool import Pool
+from services.matching.domain.visit_claim import VisitClaim
 from services.matching.handlers import handlers
+from services.matching.pool_feed import PoolFeed
 from services.matching.repositories import MatchingUnitOfWork
+from services.matching.use_cases.tell_best_fits import find_best_fits, tell_best_fits
 from services.matching.weights_on_file import weights_in
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.common import Party, Place, Window
@@ -37,6 +42,7 @@ from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
 from shared.partnerships import Partnership, Partnerships
 from shared.security import Caller, CallerRole
+from shared.storage.driver import Database
 from shared.storage.store import OUTBOX
 from tests.builders import A_MOMENT, a_host_party, a_message, a_party, an_envelope
 from tests.fakes import MemoryTransactions
@@ -198,6 +204,8 @@ class Service:
     def __post_init__(self) -> None:
         self.transactions: MemoryTransactions[MatchingUnitOfWork] = MemoryTransactions(self._open_unit)
         self._consumer: BatchConsumer[MatchingUnitOfWork] = BatchConsumer(handlers, self.transactions)  # type: ignore[arg-type]
+        nowhere = cast(Database, None)
+        self._feed = PoolFeed(self.pool, Catalogue(self.pool), nowhere, self.partnerships, browsed=False)
 
     def _open_unit(self, store: Any) -> MatchingUnitOfWork:
         return MatchingUnitOfWork(
@@ -218,6 +226,17 @@ class Service:
                 for offset, event in enumerate(given)
             ]
         )
+
+    def hear(self) -> None:
+        """Let the pool hear of all that is stored, as its feed does."""
+        for collection in (VisitClaim.COLLECTION, Candidate.COLLECTION):
+            for document in self.transactions.database[collection].values():
+                self._feed.take(collection, document)
+
+    async def tell_newcomers(self) -> None:
+        """Let all newcomers that the pool has heard of be told of their best fits, as the worker does."""
+        found = await self.transactions.read(find_best_fits)
+        await self.transactions.run(lambda uow: tell_best_fits(uow, found))
 
     def published(self) -> list[Event]:
         """Every event in the outbox, in order."""

@@ -18,11 +18,9 @@ from shared.security import Caller
 from tests.builders import a_host_party, a_party
 from tests.unit.matching.builders import (
     Service,
-    a_host,
     a_host_profile,
     a_partnership,
     a_profile,
-    a_visitor,
     accepted,
     participant_of,
     staff_of,
@@ -57,11 +55,10 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     # Without its lifespan, the app connects to nothing.
     client = Client(transport=httpx.ASGITransport(app), base_url="http://matching.example")
     client.app, client.service = app, Service(Partnerships([a_partnership("hempclub")]))
-    client.service.pool.put(a_visitor())
-    client.service.pool.put(a_host())
     await client.service.consume(
         accepted(a_party("visitor"), a_profile()), accepted(a_host_party("host"), a_host_profile())
     )
+    client.service.hear()
     app.state.root = SimpleNamespace(transactions=client.service.transactions)
     app.dependency_overrides[authenticated] = lambda: client.caller
     async with client:

@@ -226,8 +226,8 @@ def test_an_owner_is_known_as_long_as_one_of_its_registrations_is_accepted() -> 
 
 def test_a_text_index_forgets_what_it_no_longer_holds() -> None:
     index = TextIndex()
-    index.put("a", "hemp fibre")
-    index.put("a", "wool")
+    index.put({"a": "hemp fibre", "b": "flax"})
+    index.put({"a": "wool"})
     assert (index.find("hemp"), index.find("woo")) == (set(), {"a"})
     index.remove("a")
     index.remove("never there")

@@ -29,7 +29,6 @@ from services.matching.use_cases.refuse_match import refuse_match
 from services.matching.use_cases.suggest_partners import suggest_partners
 from shared.contracts.common import Party, Window
 from shared.contracts.matching import (
-    FitsFound,
     MatchApproved,
     MatchCancelled,
     MatchDeclined,
@@ -46,11 +45,9 @@ from tests.builders import a_host_party, a_party
 from tests.fakes import MemoryStore
 from tests.unit.matching.builders import (
     Service,
-    a_host,
     a_host_profile,
     a_partnership,
     a_profile,
-    a_visitor,
     a_window,
     accepted,
     amended,
@@ -470,35 +467,15 @@ async def test_old_news_of_a_registration_changes_nothing(service: Service) -> N
     assert service.transactions.database["candidates"]["v"]["in_pool"] is False
 
 
-async def test_best_fits_are_found_at_acceptance_for_each_role(service: Service) -> None:
-    both = host("both", roles=["visitor", "host"])
-    await service.consume(
-        accepted(visitor(), a_profile()),
-        accepted(host(), a_host_profile()),
-        accepted(both, a_host_profile(needs=["spinning"])),
-    )
-    found = [
-        (event.party.registration_id, event.side, [fit.partner.registration_id for fit in event.fits])
-        for event in service.published()
-        if isinstance(event, FitsFound)
-    ]
-    # Those of one batch see who was taken in before them; the two in Italy cannot visit each other.
-    assert found == [
-        ("v", "visitor", []),
-        ("h", "host", ["v"]),
-        ("both", "visitor", []),
-        ("both", "host", ["v"]),
-    ]
-
-
 async def test_suggestions_are_for_the_organisation_and_its_staff(service: Service) -> None:
     await pool_of(service, visitor(), host())
+    service.hear()
 
     def ask(caller: Caller, id: str = "v") -> Any:
         return service.transactions.read(lambda uow: suggest_partners(uow, id, "visitor", by=caller, limit=5))
 
     for caller in (participant_of("v"), staff_of("vop"), SUPPORT):
-        assert (await ask(caller)).fits == []  # this process has not heard of the host yet
+        assert [fit.partner.registration_id for fit in (await ask(caller)).fits] == ["h"]
     for caller in (participant_of("h"), staff_of("hop")):
         with pytest.raises(NotFound):
             await ask(caller)
@@ -508,10 +485,9 @@ async def test_suggestions_are_for_the_organisation_and_its_staff(service: Servi
 
 async def test_nobody_is_suggested_with_whom_there_is_an_open_match(service: Service) -> None:
     await pool_of(service, visitor(), host(), host("h2"))
-    for prospect in (a_host("h"), a_host("h2"), a_visitor("v")):
-        service.pool.put(prospect)  # as the pool's feed does
 
     async def suggested(id: str, side: Side, owner: str) -> list[str]:
+        service.hear()
         best = await service.transactions.read(
             lambda uow: suggest_partners(uow, id, side, by=participant_of(owner), limit=5)
         )

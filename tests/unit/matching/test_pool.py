@@ -49,25 +49,17 @@ def test_the_index_gives_what_comparing_everybody_gives(seed: int, weights: Weig
     rng = random.Random(seed)
     everybody = [a_random_prospect(rng, f"r{number:04}") for number in range(rng.choice((3, 40, 400)))]
     claimed = {f"pic:{rng.randrange(150)}" for _ in range(20)} | {"registration:r0001"}
-    shared = Pool()
-    view = PoolView(shared, weights, TODAY)
-    here = rng.sample(everybody, len(everybody) // 10)
-    # Some are known only to this unit of work, some are known to all as they were before.
+    pool = Pool()
+    view = PoolView(pool, weights, TODAY)
     for prospect in everybody:
-        if prospect not in here:
-            shared.put(prospect)
-        elif rng.random() < 0.5:
-            shared.put(a_random_prospect(rng, prospect.id))
-    for prospect in here:
-        view.put(prospect)
-    for number, key in enumerate(sorted(claimed)):
-        if number % 3:
-            shared.claim(key)
-        else:
-            view.claim([key])
+        if rng.random() < 0.1:
+            pool.put(a_random_prospect(rng, prospect.id))  # as it was before
+        pool.put(prospect)
+    for key in claimed:
+        pool.claim(key)
     for gone in rng.sample(everybody, len(everybody) // 20):
         everybody.remove(gone)
-        view.remove(gone.id) if gone in here else shared.remove(gone.id)
+        pool.remove(gone.id)
 
     for prospect in everybody[:60]:
         for side in ("visitor", "host"):
