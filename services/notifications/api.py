@@ -24,8 +24,9 @@ from shared.storage.unit_of_work import because_of
 router = APIRouter(tags=["notifications"])
 
 
-def root(request: Request) -> Notifications:
+async def root(request: Request) -> Notifications:
     """The composition root this API was started with."""
+    # Async though it waits for nothing: any other FastAPI runs in a thread, there and back each time.
     return cast(Notifications, request.app.state.root)
 
 

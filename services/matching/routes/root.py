@@ -15,8 +15,9 @@ from shared.storage.unit_of_work import because_of
 R = TypeVar("R")
 
 
-def root(request: Request) -> Matching:
+async def root(request: Request) -> Matching:
     """The composition root this API was started with."""
+    # Async though it waits for nothing: any other FastAPI runs in a thread, there and back each time.
     return cast(Matching, request.app.state.root)
 
 

@@ -15,8 +15,9 @@ from shared.storage.unit_of_work import because_of
 R = TypeVar("R")
 
 
-def root(request: Request) -> Registering:
+async def root(request: Request) -> Registering:
     """The composition root this API was started with."""
+    # Async though it waits for nothing: any other FastAPI runs in a thread, there and back each time.
     return cast(Registering, request.app.state.root)
 
 
