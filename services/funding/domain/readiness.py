@@ -53,6 +53,14 @@ class BoardPlace(Contract):
     """Those that are open."""
     waits_for: list[WaitsFor]
     """Each once."""
+    stands: str
+    """State and whom it waits for in one, as the board's totals count it; `counted_as` reads it."""
+
+
+def counted_as(stands: str) -> tuple[GrantState, list[WaitsFor]]:
+    """State and whom a case waits for."""
+    state, waits = stands.split("/")
+    return GrantState(state), [WaitsFor(one) for one in waits.split("+")]
 
 
 def board_place(
@@ -64,14 +72,23 @@ def board_place(
     waits = [_WAITS[getattr(gates, name).state] for name in open_gates(gates)]
     if state in _PAYERS:
         waits = [_PAYERS[state]]
+    waits = sorted(set(waits))
     return BoardPlace(
-        clock=f"{due or strict_due}/{id}", gates=open_gates(gates), waits_for=list(dict.fromkeys(waits))
+        clock=f"{due or strict_due}/{id}",
+        gates=open_gates(gates),
+        waits_for=waits,
+        stands=f"{state}/{'+'.join(waits)}",
     )
 
 
 def open_gates(gates: Gates) -> list[GateName]:
     """Those not passed, in their order."""
     return [name for name in get_args(GateName) if getattr(gates, name).state is not GateState.PASSED]
+
+
+PREPARE_WITHOUT_ACCOUNT: Final = (
+    "The partnership has to prepare the payment, and the visitor to say first to which account."
+)
 
 
 class Missing(NamedTuple):
@@ -82,7 +99,13 @@ class Missing(NamedTuple):
 
 
 def missing(
-    state: GrantState, gates: Gates, *, last_day: date, today: date, match_ended: bool = False
+    state: GrantState,
+    gates: Gates,
+    *,
+    last_day: date,
+    today: date,
+    match_ended: bool = False,
+    has_account: bool = True,
 ) -> list[Missing]:
     """What has to be done next, and by whom, in plain words; `last_day` is the stay's."""
     if match_ended and state is GrantState.PREPARED:
@@ -93,6 +116,8 @@ def missing(
             )
         ]
     match state:
+        case GrantState.PAYABLE if not has_account:
+            return [Missing(WaitsFor.PARTNERSHIP, PREPARE_WITHOUT_ACCOUNT)]
         case GrantState.PAYABLE:
             return [Missing(WaitsFor.PARTNERSHIP, "The partnership has to prepare the payment.")]
         case GrantState.PREPARED:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
+from services.funding.domain.bank_account import BankAccount, account_id
 from services.funding.domain.grant import PAID_WITHIN, Grant
 from services.funding.domain.readiness import (
     ON_BOARD,
@@ -18,6 +19,7 @@ from services.funding.domain.readiness import (
     Missing,
     WaitsFor,
     clock,
+    counted_as,
     missing,
 )
 from services.funding.repositories import FundingUnitOfWork
@@ -39,6 +41,7 @@ _FIELDS: Final = (
     "match_ended",
     "lump_sum.amount",
     "visitor.organisation",
+    "visitor.registration_id",
     "visitor.place.country",
     "host.organisation",
     "host.place.country",
@@ -107,7 +110,9 @@ async def read_readiness(
     today = uow.now.date()
     where = _of(_partnerships(uow, wanted.partnership, by)) | _conditions(wanted, after, today)
     found = await uow.rows(Grant, where, _FIELDS, sort=[("board.clock", 1)], limit=limit)
-    return [_line(row, today) for row in found]
+    payees = [account_id(row["visitor"]["registration_id"]) for row in found]
+    given = {row["_id"] for row in await uow.rows(BankAccount, {"_id": {"$in": payees}}, ["_id"])}
+    return [_line(row, today, payee in given) for row, payee in zip(found, payees, strict=True)]
 
 
 async def count_readiness(uow: FundingUnitOfWork, partnership: str | None, *, by: Caller) -> BoardTotals:
@@ -115,11 +120,17 @@ async def count_readiness(uow: FundingUnitOfWork, partnership: str | None, *, by
     ids = _partnerships(uow, partnership, by)
     here = _of(ids)
     budgets = await uow.budgets.get_all(ids)
+    # Of one index alone: no grant is read for it.
+    counted = await uow.totals(Grant, here | {"board.stands": {"$gt": ""}}, of=None, by=("board.stands",))
+    states, waits_for = dict.fromkeys(ON_BOARD, 0), dict.fromkeys(WaitsFor, 0)
+    for (stands,), number in counted.items():
+        state, waits = counted_as(stands)
+        states[state] += int(number)
+        for one in waits:
+            waits_for[one] += int(number)
     return BoardTotals(
-        states={state: await uow.count(Grant, here | {"state": state.value}) for state in ON_BOARD},
-        waits_for={
-            waits: await uow.count(Grant, here | {"board.waits_for": waits.value}) for waits in WaitsFor
-        },
+        states=states,
+        waits_for=waits_for,
         overdue=await uow.count(Grant, here | _overdue(uow.now.date())),
         amount=sum((budget.reserved + budget.committed for budget in budgets), Decimal("0.00")),
     )
@@ -164,7 +175,7 @@ def _overdue(today: date) -> Document:
     return {"state": {"$in": [state.value for state in PAYING]}, "board.clock": {"$lt": str(today)}}
 
 
-def _line(row: Document, today: date) -> BoardLine:
+def _line(row: Document, today: date, has_account: bool) -> BoardLine:
     state, gates = GrantState(row["state"]), Gates.model_validate(row["gates"])
     stay = Window.model_validate(row.get("real_stay") or row["stay"])
     due = _DATE.validate_python(row.get("due"))
@@ -181,7 +192,12 @@ def _line(row: Document, today: date) -> BoardLine:
         gates=gates,
         clock=clock(state, due=due, strict_due=strict_due, today=today),
         missing=missing(
-            state, gates, last_day=stay.last_day, today=today, match_ended=row.get("match_ended") is not None
+            state,
+            gates,
+            last_day=stay.last_day,
+            today=today,
+            match_ended=row.get("match_ended") is not None,
+            has_account=has_account,
         ),
         place=row["board"]["clock"],
     )

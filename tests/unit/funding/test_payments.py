@@ -18,9 +18,11 @@ from services.funding.domain.payment import (
     SameOfficer,
     end_to_end_id,
 )
+from services.funding.domain.readiness import PREPARE_WITHOUT_ACCOUNT
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.prepare_payment import NoBankAccount, NothingPayable, NotPayable
+from services.funding.use_cases.read_readiness import BoardFilter, read_readiness
 from services.funding.use_cases.release_payment import NotReleased, release_payment
 from services.funding.use_cases.withdraw_payment import withdraw_payment
 from shared.errors import Forbidden, NotFound
@@ -90,6 +92,19 @@ async def test_all_that_is_payable_leaves_out_those_without_an_account_and_says_
     prepared = await desk.prepare()
     assert [transfer.grant_id for transfer in prepared.payment.transfers] == ["grant-m1"]
     assert [grant.id for grant in prepared.left_out] == ["grant-m2"]
+
+
+async def test_the_board_says_that_the_account_is_missing_until_it_is_given(desk: Desk) -> None:
+    await desk.grant("m1")
+    await desk.grant("m2", account=False)
+    lines = await desk.transactions.read(
+        lambda uow: read_readiness(uow, BoardFilter(), by=PREPARER, after=None, limit=10)
+    )
+    said = {line.id: [one.sentence for one in line.missing] for line in lines}
+    assert said == {
+        "grant-m1": ["The partnership has to prepare the payment."],
+        "grant-m2": [PREPARE_WITHOUT_ACCOUNT],
+    }
 
 
 async def test_a_grant_is_in_one_payment_at_a_time(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.funding.domain.grant import Grant, grant_id
-from services.funding.domain.readiness import WaitsFor, clock, missing
+from services.funding.domain.readiness import PREPARE_WITHOUT_ACCOUNT, WaitsFor, clock, counted_as, missing
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.read_readiness import (
     BoardFilter,
@@ -104,7 +104,8 @@ async def test_the_totals_count_what_the_board_lists(funding: Service) -> None:
 async def test_what_is_stored_to_find_a_case_by_is_what_the_board_shows(funding: Service) -> None:
     for line in await board(funding, AUDITOR):
         stored = funding.database[Grant.COLLECTION][line.id]["board"]
-        assert stored["waits_for"] == list(dict.fromkeys(one.waits_for for one in line.missing))
+        assert stored["waits_for"] == sorted({one.waits_for for one in line.missing})
+        assert counted_as(stored["stands"]) == (line.state, stored["waits_for"])
         assert stored["clock"] == line.place
 
 
@@ -141,7 +142,7 @@ async def test_what_is_missing_is_said_in_plain_words(funding: Service) -> None:
             "The partnership has to validate the report, or to return it.",
             "The visitor has to hand in evidence of the stay.",
         ],
-        "payable": ["The partnership has to prepare the payment."],
+        "payable": [PREPARE_WITHOUT_ACCOUNT],
         "prepared": ["Another officer of the partnership has to release the payment."],
         "released": ["The bank has to carry the payment out, and say so."],
     }
@@ -200,6 +201,4 @@ async def test_the_board_is_served_with_its_totals_on_the_first_page(funding: Se
         "state": "passed",
         "since": "2023-02-20T09:00:00Z",
     }
-    assert overdue["missing"] == [
-        {"waits_for": "partnership", "sentence": "The partnership has to prepare the payment."}
-    ]
+    assert overdue["missing"] == [{"waits_for": "partnership", "sentence": PREPARE_WITHOUT_ACCOUNT}]
