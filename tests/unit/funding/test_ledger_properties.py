@@ -173,10 +173,16 @@ class Histories(RuleBasedStateMachine):
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────
 
-    @initialize(one=st.integers(2000, 6000), other=st.integers(0, 2000))
-    def begin(self, one: int, other: int) -> None:
+    @initialize(
+        target=told,
+        one=st.integers(1000, 6000),
+        other=st.integers(0, 2000),
+        approved=st.lists(st.tuples(matches, payers, st.sampled_from(["full", "half"])), max_size=10),
+    )
+    def begin(self, one: int, other: int, approved: list[tuple[int, str, str]]) -> Any:
         self.set_budget("hempclub", one)
         self.set_budget("other", other)
+        return self.hear_of(approved, None)
 
     @rule(payer=payers, total=st.integers(0, 9000), crash=crashes)
     def settle(self, payer: str, total: int, crash: int | str | None) -> None:
@@ -197,6 +203,9 @@ class Histories(RuleBasedStateMachine):
         crash=crashes,
     )
     def hear(self, steps: list[tuple[int, str, str]], crash: int | str | None) -> Any:
+        return self.hear_of(steps, crash)
+
+    def hear_of(self, steps: list[tuple[int, str, str]], crash: int | str | None) -> Any:
         messages = [self.message(*step) for step in steps]
         self.attempt(self.consumer.consume(messages), crash)
         return multiple(*messages)
@@ -209,16 +218,17 @@ class Histories(RuleBasedStateMachine):
     def turn_gate(self, match: int, name: GateName, state: GateState, crash: int | str | None) -> None:
         self.with_grant(match, lambda grant: grant.turn_gate(name, state, at=AT), crash)
 
-    @rule(some=some_matches, crash=crashes)
-    def go_on(self, some: list[int], crash: int | str | None) -> None:
-        """The next step of each, as it should be."""
+    @rule(some=some_matches, crash=crashes, times=st.integers(1, 4))
+    def go_on(self, some: list[int], crash: int | str | None, times: int) -> None:
+        """The next steps of each, as it should be."""
 
         async def work(uow: FundingUnitOfWork) -> None:
             for grant in await uow.grants.get_all(grant_id(f"m{match}") for match in some):
                 if step := NEXT.get(grant.state):
                     step(grant)
 
-        self.attempt(self.funding.run(work), crash)
+        for _ in range(times):
+            self.attempt(self.funding.run(work), crash)
 
     @rule(match=matches, to=st.sampled_from(sorted(LUMP_SUMS)), real=st.booleans(), crash=crashes)
     def recalculate(self, match: int, to: str, real: bool, crash: int | str | None) -> None:
