@@ -10,12 +10,15 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.funding.bootstrap import Funding, bootstrap
+from services.funding.chores import CHORES
 from services.funding.domain.grant import Grant, grant_id
 from services.funding.handlers import handlers
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.check_ledger import check_ledger
+from shared.chores import Round
 from shared.contracts.common import Window
 from shared.contracts.envelope import CloudEvent, new_id
 from shared.contracts.matching import MatchApproved
@@ -26,6 +29,7 @@ from shared.messaging.message import Message
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
 from shared.storage.driver import DriverName
+from shared.storage.lease import Lease
 from tests.builders import a_cancelled_match, a_host_party, a_message, a_party, an_approved_match, an_envelope
 from tests.integration.apis import running_root, settings_of
 
@@ -212,6 +216,34 @@ async def test_two_officers_of_two_partnerships_do_everything_at_once_and_each_s
     once = [(name, id) for name, id in done if name != "pass_gates"]
     assert len(once) == len(set(once))
     assert {name for name, _ in once} == {"prepare", "release", "pay", "give_back"}
+
+
+@pytest.mark.parametrize("roots", ["pymongo"], indirect=True)
+async def test_the_worker_finds_what_was_changed_by_hand(roots: list[Funding]) -> None:
+    root = roots[0]
+    consumer, feed = BatchConsumer(handlers, root.transactions), Feed()
+    await consumer.consume([feed.message(a_match(week=True)) for _ in range(2)])
+
+    async def found() -> float:
+        lease = Lease("chores", root.database)
+        [chore] = [chore for chore in CHORES if chore.name == "check_ledgers"]
+        await chore.do_round(Round(chore.name, root, lease, asyncio.Event()))
+        await lease.let_go()
+        value = REGISTRY.get_sample_value("cxc_ledger_differences", {"partnership": "woolclub"})
+        assert value is not None
+        return value
+
+    assert await found() == 0
+    await root.database["ledger"].delete_one({"_id": "woolclub:000000002"})
+    await root.database["budgets"].update_one({"_id": "woolclub"}, {"$set": {"total": "2100.00"}})
+    for _ in range(2):
+        # The entry, and the two accounts it was of: of one the balance was changed, too.
+        assert await found() == 3
+    rows = await root.database["outbox"].find({}).to_list(None)
+    published = [CloudEvent.model_validate_json(message.value) for row in rows for message in unpack(row)]
+    [alarm] = [event for event in published if event.type == "cxc.ledger.differed.v1"]
+    assert (alarm.subject, alarm.data["missing"]) == ("woolclub", [2])
+    assert {difference["account"] for difference in alarm.data["differences"]} == {"available", "reserved"}
 
 
 async def test_two_processes_that_start_on_an_old_database_open_its_ledger_once(

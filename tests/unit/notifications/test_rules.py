@@ -209,7 +209,7 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.evidence(EvidenceSubmitted), {VS}, {VS_INBOX}),
     (samples.evidence(EvidenceReturned), {V}, {V_INBOX}),
     (samples.evidence(EvidenceAccepted), set(), {V_INBOX}),
-    (samples.a_ledger_that_differs(), {VS}, {VS_INBOX}),
+    (samples.a_ledger_that_differs(), {VS, "office@support.example"}, {VS_INBOX}),
     (samples.a_forecast_warning(), {VS}, {VS_INBOX}),
     (samples.a_forecast_warning(concerns=[], new=[], cleared=["objective_late"]), set(), {VS_INBOX}),
 ]
