@@ -91,6 +91,11 @@ class Grants(Repository[Grant]):
             raise NotFound(f"There is no grant {id}, or none you may see.")
         return grant
 
+    async def visitors_of(self, ids: Sequence[str]) -> dict[str, str]:
+        """The names of those to whom these grants are paid, by the grant."""
+        rows = await self._uow.rows(Grant, {"_id": {"$in": list(ids)}}, ["visitor.organisation"])
+        return {row["_id"]: row["visitor"]["organisation"] for row in rows}
+
     async def payable(self, partnership: str, *, limit: int) -> list[Grant]:
         """Those a partnership can pay now, the most urgent first."""
         return await self._uow.query(
@@ -378,11 +383,11 @@ async def make_indexes(database: Database) -> None:
     await grants.create_index([("state", 1), ("due", 1)])
     for in_period in ("stay.first_day", "real_stay.first_day", "paid_on", "gates.report.since"):
         await grants.create_index([("partnership", 1), (in_period, 1)])
-    for in_period in ("stay.first_day", "real_stay.first_day", "paid_on", "gates.report.since"):
-        await grants.create_index([("partnership", 1), (in_period, 1)])
     for found_by in ("state", "board.waits_for", "board.gates"):
         await grants.create_index([("partnership", 1), (found_by, 1), ("board.clock", 1)])
     await grants.create_index([("partnership", 1), ("board.clock", 1)])
+    await grants.create_index([("partnership", 1), ("board.due", 1)])
+    await grants.create_index([("partnership", 1), ("board.stands", 1)])
     await grants.create_index("visitor.registration_id")
     await grants.create_index("host.registration_id")
     await database[LedgerEntry.COLLECTION].create_index([("partnership", 1), ("_id", 1)])

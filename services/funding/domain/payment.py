@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
@@ -25,6 +25,8 @@ from shared.words import day, eur
 MOST_TRANSFERS: Final = 500
 """Of one payment: all of it is one transaction."""
 
+_AHEAD: Final = timedelta(days=30)
+
 
 class SameOfficer(RuleBroken):
     """Who prepares a payment does not release it."""
@@ -38,10 +40,10 @@ class PaymentStateForbids(RuleBroken):
     code = "payment-state-forbids"
 
 
-class DayIsPast(RuleBroken):
-    """A bank carries out nothing on a day that is over."""
+class DayNotPossible(RuleBroken):
+    """A bank carries out nothing on a day that is over, and who gives a far one has mistyped it."""
 
-    code = "day-is-past"
+    code = "day-not-possible"
 
 
 class NotInPayment(RuleBroken):
@@ -192,15 +194,18 @@ class Payment(Aggregate):
         return carried_out if amount == _sum(carried_out) else []
 
     def require_releasable(self, by: str, on: date, today: date) -> None:
-        """Raises `PaymentStateForbids`, `SameOfficer` and `DayIsPast`."""
+        """Raises `PaymentStateForbids`, `SameOfficer` and `DayNotPossible`."""
         self._require_prepared("released")
         if by == self.prepared_by:
             raise SameOfficer(
                 "You prepared this payment; another officer of your partnership must release it. "
                 "You can withdraw it."
             )
-        if on < today:
-            raise DayIsPast(f"The bank cannot carry it out on {day(on)}: that is over. Give today or later.")
+        if not today <= on <= today + _AHEAD:
+            raise DayNotPossible(
+                f"The bank cannot be asked to carry it out on {day(on)}: give a day from {day(today)} to "
+                f"{day(today + _AHEAD)}."
+            )
 
     def written(self, instruction: Instruction, *, on: date, at: datetime) -> bytes:
         """The file for the bank: the same answers to the same arguments, byte for byte."""

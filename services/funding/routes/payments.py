@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Self
@@ -13,12 +13,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.funding.bank_messages import read_bank_message
+from services.funding.bootstrap import Funding
 from services.funding.domain.bank_answer import AnswerOutcome
 from services.funding.domain.payment import MOST_TRANSFERS, Payment, PaymentState, TransferState
 from services.funding.routes.root import Root, change
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers, require_may_take_in
 from services.funding.use_cases.give_up_payment import give_up_payment
-from services.funding.use_cases.prepare_payment import Prepared, prepare_payment
+from services.funding.use_cases.prepare_payment import prepare_payment
 from services.funding.use_cases.release_payment import read_payment_file, release_payment
 from services.funding.use_cases.withdraw_payment import withdraw_payment
 from shared.contracts.vocabulary import Day, Line, OnceEach
@@ -39,6 +40,8 @@ class TransferView(BaseModel):
 
     grant_id: str
     match_id: str
+    visitor: str
+    """The organisation that is paid."""
     end_to_end_id: str
     """Names it in what the bank answers."""
     amount: Decimal
@@ -94,8 +97,8 @@ class PaymentView(PaymentLine):
     transfers: list[TransferView]
 
     @classmethod
-    def of(cls, payment: Payment) -> Self:
-        """The payment as its partnership sees it."""
+    def of_all(cls, payment: Payment, visitors: Mapping[str, str], **more: Any) -> Self:
+        """The payment as its partnership sees it; `visitors` are named by their grants."""
         return cls(
             **_line(payment),
             version=payment.version,
@@ -108,9 +111,12 @@ class PaymentView(PaymentLine):
             reason=payment.reason,
             settled_at=payment.settled_at,
             transfers=[
-                TransferView(**transfer.model_dump(exclude={"registration_id"}))
+                TransferView(
+                    **transfer.model_dump(exclude={"registration_id"}), visitor=visitors[transfer.grant_id]
+                )
                 for transfer in payment.transfers
             ],
+            **more,
         )
 
 
@@ -126,14 +132,6 @@ class PreparedView(PaymentView):
 
     without_account: list[str]
     """Grants that are payable, and left out as the visitor has given no account yet."""
-
-    @classmethod
-    def of_prepared(cls, prepared: Prepared) -> Self:
-        """The payment and what it leaves out."""
-        return cls(
-            **PaymentView.of(prepared.payment).model_dump(),
-            without_account=[grant.id for grant in prepared.left_out],
-        )
 
 
 class _Sent(BaseModel):
@@ -257,7 +255,12 @@ async def page(
     response_description="The payment, for another officer to release.",
     responses=problem_responses(401, 403, 404, 409, 422, 503),
 )
-async def prepare(sent: PaymentSent, caller: Authenticated, funding: Root, request: Request) -> PreparedView:
+async def prepare(
+    caller: Authenticated,
+    funding: Root,
+    request: Request,
+    sent: PaymentSent | None = None,
+) -> PreparedView:
     """Put grants of the officer's partnership into one payment, whose file goes to its bank.
 
     A grant must have passed its three gates and have an account; it is in one payment at a time. Where one
@@ -268,10 +271,14 @@ async def prepare(sent: PaymentSent, caller: Authenticated, funding: Root, reque
         funding,
         request,
         lambda uow: prepare_payment(
-            uow, sent.grants, by=caller, debtors=funding.debtors, vault=funding.vault
+            uow, sent.grants if sent else None, by=caller, debtors=funding.debtors, vault=funding.vault
         ),
     )
-    return PreparedView.of_prepared(prepared)
+    return PreparedView.of_all(
+        prepared.payment,
+        await _visitors(funding, prepared.payment),
+        without_account=[grant.id for grant in prepared.left_out],
+    )
 
 
 @router.get(
@@ -282,8 +289,8 @@ async def prepare(sent: PaymentSent, caller: Authenticated, funding: Root, reque
 )
 async def read(id: str, caller: Authenticated, funding: Root) -> PaymentView:
     """For staff of the partnership, the support office and auditors; accounts are masked."""
-    return PaymentView.of(
-        await funding.transactions.read(lambda uow: uow.payments.get_visible_to(caller, id))
+    return await _shown(
+        funding, await funding.transactions.read(lambda uow: uow.payments.get_visible_to(caller, id))
     )
 
 
@@ -294,7 +301,11 @@ async def read(id: str, caller: Authenticated, funding: Root) -> PaymentView:
     responses=problem_responses(401, 403, 404, 409, 422, 503),
 )
 async def release(
-    id: str, sent: ReleaseSent, caller: Authenticated, funding: Root, request: Request
+    id: str,
+    caller: Authenticated,
+    funding: Root,
+    request: Request,
+    sent: ReleaseSent | None = None,
 ) -> PaymentView:
     """By another officer than the one who prepared it, as their tokens' subjects say.
 
@@ -304,9 +315,11 @@ async def release(
     payment = await change(
         funding,
         request,
-        lambda uow: release_payment(uow, id, by=caller, on=sent.execute_on, vault=funding.vault),
+        lambda uow: release_payment(
+            uow, id, by=caller, on=sent.execute_on if sent else None, vault=funding.vault
+        ),
     )
-    return PaymentView.of(payment)
+    return await _shown(funding, payment)
 
 
 @router.post(
@@ -324,7 +337,7 @@ async def withdraw(
         request,
         lambda uow: withdraw_payment(uow, id, sent.grants, reason=sent.reason, by=caller),
     )
-    return PaymentView.of(payment)
+    return await _shown(funding, payment)
 
 
 @router.post(
@@ -345,7 +358,7 @@ async def give_up(
     payment = await change(
         funding, request, lambda uow: give_up_payment(uow, id, reason=sent.reason, by=caller)
     )
-    return PaymentView.of(payment)
+    return await _shown(funding, payment)
 
 
 @router.get(
@@ -400,6 +413,15 @@ async def take_in(caller: Authenticated, funding: Root, request: Request) -> Ans
     answers = await asyncio.to_thread(read_bank_message, content)
     taken = await change(funding, request, lambda uow: apply_bank_answers(uow, answers, by=caller))
     return AnswersView.of(taken)
+
+
+async def _shown(funding: Funding, payment: Payment) -> PaymentView:
+    return PaymentView.of_all(payment, await _visitors(funding, payment))
+
+
+async def _visitors(funding: Funding, payment: Payment) -> dict[str, str]:
+    ids = [transfer.grant_id for transfer in payment.transfers]
+    return await funding.transactions.read(lambda uow: uow.grants.visitors_of(ids))
 
 
 def _line(payment: Payment) -> dict[str, Any]:

@@ -37,7 +37,7 @@ async def release_payment(
     """The payment with its file, in the same transaction as the grants it releases.
 
     `on` is the day the bank is asked to carry it out, today unless it is given. Raises `NotFound`,
-    `Forbidden`, `SameOfficer`, `PaymentStateForbids`, `DayIsPast`, `MatchEnded`, `NoBankKey`.
+    `Forbidden`, `SameOfficer`, `PaymentStateForbids`, `DayNotPossible`, `MatchEnded`, `NoBankKey`.
     """
     payment = await uow.payments.get_visible_to(by, id)
     by.require_staff_of(payment.partnership)

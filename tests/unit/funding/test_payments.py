@@ -11,7 +11,7 @@ import pytest
 
 from services.funding.domain.grant import GatesOpen, GrantStateForbids, MatchEnded
 from services.funding.domain.payment import (
-    DayIsPast,
+    DayNotPossible,
     NotInPayment,
     PaymentState,
     PaymentStateForbids,
@@ -130,10 +130,12 @@ async def test_a_payment_is_released_once(desk: Desk) -> None:
     assert [event["type"] for event in published(desk)].count("cxc.payment.released.v1") == 1
 
 
-async def test_the_day_of_execution_is_not_past(desk: Desk) -> None:
+async def test_the_day_of_execution_is_neither_past_nor_mistyped(desk: Desk) -> None:
     payment = (await desk.prepare(await desk.grant("m1"))).payment
-    with pytest.raises(DayIsPast, match="19 February 2023"):
+    with pytest.raises(DayNotPossible, match="19 February 2023"):
         await desk.release(payment, on=date(2023, 2, 19))
+    with pytest.raises(DayNotPossible, match="to 22 March 2023"):
+        await desk.release(payment, on=date(2032, 2, 24))
     released = await desk.release(payment, on=date(2023, 2, 24))
     assert released.execute_on == date(2023, 2, 24)
 

@@ -50,7 +50,7 @@ class Api:
 
     async def released(self, *ids: str) -> str:
         id = await self.prepared(*ids)
-        answer = await self.call("POST", f"/payments/{id}/release", RELEASER, json={})
+        answer = await self.call("POST", f"/payments/{id}/release", RELEASER)
         assert answer.status_code == 200, answer.text
         return id
 
@@ -106,6 +106,7 @@ async def test_from_an_account_to_the_banks_answer(api: Api) -> None:
     assert IBAN in file.text
     payment = (await api.call("GET", f"/payments/{id}", AUDITOR)).json()
     [transfer] = payment["transfers"]
+    assert transfer["visitor"] == (await api.desk.grants())[grant].visitor.organisation
     assert (transfer["account"], transfer["amount"], transfer["state"]) == (
         "PT50 •••• … 0154",
         "450.00",
@@ -144,7 +145,7 @@ async def test_who_prepared_a_payment_is_told_that_another_must_release_it(api: 
     assert answer.status_code == 409
     assert "another officer" in answer.json()["detail"]
     answer = await api.call("POST", f"/payments/{id}/release", RELEASER, json={"execute_on": "2023-02-19"})
-    assert answer.json()["type"].endswith("day-is-past")
+    assert answer.json()["type"].endswith("day-not-possible")
     withdrawn = await api.call("POST", f"/payments/{id}/withdraw", PREPARER, json={"reason": "Wrong day."})
     assert (withdrawn.json()["state"], withdrawn.json()["reason"]) == ("withdrawn", "Wrong day.")
     answer = await api.call("GET", f"/payments/{id}/pain.001.xml", RELEASER)
