@@ -65,7 +65,7 @@ class MemoryStore:
         return len(await self.query(collection, where))
 
     async def totals(
-        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+        self, collection: str, where: Document, *, of: str | None, by: Sequence[str]
     ) -> dict[tuple[Any, ...], Decimal]:
         matches: Any = filtering.filter_applies
         sums: dict[tuple[Any, ...], Decimal] = {}
@@ -73,7 +73,8 @@ class MemoryStore:
             lambda document: matches(where, document), self._database[collection].values()
         ):
             key = tuple(_sortable(document, field)[1] for field in by)
-            sums[key] = sums.get(key, Decimal(0)) + Decimal(_sortable(document, of)[1] or 0)
+            amount = Decimal(_sortable(document, of)[1] or 0) if of else Decimal(1)
+            sums[key] = sums.get(key, Decimal(0)) + amount
         return sums
 
     async def write(self, changes: Changes) -> None:

@@ -76,9 +76,12 @@ class Store(Protocol):
         ...
 
     async def totals(
-        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+        self, collection: str, where: Document, *, of: str | None, by: Sequence[str]
     ) -> dict[tuple[Any, ...], Decimal]:
-        """Exact sums of a field of decimal text over those that match, for each of the values of `by`."""
+        """Exact sums of a field of decimal text over those that match, for each of the values of `by`.
+
+        Without a field, how many there are.
+        """
         ...
 
     async def write(self, changes: Changes) -> None:
@@ -120,11 +123,11 @@ class MongoStore:
         return await self._database[collection].count_documents(where, session=self._session)
 
     async def totals(
-        self, collection: str, where: Document, *, of: str, by: Sequence[str]
+        self, collection: str, where: Document, *, of: str | None, by: Sequence[str]
     ) -> dict[tuple[Any, ...], Decimal]:
         group = {
             "_id": {str(number): f"${field}" for number, field in enumerate(by)},
-            "total": {"$sum": {"$toDecimal": f"${of}"}},
+            "total": {"$sum": {"$toDecimal": f"${of}"} if of else 1},
         }
         asked: Any = self._database[collection].aggregate(
             [{"$match": where}, {"$group": group}], session=self._session

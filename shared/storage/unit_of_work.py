@@ -115,9 +115,12 @@ class UnitOfWork:
         ]
 
     async def totals(
-        self, model: type[A], where: Document, *, of: str, by: Sequence[str]
+        self, model: type[A], where: Document, *, of: str | None, by: Sequence[str]
     ) -> dict[tuple[Any, ...], Decimal]:
-        """Exact sums of an amount over those that match in the database, by the values of other fields."""
+        """Exact sums of an amount over those that match in the database, by the values of other fields.
+
+        Without an amount, how many they are.
+        """
         async with self._one_at_a_time:
             return await self.store.totals(model.COLLECTION, where, of=of, by=by)
 

@@ -49,6 +49,8 @@ class BoardPlace(Contract):
 
     clock: str
     """The day that matters and the grant's id: those whose time is up come first."""
+    due: str | None
+    """The same while the payment's clock runs: what is before a day is overdue on it."""
     gates: list[GateName]
     """Those that are open."""
     waits_for: list[WaitsFor]
@@ -75,6 +77,7 @@ def board_place(
     waits = sorted(set(waits))
     return BoardPlace(
         clock=f"{due or strict_due}/{id}",
+        due=f"{due}/{id}" if due and state in PAYING else None,
         gates=open_gates(gates),
         waits_for=waits,
         stands=f"{state}/{'+'.join(waits)}",

@@ -109,7 +109,7 @@ async def read_readiness(
     """
     today = uow.now.date()
     where = _of(_partnerships(uow, wanted.partnership, by)) | _conditions(wanted, after, today)
-    found = await uow.rows(Grant, where, _FIELDS, sort=[("board.clock", 1)], limit=limit)
+    found = await uow.rows(Grant, where, _FIELDS, sort=[(_sorted_by(wanted), 1)], limit=limit)
     payees = [account_id(row["visitor"]["registration_id"]) for row in found]
     given = {row["_id"] for row in await uow.rows(BankAccount, {"_id": {"$in": payees}}, ["_id"])}
     return [_line(row, today, payee in given) for row, payee in zip(found, payees, strict=True)]
@@ -151,10 +151,9 @@ def _of(partnerships: Sequence[str]) -> Document:
 
 
 def _conditions(wanted: BoardFilter, after: str | None, today: date) -> Document:
-    asked: Document = {"board.clock": {"$gt": after or _FIRST_OF}}
+    asked: Document = {_sorted_by(wanted): {"$gt": after or _FIRST_OF}}
     if wanted.overdue:
-        asked = _overdue(today)
-        asked["board.clock"]["$gt"] = after or _FIRST_OF
+        asked = _overdue(today, after or _FIRST_OF)
     elif wanted.overdue is False:
         asked["$or"] = [{"due": None}, {"due": {"$gte": str(today)}}]
     if wanted.state is not None:
@@ -170,9 +169,13 @@ def _may_be(state: GrantState, overdue: bool | None) -> bool:
     return state in (PAYING if overdue else ON_BOARD)
 
 
-def _overdue(today: date) -> Document:
-    # While the payment's clock runs, it is what the board sorts by.
-    return {"state": {"$in": [state.value for state in PAYING]}, "board.clock": {"$lt": str(today)}}
+def _sorted_by(wanted: BoardFilter) -> str:
+    # Of what is overdue both are the same; each has an index of its own.
+    return "board.due" if wanted.overdue else "board.clock"
+
+
+def _overdue(today: date, after: str = _FIRST_OF) -> Document:
+    return {"board.due": {"$gt": after, "$lt": str(today)}}
 
 
 def _line(row: Document, today: date, has_account: bool) -> BoardLine:
