@@ -179,8 +179,10 @@ async def test_a_short_budget_lets_grants_wait_in_order(funding: Api) -> None:
     assert after == {
         "partnership": "woolclub",
         "total": "2000.00",
-        "reserved": "1800.00",
         "available": "200.00",
+        "reserved": "1800.00",
+        "committed": "0.00",
+        "paid": "0.00",
         "awaiting": "1800.00",
         "awaiting_grants": 2,
     }
