@@ -106,7 +106,7 @@ def _legible(at_most: int) -> Callable[[str], str]:
             raise ValueError("holds nothing a bank can read; write it in letters or digits")
         if len(written) > at_most:
             raise ValueError(
-                f"has {len(written)} characters as banks write it, '{written[:20]}…'; it can have {at_most}"
+                f"has {len(written)} characters in the letters banks take, and can have {at_most} at the most"
             )
         return text
 
