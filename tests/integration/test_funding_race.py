@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, get_args
 
 import pytest
@@ -198,7 +199,7 @@ async def test_two_officers_of_two_partnerships_do_everything_at_once_and_each_s
             for match in matches[payer]:
                 with suppress(RuleBroken):
                     await root.transactions.run(
-                        lambda uow, id=match.match_id: take(uow, id, step), attempts=50
+                        partial(take, match_id=match.match_id, step=step), attempts=50
                     )
                     done.append((step.__name__, match.match_id))
 

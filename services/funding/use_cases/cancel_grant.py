@@ -8,6 +8,7 @@ from services.funding.bookkeeping import serve_waiting_grants
 from services.funding.domain.grant import Grant, grant_id
 from services.funding.repositories import FundingUnitOfWork
 from shared.contracts.matching import MatchCancelled
+from shared.contracts.vocabulary import GrantState
 from shared.erasure import without_data_of
 
 
@@ -15,7 +16,8 @@ async def cancel_grant(uow: FundingUnitOfWork, match: MatchCancelled) -> Grant |
     """The grant; None when the match was never approved and so had none.
 
     What it held is free again, and goes to whoever waits for it. Money in a payment stays where it is,
-    and staff are told. Raises `GrantStateForbids` when it is cancelled already.
+    and staff are told; where all of it came back already, nothing is left to end. Raises
+    `GrantStateForbids` when it is cancelled already.
     """
     sides = (match.visitor.registration_id, match.host.registration_id)
     grant, erased = await asyncio.gather(uow.grants.find(grant_id(match.match_id)), uow.erasures.among(sides))
@@ -29,6 +31,8 @@ async def cancel_grant(uow: FundingUnitOfWork, match: MatchCancelled) -> Grant |
         return grant
     budget = await uow.budgets.get(grant.partnership)
 
+    if grant.state is GrantState.RECOVERED:
+        return grant
     if grant.paying:
         grant.note_match_ended(match.reason, at=uow.now)
         return grant

@@ -487,6 +487,13 @@ async def test_a_match_that_ends_during_the_payment_moves_no_money_and_is_told(s
         await cancel(funding)
 
 
+async def test_a_match_that_ends_after_all_came_back_changes_nothing() -> None:
+    funding = await in_state(GrantState.RECOVERED)
+    before = await the_grant(funding)
+    await cancel(funding)
+    assert await the_grant(funding) == before
+
+
 async def test_a_prepared_grant_whose_match_ended_is_not_released_and_cancelled_when_taken_out() -> None:
     funding = await in_state(GrantState.PREPARED)
     await cancel(funding)

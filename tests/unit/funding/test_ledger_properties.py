@@ -38,13 +38,13 @@ from shared.messaging.consumer import BatchConsumer
 from shared.messaging.message import Message
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
+from shared.partnerships import Partnerships
 from shared.storage.store import OUTBOX, Changes, ConcurrentChange, Store
 from shared.storage.transactions import Transactions
 from tests.builders import a_cancelled_match, a_message, an_envelope
 from tests.fakes import MemoryDatabase, MemoryStore, MemoryTransactions
 from tests.unit.funding.builders import (
     POLICIES,
-    Partnerships,
     a_lump_sum,
     a_match,
     a_partnership,
@@ -348,7 +348,7 @@ class Histories(RuleBasedStateMachine):
                 [grant for grant in grants if grant.partnership == budget.id],
                 [entry for entry in entries if entry.partnership == budget.id],
             )
-            check = self.do(self.funding.read(lambda uow, id=budget.id: check_ledger(uow, id)))
+            check = self.do(self.funding.read(partial(check_ledger, partnership=budget.id)))
             assert check.adds_up, check
 
     @invariant()
@@ -411,12 +411,12 @@ def check_budget(budget: Budget, grants: Sequence[Grant], entries: Sequence[Ledg
 
     held = dict.fromkeys(Account, ZERO)
     for grant in grants:
-        account, amount, _ = grant.holding
+        where, amount, _ = grant.holding
         assert {key: left for key, left in of_grants.items() if key[0] == grant.id and left} == (
-            {(grant.id, account): amount} if account and amount else {}
+            {(grant.id, where): amount} if where and amount else {}
         )
-        if account:
-            held[account] += amount
+        if where:
+            held[where] += amount
     assert all(held[account] == said[account] for account in ACCOUNTS if account is not Account.AVAILABLE)
 
     waiting = sorted(
