@@ -1,16 +1,20 @@
 """What the index of the pool is worth: best fits through the API, the catalogue, and acceptances a second.
 
 A pool of 20,000 hosts and some visitors, made like the sample programme, is accepted through the
-worker's handlers on real MongoDB; then a pool that is full goes on changing. The API, a process of its
-own, is asked for the best hosts of one visitor after the other, and for pages of the catalogue.
+worker's handlers on real MongoDB; then a pool that is full goes on changing. The clock stops when the
+index has heard of everybody, and again when everybody has been told of its best fits, which is done
+beside the handlers in the same process. The API, a process of its own, is asked for the best hosts of one
+visitor after the other, also while acceptances come in, and for pages of the catalogue.
 
-Run: `python bench/best_fits.py [--hosts N] [--visitors N] [--requests N]`.
+Run: `make bench`, or `python bench/best_fits.py [--hosts N] [--visitors N] [--requests N]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import gc
 import json
 import os
 import random
@@ -19,7 +23,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +35,9 @@ from ops.platform import Platform, Ports
 from ops.processes import free_port
 from ops.sample.programme import sample_registrations
 from services.matching.bootstrap import Matching, bootstrap
+from services.matching.domain.newcomers import Newcomers
 from services.matching.handlers import handlers
+from services.matching.newcomers import tell_newcomers
 from services.matching.settings import MatchingSettings
 from shared.contracts.common import Party, Place
 from shared.contracts.envelope import now
@@ -43,6 +50,8 @@ from tests.builders import a_message, an_envelope
 
 BATCH = 500
 LANES = 2
+STEADY_PER_S = 100
+"""Acceptances that come in while the API is asked."""
 
 
 def members(hosts: int, visitors: int, partnerships: Partnerships) -> Iterator[tuple[Party, Profile]]:
@@ -102,13 +111,47 @@ def _member(id: str, submission: Submission, partnership: str) -> tuple[Party, P
 class Acceptances:
     """Events for the handlers, as batches of the worker's lanes."""
 
-    def __init__(self, matching: Matching) -> None:
+    def __init__(self, matching: Matching, mongo: int) -> None:
         self._matching = matching
+        self._mongo = mongo
         self._offset = 0
 
     async def take(self, accepted: Sequence[tuple[Party, Profile]], version: int) -> dict[str, float]:
-        """Handle them all; how fast, until the pool has heard of all of them."""
-        messages = [
+        """Handle them all; how fast, until the pool has heard of all, and until all have been told."""
+        messages = self._messages(accepted, version)
+        started, cpu, mongo = time.perf_counter(), time.process_time(), cpu_seconds(self._mongo)
+        await asyncio.gather(*(self._lane(messages[lane::LANES]) for lane in range(LANES)))
+        while not all(self._is_current(party, version) for party, _ in accepted):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        current = time.perf_counter() - started
+        newcomers = self._matching.database[Newcomers.COLLECTION]
+        while await newcomers.find_one({}, {"_id": 1}) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        told = time.perf_counter() - started
+        each = 1e6 / len(accepted)
+        return {
+            "n": len(accepted),
+            "per_s": round(len(accepted) / current),
+            "told_per_s": round(len(accepted) / told),
+            "cpu_us_each": round((time.process_time() - cpu) * each),
+            "mongo_cpu_us_each": round((cpu_seconds(self._mongo) - mongo) * each),
+        }
+
+    async def steadily(self, accepted: Sequence[tuple[Party, Profile]], version: int, per_s: int) -> None:
+        """Handle them anew, so many a second, until cancelled."""
+        at_once = max(1, per_s // 10)
+        while True:
+            for start in range(0, len(accepted), at_once):
+                due = time.perf_counter() + at_once / per_s
+                for batch in self._messages(accepted[start : start + at_once], version):
+                    await self._lane([batch])
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            version += 1
+
+    def _messages(self, accepted: Sequence[tuple[Party, Profile]], version: int) -> list[list[Any]]:
+        first = self._offset
+        self._offset += len(accepted)
+        return [
             [
                 a_message(
                     an_envelope(
@@ -118,20 +161,16 @@ class Acceptances:
                         sequence=version,
                     ),
                     topic=topics.events("registration"),
-                    offset=self._offset + number,
+                    offset=first + start + number,
                 )
-                for number, (party, profile) in enumerate(part)
+                for number, (party, profile) in enumerate(accepted[start : start + BATCH])
             ]
-            for part in (accepted[start : start + BATCH] for start in range(0, len(accepted), BATCH))
+            for start in range(0, len(accepted), BATCH)
         ]
-        self._offset += len(accepted)
-        started, cpu = time.perf_counter(), time.process_time()
-        lanes = [self._lane(messages[lane::LANES]) for lane in range(LANES)]
-        await asyncio.gather(*lanes)
-        while not all(party.registration_id in self._matching.pool for party, _ in accepted):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        return {"per_s": round(len(accepted) / seconds), "cpu_ms_each": round(cpu / len(accepted) * 1000, 2)}
+
+    def _is_current(self, party: Party, version: int) -> bool:
+        member = self._matching.pool.member(party.registration_id)
+        return member is not None and member.heard >= version
 
     async def _lane(self, batches: list[list[Any]]) -> None:
         consumer = BatchConsumer(handlers, self._matching.transactions)
@@ -139,11 +178,35 @@ class Acceptances:
             await consumer.consume(batch)
 
 
+@asynccontextmanager
+async def worker(settings: MatchingSettings) -> AsyncIterator[Matching]:
+    """What a worker of matching has beside its lanes: the pool, and who tells newcomers."""
+    matching = await bootstrap(settings, browsed=False)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # as in the worker
+    stopping = asyncio.Event()
+    telling = asyncio.create_task(tell_newcomers(matching, stopping))
+    try:
+        yield matching
+    finally:
+        stopping.set()
+        await telling
+        await matching.close()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 # ── the API, in a process of its own ─────────────────────────────────────────────────────────
 
 
-async def percentiles(http: httpx.AsyncClient, paths: Sequence[str], at_once: int) -> dict[str, float]:
-    """Milliseconds of these requests, so many at once."""
+async def percentiles(
+    http: httpx.AsyncClient, api: int, paths: Sequence[str], at_once: int
+) -> dict[str, float]:
+    """Milliseconds of these requests, so many at once, and CPU milliseconds of the API each."""
     took: list[float] = []
     waiting = iter(paths)
 
@@ -154,12 +217,14 @@ async def percentiles(http: httpx.AsyncClient, paths: Sequence[str], at_once: in
             took.append((time.perf_counter() - started) * 1000)
             answer.raise_for_status()
 
+    before = cpu_seconds(pid)
     await asyncio.gather(*(ask() for _ in range(at_once)))
+    cpu_ms = (cpu_seconds(pid) - before) * 1000 / len(took)
     cuts = statistics.quantiles(took, n=100)
-    return {"p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1), "n": len(took)}
+    return {"p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1), "cpu_ms": round(cpu_ms, 2)}
 
 
-def paths_of(visitors: list[str], requests: int) -> dict[str, Callable[[random.Random], str]]:
+def paths_of(visitors: list[str]) -> dict[str, Callable[[random.Random], str]]:
     """What is asked for, by name."""
     words = ("hemp", "robot", "packag", "energy", "solar", "design", "organic food")
     return {
@@ -176,29 +241,67 @@ async def measure(platform: Platform, hosts: int, visitors: int, requests: int) 
     os.environ.update(platform.service_environment())
     os.environ["CXC_LOG_LEVEL"] = "warning"
     settings = MatchingSettings.load()
+    mongo = platform.children["mongo"].pid
+    assert mongo is not None
     everybody = list(members(hosts, visitors, Partnerships.load(settings.partnerships)))
-    seekers = [party.registration_id for party, _ in everybody if Role.VISITOR in party.roles]
-    matching = await bootstrap(settings)
-    figures: dict[str, Any] = {"hosts": hosts, "visitors": visitors}
-    acceptances = Acceptances(matching)
-    figures["acceptances into an empty pool"] = await acceptances.take(everybody, 2)
-    again = random.Random(2).sample(everybody, min(len(everybody), 4 * BATCH))
-    figures["anew, in a full pool"] = await acceptances.take(again, 3)
     seeking = [member for member in everybody if Role.VISITOR in member[0].roles]
-    figures["visitors, in a full pool"] = await acceptances.take(seeking, 4)
-    await matching.close()
+    again = random.Random(2).sample(everybody, min(len(everybody), 4 * BATCH))
+    async with worker(settings) as matching:
+        acceptances = Acceptances(matching, mongo)
+        taken = {
+            "into an empty pool": await acceptances.take(everybody, 2),
+            "anew, in a full pool": await acceptances.take(again, 3),
+            "visitors, in a full pool": await acceptances.take(seeking, 4),
+        }
+        token = issue_token(platform.issuer_key, issuer=platform.issuer_url, role="support_office")
+        async with api(token) as (http, pid, ready_s):
+            asked = await ask_for_all(http, pid, [party.registration_id for party, _ in seeking], requests)
+            coming_in = asyncio.create_task(acceptances.steadily(again, 5, STEADY_PER_S))
+            seekers = [party.registration_id for party, _ in seeking]
+            asked[f"suggestions, {STEADY_PER_S} acceptances/s"] = await ask_for(
+                http, pid, lambda rng: f"/visitors/{rng.choice(seekers)}/suggestions", requests, at_once=1
+            )
+            coming_in.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await coming_in
+    return {
+        "hosts": hosts,
+        "visitors": visitors,
+        "api_ready_s": ready_s,
+        "acceptances": taken,
+        "requests": asked,
+    }
 
+
+async def ask_for_all(
+    http: httpx.AsyncClient, pid: int, seekers: list[str], requests: int
+) -> dict[str, dict[str, float]]:
+    """All that can be asked for, one at a time and four."""
+    return {
+        f"{name}, {at_once} at once": await ask_for(http, pid, path, requests, at_once=at_once)
+        for name, path in paths_of(seekers).items()
+        for at_once in (1, 4)
+    }
+
+
+async def ask_for(
+    http: httpx.AsyncClient, pid: int, path: Callable[[random.Random], str], requests: int, *, at_once: int
+) -> dict[str, float]:
+    """So many of one kind, after a few that warm up."""
+    rng = random.Random(3)
+    await percentiles(http, pid, [path(rng) for _ in range(20)], at_once)
+    return await percentiles(http, pid, [path(rng) for _ in range(requests)], at_once)
+
+
+@asynccontextmanager
+async def api(token: str) -> AsyncIterator[tuple[httpx.AsyncClient, int, float]]:
+    """The API as a process of its own: who asks it, its process id, and the seconds until it was ready."""
     port = free_port()
-    command = [
-        "uvicorn",
-        "services.matching.api:create_app",
-        "--factory",
-        "--port",
-        str(port),
-        "--no-access-log",
-    ]
-    api = subprocess.Popen([sys.executable, "-m", *command], env={**os.environ, "PYTHONPATH": "."})  # noqa: ASYNC220
-    token = issue_token(platform.issuer_key, issuer=platform.issuer_url, role="support_office")
+    command = ["uvicorn", "services.matching.api:create_app", "--factory", "--port", str(port)]
+    quietly = ["--no-access-log", "--log-level", "warning"]
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", *command, *quietly], env={**os.environ, "PYTHONPATH": "."}
+    )
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=60
@@ -206,17 +309,10 @@ async def measure(platform: Platform, hosts: int, visitors: int, requests: int) 
             started = time.perf_counter()
             while not await _answers(http):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-            figures["api ready, s"] = round(time.perf_counter() - started, 1)
-            rng = random.Random(3)
-            for name, path in paths_of(seekers, requests).items():
-                for at_once in (1, 4):
-                    await percentiles(http, [path(rng) for _ in range(20)], at_once)
-                    paths = [path(rng) for _ in range(requests)]
-                    figures[f"{name}, {at_once} at once"] = await percentiles(http, paths, at_once)
+            yield http, process.pid, round(time.perf_counter() - started, 1)
     finally:
-        api.terminate()
-        api.wait()
-    return figures
+        process.terminate()
+        process.wait()
 
 
 async def _answers(http: httpx.AsyncClient) -> bool:
@@ -242,9 +338,29 @@ def main() -> None:
         platform.start()
         platform.wait_ready()
         figures = asyncio.run(measure(platform, given.hosts, given.visitors, given.requests))
-    for name, figure in figures.items():
-        print(f"{name:<34}{figure}")
+    report(figures)
+
+
+def report(figures: dict[str, Any]) -> None:
+    """Tables for people, then one line of JSON."""
+    print(f"\n{figures['hosts']} hosts and {figures['visitors']} visitors; CPU in µs an acceptance")
+    table(
+        "acceptances",
+        {"n": "number", "per_s": "a second", "told_per_s": "told/s", "cpu_us_each": "worker CPU",
+         "mongo_cpu_us_each": "MongoDB CPU"},
+        figures["acceptances"],
+    )  # fmt: skip
+    print(f"\nThe API, ready after {figures['api_ready_s']} s")
+    columns = {"p50_ms": "p50 ms", "p99_ms": "p99 ms", "cpu_ms": "API CPU ms"}
+    table("requests", columns, figures["requests"])
     print(json.dumps({"bench": "best_fits", "load": os.getloadavg()[0], **figures}))
+
+
+def table(name: str, columns: dict[str, str], rows: dict[str, dict[str, float]]) -> None:
+    """One line a row; `columns` are the titles of the figures."""
+    print(f"{name:<34}" + "".join(f"{title:>13}" for title in columns.values()))
+    for row, figures in rows.items():
+        print(f"{row:<34}" + "".join(f"{figures[column]:>13}" for column in columns))
 
 
 if __name__ == "__main__":
