@@ -36,6 +36,7 @@ _WATCHED: Final[list[Document]] = [
 _READ_AT_ONCE: Final = 200
 _AT_ONCE: Final = 20
 """Documents between which the process goes on answering."""
+_KEPT_AT_ONCE: Final = 1000
 _PAUSE_S: Final = 0.02
 """Between two looks at what has changed: what comes meanwhile is taken together."""
 _RETRY_S: Final = 2.0
@@ -65,6 +66,7 @@ class PoolFeed:
         self._versions: dict[tuple[str, str], int] = {}
         self._changed: dict[tuple[str, str], Document | None] = {}
         """The latest of each document that was heard of and not yet taken; None where it was deleted."""
+        self._taken = 0
         self._news = asyncio.Event()
         self.joined = asyncio.Event()
         """Set when somebody has joined the pool, or anew; whoever waits for that clears it."""
@@ -123,6 +125,10 @@ class PoolFeed:
     async def _let_others_go_on(self) -> None:
         if self._browsed:
             self._catalogue.catch_up()
+        self._taken += _AT_ONCE
+        if self._taken >= _KEPT_AT_ONCE:
+            self._taken = 0
+            _keep()
         await asyncio.sleep(0)
 
     async def load(self) -> None:
@@ -141,8 +147,7 @@ class PoolFeed:
                     await self._let_others_go_on()
             self._forget_others(collection, present)
         await self._let_others_go_on()
-        # What was loaded stays: looking through all of it for garbage would stop every request.
-        gc.freeze()
+        _keep()
         _log.info("pool_loaded", candidates=len(self._pool))
 
     def _forget_others(self, collection: str, present: set[str]) -> None:
@@ -191,3 +196,9 @@ class PoolFeed:
                 return
         self._pool.put(prospect)
         self._catalogue.put(prospect)
+
+
+def _keep() -> None:
+    """Collect no garbage in what the pool holds by now: looking through it would stop every request."""
+    gc.collect(1)
+    gc.freeze()
