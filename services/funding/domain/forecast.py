@@ -156,6 +156,8 @@ class OpenCase(NamedTuple):
     since: date
     last_day: date
     amount: Decimal
+    counts: bool = False
+    """Whether its report is validated already, though an earlier step is to be taken."""
 
 
 class Trace(NamedTuple):
@@ -206,7 +208,7 @@ class Past:
                 if begun and ended:
                     days[step].append(max(0, (ended - begun).days))
             if trace.fell_out:
-                last = next(step for step, _, ended in steps if ended is None)
+                last: Step = next((step for step, _, ended in steps if ended is None), "payment")
                 fell_out[last] += 1
         reserved = [(trace, trace.reserved_on) for trace in traces if trace.reserved_on]
         return cls(
@@ -496,7 +498,8 @@ class _Simulation:
         prices = self._draw_prices(come.shape[1])
         begun = np.maximum(come, self._served(freed, np.cumsum(prices, axis=1) - left)).T
         last = begun + self._lead.draw(np.zeros_like(begun), self._random.random(begun.shape))
-        self._take_steps(STEPS, begun, last, prices.T, begun < self._days, self.new)
+        fresh = np.zeros((1, 1), dtype=bool)
+        self._take_steps(STEPS, begun, last, prices.T, begun < self._days, fresh, self.new)
 
     def _go_on(
         self,
@@ -510,7 +513,9 @@ class _Simulation:
         last = self._days_until(case.last_day for case in group.cases)
         begun = np.broadcast_to(begun, holds.shape)
         steps = STEPS[_NEXT[stage] :]
-        self._take_steps(steps, begun, last, group.cents[:, None], holds, tallies, group.number, freed)
+        counts = np.array([case.counts for case in group.cases], dtype=bool)[:, None]
+        cents = group.cents[:, None]
+        self._take_steps(steps, begun, last, cents, holds, counts, tallies, group.number, freed)
 
     def _take_steps(
         self,
@@ -519,6 +524,7 @@ class _Simulation:
         last: Days,
         cents: Floats,
         holds: Flags,
+        counts: Flags,
         tallies: _Tallies,
         number: float = 1.0,
         freed: _Tally | None = None,
@@ -533,10 +539,11 @@ class _Simulation:
             still = share * duration.goes_past(waited)
             goes_on = holds & (self._random.random(holds.shape) < still / (still + 1 - share))
             ended = np.maximum(begun, 0) + duration.draw(waited, self._random.random(holds.shape))
+            if step == "report":
+                ended, goes_on = np.where(counts, begun, ended), goes_on | (holds & counts)
+                tallies.validated(ended, goes_on & ~counts, number)
             if freed is not None:
                 freed.add(ended, holds & ~goes_on, cents)
-            if step == "report":
-                tallies.validated(ended, goes_on, number)
             begun, holds = ended, goes_on
         tallies.paid(begun, holds, cents)
 

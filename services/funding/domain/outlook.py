@@ -24,7 +24,7 @@ class Outlook(Aggregate):
 
         New figures in the same warning are no change: they move every day.
         """
-        codes = sorted(warning.code for warning in warnings)
+        codes: list[str] = sorted(warning.code for warning in warnings)
         if codes == self.concerns:
             return False
         before, self.concerns = self.concerns, codes

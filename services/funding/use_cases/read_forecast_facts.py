@@ -97,7 +97,8 @@ def _case(row: Document, reserved_on: date | None) -> OpenCase:
         return OpenCase(Stage.REPORTED, max(reported, asked_on), last_day, amount)
     if state is GrantState.COMMITTED:
         return OpenCase(Stage.COMMITTED, asked_on, last_day, amount)
-    return OpenCase(Stage(state.value), reserved_on or asked_on, last_day, amount)
+    counts = _passed(gates, "report") is not None
+    return OpenCase(Stage(state.value), reserved_on or asked_on, last_day, amount, counts)
 
 
 def _trace(row: Document, reserved_on: date | None, fell_out: bool) -> Trace:

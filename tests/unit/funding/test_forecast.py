@@ -231,6 +231,13 @@ def test_who_has_waited_longer_than_anybody_is_hardly_counted_on() -> None:
     assert lost.exchanges_total.expected < 23.2
 
 
+def test_an_exchange_that_counts_already_is_not_counted_twice() -> None:
+    reported = a_case()._replace(counts=True)
+    last = of(a_position(), [reported]).months[-1]
+    assert last.exchanges_total.high == 23
+    assert last.spend_total.high == Decimal("900.00")
+
+
 def test_those_who_wait_take_what_others_give_back() -> None:
     waiting = [a_case(Stage.WAITING) for _ in range(3)]
     others = [a_case() for _ in range(30)]
