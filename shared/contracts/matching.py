@@ -56,7 +56,7 @@ class Fit(Contract):
 
 
 class FitsFound(Event):
-    """The best partners in the pool for a registration at the moment it joined, best first."""
+    """The best partners in the pool for a registration soon after it joined, best first."""
 
     TYPE = EventType.FITS_FOUND
 
