@@ -204,7 +204,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 async def percentiles(
-    http: httpx.AsyncClient, api: int, paths: Sequence[str], at_once: int
+    http: httpx.AsyncClient, pid: int, paths: Sequence[str], at_once: int
 ) -> dict[str, float]:
     """Milliseconds of these requests, so many at once, and CPU milliseconds of the API each."""
     took: list[float] = []
