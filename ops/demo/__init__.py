@@ -126,6 +126,7 @@ async def _play(
             await people.accept_registrations(chosen, lambda: bars.advance(deciding))
             expected = story.accepted_by_rule(partnerships) + len(chosen)
             await reach("in the pool", expected, EventType.REGISTRATION_ACCEPTED)
+            await reach("told of their best fits", expected, EventType.FITS_FOUND)
             await story.settle(EventType.FITS_FOUND, within_s=120)
             matching = bars.add_task("matches proposed, accepted, approved by people", total=MATCHES)
             made = await people.make_matches(story.fits, MATCHES, lambda: bars.advance(matching))
