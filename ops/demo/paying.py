@@ -41,14 +41,14 @@ async def bring_to_payment(
     for partnership, due in groupby(by_partnership, key=lambda grant: grant.partnership):
         ids: list[str] = []
         for grant in due:
-            await _open_gates(people, platform, grant)
+            await open_gates(people, platform, grant)
             ids.append(grant.grant_id)
             told()
         paid.append(await _pay(people, platform.api_url("funding"), partnership, ids))
     return paid
 
 
-async def _open_gates(people: People, platform: Platform, grant: GrantReserved) -> None:
+async def open_gates(people: People, platform: Platform, grant: GrantReserved) -> None:
     """Account and financial agreement, report, evidence: what the visitor gives, its partnership accepts."""
     url = f"{platform.api_url('funding')}/grants/{grant.grant_id}"
     visitor, staff = people.organisation(grant.visitor), people.staff(grant.partnership)
@@ -57,12 +57,14 @@ async def _open_gates(people: People, platform: Platform, grant: GrantReserved) 
     for signer in (visitor, staff):
         await people.call("POST", f"{url}/agreement/signatures", signer, json={"sha256": agreement["sha256"]})
     await people.call("PUT", f"{url}/report", visitor, json=_report(grant))
-    report = (await people.call("POST", f"{url}/report/submission", visitor)).json()
+    await people.call("POST", f"{url}/report/submission", visitor)
+    report = (await people.call("GET", f"{url}/report", staff)).json()
     await people.call("POST", f"{url}/report/validation", staff, json={"edition": report["edition"]})
     pages = _attendance_list(grant)
     about = {"kind": "attendance_list", "name": "attendance.pdf"}
     await people.call("POST", f"{url}/evidence", visitor, params=about, content=pages)
-    evidence = (await people.call("POST", f"{url}/evidence/submission", visitor)).json()
+    await people.call("POST", f"{url}/evidence/submission", visitor)
+    evidence = (await people.call("GET", f"{url}/evidence", staff)).json()
     await people.call("POST", f"{url}/evidence/acceptance", staff, json={"edition": evidence["edition"]})
 
 

@@ -94,6 +94,8 @@ class Onlooker:
                 consumption = found.consumption.get(service)
                 if consumption is None or not consumption.workers or any(consumption.behind.values()):
                     return False
+                if service == "matching" and await self.database("matching").newcomers.count_documents({}):
+                    return False
                 if service == "notifications" and await self._mails_waiting():
                     return False
                 # Only now: what a message led to is in the outbox before its offset is committed.

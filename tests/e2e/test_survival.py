@@ -176,6 +176,7 @@ async def test_kills_and_restarts_of_everything_leave_exactly_one_effect_of_each
     told = first_told(await onlooker.published(since, *SERVICES))
     assert_in_sequence(told)
     await assert_registered_once(onlooker, story, told)
+    assert_newcomers_told_once(story, told)
     approved = await assert_matched_once(onlooker, story, told)
     await assert_visits_used_once(onlooker, approved)
     await assert_reserved_once(onlooker, approved, told)
@@ -253,6 +254,19 @@ async def assert_registered_once(onlooker: Onlooker, story: Story, told: Sequenc
         assert steps == expected, reference
         names = ["screened", *expected[1:]]
         assert events[one["_id"]] == [f"cxc.registration.{name}.v1" for name in names], reference
+
+
+def assert_newcomers_told_once(story: Story, told: Sequence[Published]) -> None:
+    """Who was accepted hears of its best fits once for each role; who withdrew, once or not at all."""
+    events = types_by_subject(told, "matching")
+    withdrawn = {story.id(reference) for reference in story.withdrawn}
+    newcomers = [one.event for one in told if one.event.type == EventType.REGISTRATION_ACCEPTED]
+    for accepted in newcomers:
+        assert accepted.subject is not None
+        heard, roles = events[accepted.subject], len(accepted.data["party"]["roles"])
+        assert set(heard) <= {EventType.FITS_FOUND}
+        assert len(heard) == roles or (not heard and accepted.subject in withdrawn), accepted.subject
+    print(f"{len(newcomers)} newcomers told of their best fits")
 
 
 async def assert_matched_once(
