@@ -1,17 +1,29 @@
-"""The readiness board on the real database: read from indexes in their order, also cases from before it."""
+"""Board, early warnings and report on the real database."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import get_args
 
+import orjson
 import pytest
 
+from services.funding.chores import CHORES
 from services.funding.domain.grant import Grant
+from services.funding.domain.ledger import Account
 from services.funding.repositories import FundingUnitOfWork
+from services.funding.use_cases.read_funder_report import read_funder_report
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
+from shared.chores import Round
+from shared.contracts.types import EventType
 from shared.contracts.vocabulary import GateName, GateState
+from shared.messaging.outbox import unpack
+from shared.security import Caller, CallerRole
 from shared.storage.driver import Collection
+from shared.storage.lease import Lease
+from shared.storage.store import OUTBOX
 from tests.integration.apis import AUDITOR, STAFF, Api, As, Issuer, running_root, settings_of
 from tests.unit.funding.builders import a_match
 
@@ -64,3 +76,40 @@ async def test_cases_from_before_the_board_are_put_on_it_at_the_start(
         after = (await funding.get("/readiness", AUDITOR)).json()
     assert after == before
     assert len(after["items"]) == 12
+
+
+async def test_partnerships_are_warned_by_a_chore_and_once(funding: Api, grants: Collection) -> None:
+    root = funding.root
+    warn = next(chore for chore in CHORES if chore.name == "forecasts")
+    lease = Lease("chores", root.database)
+    for _ in range(2):
+        await warn.do_round(Round(warn.name, root, lease, asyncio.Event()))
+    told = [
+        event["subject"]
+        for row in await root.database[OUTBOX].find().to_list(None)
+        for message in unpack(row)
+        if (event := orjson.loads(message.value))["type"] == EventType.FORECAST_WARNING
+    ]
+    # SolarClub and LinenClub have no money for their objectives, WoolClub too little.
+    assert sorted(told) == ["linenclub", "solarclub", "woolclub"]
+
+
+async def test_a_report_adds_up_on_the_real_ledger(funding: Api, grants: Collection) -> None:
+    report = await funding.root.transactions.read(
+        lambda uow: read_funder_report(
+            uow,
+            funding.root.partnerships.require("woolclub"),
+            date(2023, 2, 1),
+            date.max - timedelta(days=1),
+            by=Caller("auditor-1", CallerRole.AUDITOR),
+        )
+    )
+    held = {one.account: one.after for one in report.balances}
+    assert held == {
+        Account.AVAILABLE: Decimal("200.00"),
+        Account.RESERVED: Decimal("1800.00"),
+        Account.COMMITTED: Decimal(0),
+        Account.PAID: Decimal(0),
+    }
+    assert [one.before for one in report.balances] == [0, 0, 0, 0]
+    assert len(report.exchanges) == 2
