@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,13 +14,16 @@ import pytest
 from services.matching.bootstrap import Matching
 from services.matching.domain.errors import VisitAlreadyClaimed
 from services.matching.domain.match import Match
+from services.matching.domain.newcomers import Newcomers
 from services.matching.handlers import handlers
+from services.matching.newcomers import tell_newcomers
 from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.accept_match import accept_match
 from services.matching.use_cases.approve_match import approve_match
 from services.matching.use_cases.cancel_match import cancel_match
 from services.matching.use_cases.join_pool import join_pool
 from services.matching.use_cases.propose_match import propose_match
+from services.matching.use_cases.tell_best_fits import LISTS_AT_ONCE, find_best_fits, tell_best_fits
 from shared.contracts.common import Party, Window
 from shared.contracts.envelope import CloudEvent, new_id
 from shared.contracts.registration import PreAgreed, Profile
@@ -252,6 +256,46 @@ async def heard_by_both(roots: Two) -> None:
     await until(lambda: all(claims <= root.pool.claimed for root in roots))
     await cancelled(roots.other, match)
     await until(lambda: all(claims.isdisjoint(root.pool.claimed) for root in roots))
+
+
+async def test_each_newcomer_is_told_once_whichever_worker_took_it_in_and_whoever_tells(roots: Two) -> None:
+    stopping = asyncio.Event()
+    telling = [asyncio.create_task(tell_newcomers(root, stopping)) for root in roots]
+    newcomers = [a_visitor() for _ in range(20)] + [a_host() for _ in range(20)]
+    await asyncio.gather(*(joined(roots[number % 2], party) for number, party in enumerate(newcomers)))
+    await told(roots, newcomers)
+    stopping.set()
+    await asyncio.gather(*telling)
+
+    # Both at once, as when a lease was lost unnoticed.
+    more = [a_visitor() for _ in range(LISTS_AT_ONCE)]
+    await asyncio.gather(*(joined(roots.one, party) for party in more))
+    await until(lambda: all({party.registration_id for party in more} <= root.pool.ids for root in roots))
+    found = [await root.transactions.read(find_best_fits) for root in roots]
+    await asyncio.gather(
+        *(
+            root.transactions.run(partial(tell_best_fits, found=what))
+            for root, what in zip(roots, found, strict=True)
+        )
+    )
+    await told(roots, [*newcomers, *more])
+
+
+async def joined(root: Matching, party: Party) -> None:
+    profile = a_profile if "visitor" in party.roles else a_host_profile
+    await root.transactions.run(
+        lambda uow: join_pool(uow, party, profile(availability=SPRING), version=2), attempts=20
+    )
+
+
+async def told(roots: Two, newcomers: list[Party]) -> None:
+    """Wait until nobody is left to be told; each of these has been, once."""
+    deadline = time.monotonic() + 60
+    while await roots.one.database[Newcomers.COLLECTION].count_documents({}):
+        assert time.monotonic() < deadline, "some were not told in time"
+        await asyncio.sleep(0.02)
+    heard = [event.subject for event in await published(roots.one) if event.type == EventType.FITS_FOUND]
+    assert sorted(heard, key=str) == sorted(party.registration_id for party in newcomers)
 
 
 async def test_a_process_that_starts_later_loads_what_the_others_have(
