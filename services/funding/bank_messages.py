@@ -27,6 +27,9 @@ _STATUS: Final = {
 }
 """Transaction, order and group status; every other one means that it is on its way."""
 
+_RETURNS: Final = frozenset({"RRTN", "RPCR"})
+"""Kinds of bookings (bank transaction codes) by which a transfer comes back."""
+
 
 def read_bank_message(content: bytes) -> list[Answer]:
     """The bank's statements, bookings before what came back; raises `Malformed` without quoting the file."""
@@ -150,6 +153,7 @@ def _entry(entry: Element) -> Iterator[Answer]:
             amount=amount,
             reference=_at(one, "Refs/AcctSvcrRef") or _at(entry, "AcctSvcrRef"),
             reason=_reason(one, "RtrInf/Rsn"),
+            sent_back=_find(one, "RtrInf") is not None or _sent_back(one) or _sent_back(entry),
         )
     if not transactions:
         batch = _at(entry, "NtryDtls/Btch/PmtInfId") or _at(entry, "NtryDtls/Btch/MsgId")
@@ -161,6 +165,7 @@ def _entry(entry: Element) -> Iterator[Answer]:
             message_id=batch,
             amount=_find(entry, "Amt"),
             reference=_at(entry, "AcctSvcrRef"),
+            sent_back=_sent_back(entry),
         )
 
 
@@ -171,6 +176,7 @@ def _booking(
     booked: bool,
     on: date | None,
     amount: Element | None,
+    sent_back: bool,
     end_to_end_id: str | None = None,
     message_id: str | None = None,
     reference: str | None = None,
@@ -186,7 +192,14 @@ def _booking(
         currency=_currency(amount),
         reference=reference,
         reason=reason_in_words(reason) if says is Says.RETURNED else None,
+        no_return=says is Says.RETURNED and not sent_back,
     )
+
+
+def _sent_back(booking: Element) -> bool:
+    """Whether the booking is called a reversal, or of the kind of returned transfers."""
+    kind = _at(booking, "BkTxCd/Domn/Fmly/SubFmlyCd")
+    return _at(booking, "RvslInd") in ("true", "1") or kind in _RETURNS
 
 
 # ── reading XML ──────────────────────────────────────────────────────────────────────────────

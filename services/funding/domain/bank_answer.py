@@ -40,6 +40,8 @@ class Answer:
     reason: str | None = None
     duplicate: bool = False
     """Rejected as it was there already: the first one may have been carried out."""
+    no_return: bool = False
+    """Money came in, and nothing says that it is what was sent: it may be the notice of the payee's bank."""
 
 
 class AnswerOutcome(StrEnum):

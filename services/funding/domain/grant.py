@@ -400,9 +400,7 @@ class Grant(Aggregate):
         if gate.state is GateState.PASSED and self._fall_back(name):
             waits_for = cast(Literal["visitor", "partnership"], state.value.removeprefix("waits_for_"))
             self._record(
-                GrantReopened(
-                    **self.facts(), gate=name, waits_for=waits_for, state=self.state, reason=reason
-                )
+                GrantReopened(**self.facts(), gate=name, waits_for=waits_for, state=self.state, reason=reason)
             )
         else:
             self._touch()
@@ -524,13 +522,19 @@ class Grant(Aggregate):
     def mark_failed(self, reason: str) -> None:
         """The bank refused the payment, or sent the whole of it back later; payable once more.
 
-        Cancelled instead where its match has ended. What came back in part is `recover`ed.
+        Cancelled instead where its match has ended. What came back in part, or was claimed back, is
+        `recover`ed.
         """
         self._require(GrantState.RELEASED, GrantState.PAID)
         if self.recovered:
             raise GrantStateForbids(
                 f"EUR {self.recovered:.2f} of grant {self.id} came back already: note what the bank sent "
                 "back now as recovered, too."
+            )
+        if self.claimed and self.match_ended is None:
+            raise GrantStateForbids(
+                f"EUR {self.claimed:.2f} of grant {self.id} were claimed back: note what the bank sent back "
+                "as recovered, so that it is not paid again."
             )
         self._record(
             GrantPaymentFailed(**self.facts(), payment_id=self._payment(), amount=self.amount, reason=reason)

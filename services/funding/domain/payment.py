@@ -275,6 +275,12 @@ class Payment(Aggregate):
                 return AnswerOutcome.NOTHING_TO_DO, "the bank has it, and has not booked it"
             case TransferState.PENDING, Says.BOOKED:
                 return AnswerOutcome.APPLIED, "paid"
+            case TransferState.PENDING | TransferState.PAID, Says.RETURNED if answer.no_return:
+                return (
+                    AnswerOutcome.CONTRADICTS,
+                    "money came in, and the bank does not call it a return: is it the notice of the payee's "
+                    "bank? If not, note what came back as recovered",
+                )
             case TransferState.PENDING | TransferState.PAID, Says.REJECTED if answer.duplicate:
                 return (
                     AnswerOutcome.CONTRADICTS,

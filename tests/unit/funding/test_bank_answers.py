@@ -10,6 +10,7 @@ import pytest
 from services.funding.bank_messages import read_bank_message
 from services.funding.domain.bank_answer import AnswerOutcome
 from services.funding.domain.payment import Payment, PaymentState, PaymentStateForbids, SameOfficer
+from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.give_up_payment import give_up_payment
@@ -260,3 +261,44 @@ def test_a_file_that_is_none_is_refused_with_a_reason(content: bytes, said: str)
     with pytest.raises(Malformed, match=said) as refusal:
         read_bank_message(content)
     assert "Document>" not in refusal.value.detail
+
+
+async def test_the_notice_of_the_payees_bank_is_not_taken_for_a_return(desk: Desk) -> None:
+    _, one, two = await two_released(desk)
+    await take_in(desk, a_notification(an_entry(two)))
+    # It names the same transfers, with the amount coming in.
+    notice = a_notification(an_entry(one, side="CRDT"), an_entry(two, side="CRDT"))
+    assert await outcomes(desk, notice) == ["contradicts", "contradicts"]
+    assert await desk.states() == {"grant-m1": "released", "grant-m2": "paid"}
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "<RvslInd>true</RvslInd>",
+        "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>ICDT</Cd><SubFmlyCd>RRTN</SubFmlyCd></Fmly></Domn></BkTxCd>",
+    ],
+)
+async def test_a_return_without_a_reason_is_known_by_what_the_bank_calls_the_booking(
+    desk: Desk, sign: str
+) -> None:
+    _, one, _ = await two_released(desk)
+    await take_in(desk, a_notification(an_entry(one)))
+    returned = an_entry(one, side="CRDT").replace("<BkTxCd><Prtry><Cd>TRANSFER</Cd></Prtry></BkTxCd>", sign)
+    assert await outcomes(desk, a_notification(returned)) == ["applied"]
+    assert (await desk.states())["grant-m1"] == "payable"
+
+
+async def test_what_was_claimed_back_is_not_payable_again_when_the_bank_returns_it(desk: Desk) -> None:
+    _, one, _ = await two_released(desk)
+    await take_in(desk, a_notification(an_entry(one)))
+
+    async def claim(uow: FundingUnitOfWork) -> None:
+        grant = await uow.grants.get("grant-m1")
+        grant.claim_back(grant.amount, "The boarding pass was another person's.", return_by=date(2023, 3, 31))
+
+    await desk.transactions.run(claim)
+    [taken] = await take_in(desk, a_notification(an_entry(one, side="CRDT", returned="FOCR")))
+    assert taken.outcome is AnswerOutcome.CONTRADICTS
+    assert "note what the bank sent back as recovered" in taken.sentence
+    assert (await desk.states())["grant-m1"] == "paid"
