@@ -109,6 +109,12 @@ class MatchEnded(RuleBroken):
     code = "match-ended"
 
 
+class BookedBefore(RuleBroken):
+    """The bank booked an earlier transfer of it, which had failed: it is not paid a second time."""
+
+    code = "booked-before"
+
+
 class LumpSumUncertain(RuleBroken):
     """A lump sum that a person must decide on first cannot take the place of one."""
 
@@ -167,6 +173,8 @@ class Grant(Aggregate):
     paid_on: date | None = None
     reference: str | None = None
     """What the bank calls the payment."""
+    booked_before: str | None = None
+    """The payment whose transfer had failed and was booked all the same, until it is `paid` by that one."""
     claimed: Decimal = NOTHING
     """What is claimed back and has not come yet, EUR."""
     recovered: Decimal = NOTHING
@@ -483,6 +491,7 @@ class Grant(Aggregate):
         if self.state in _WITH_GATES and (missing := open_gates(self.gates)):
             raise GatesOpen(f"Grant {self.id} cannot be paid yet: {_in_words(self.gates, missing)}.")
         self._require(GrantState.PAYABLE)
+        self._require_not_booked_before()
         self.state, self.payment_id = GrantState.PREPARED, payment_id
         self._record(GrantPrepared(**self.facts(), payment_id=payment_id, amount=self.amount))
 
@@ -502,22 +511,33 @@ class Grant(Aggregate):
                 f"The match of grant {self.id} was cancelled on {self.match_ended:%Y-%m-%d}: take the grant "
                 "out of the payment, which cancels it, and release the others."
             )
+        self._require_not_booked_before()
         self.state = GrantState.RELEASED
         self._record(GrantReleased(**self.facts(), payment_id=self._payment(), amount=self.amount))
 
     def mark_paid(self, on: date, reference: str) -> None:
         """The bank booked the payment on that day."""
         self._require(GrantState.RELEASED)
-        self.state, self.paid_on, self.reference = GrantState.PAID, on, reference
-        self._record(
-            GrantPaid(
-                **self.facts(),
-                payment_id=self._payment(),
-                amount=self.amount,
-                paid_on=on,
-                reference=reference,
+        self._pay(on, reference)
+
+    def mark_paid_after_all(self, payment_id: str, amount: Decimal, on: date, reference: str) -> None:
+        """The bank booked a transfer of an earlier payment, which had failed: the grant is paid by that one.
+
+        Raises `GrantStateForbids` unless it is payable, and of that amount.
+        """
+        self._require(GrantState.PAYABLE)
+        if amount != self.amount:
+            raise GrantStateForbids(
+                f"Grant {self.id} is of EUR {self.amount:.2f} by now, and EUR {amount:.2f} were booked."
             )
-        )
+        self.payment_id, self.booked_before = payment_id, None
+        self._pay(on, reference)
+
+    def keep_unpaid(self, payment_id: str) -> None:
+        """The same, where it cannot be marked as paid: no other payment of it is released before it is."""
+        if self.state in (*UNPREPARED, GrantState.PREPARED) and self.booked_before != payment_id:
+            self.booked_before = payment_id
+            self._touch()
 
     def mark_failed(self, reason: str) -> None:
         """The bank refused the payment, or sent the whole of it back later; payable once more.
@@ -672,9 +692,29 @@ class Grant(Aggregate):
             self.state = GrantState.RESERVED
         return self.state is not before
 
+    def _pay(self, on: date, reference: str) -> None:
+        self.state, self.paid_on, self.reference = GrantState.PAID, on, reference
+        self._record(
+            GrantPaid(
+                **self.facts(),
+                payment_id=self._payment(),
+                amount=self.amount,
+                paid_on=on,
+                reference=reference,
+            )
+        )
+
     def _payment(self) -> str:
         assert self.payment_id is not None
         return self.payment_id
+
+    def _require_not_booked_before(self) -> None:
+        if self.booked_before is not None:
+            raise BookedBefore(
+                f"The bank booked grant {self.id} in payment {self.booked_before}, whose transfer had failed "
+                "before. Take it out of any other payment, and take in the bank's notice again: it is paid "
+                "then."
+            )
 
     def _require_recoverable(self, amount: Decimal) -> None:
         self._require(GrantState.PAID)

@@ -297,10 +297,7 @@ class Payment(Aggregate):
             case TransferState.PAID, Says.REJECTED:
                 return AnswerOutcome.CONTRADICTS, "the bank had booked it before; ask the bank which is true"
             case TransferState.REJECTED, Says.BOOKED:
-                return (
-                    AnswerOutcome.CONTRADICTS,
-                    "it had been rejected before; ask the bank which is true before it is paid again",
-                )
+                return AnswerOutcome.APPLIED, "paid, though it had been rejected before"
             case _:
                 return AnswerOutcome.ALREADY_KNOWN, f"it is {transfer.state.value} here already"
 

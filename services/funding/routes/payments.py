@@ -352,8 +352,8 @@ async def give_up(
     """Where a bank refuses a file as a whole and sends no message about it, or it was never handed over.
 
     By another officer than the one who released it, while the bank has answered for none of its transfers.
-    The file is not given out any more: it must not be handed over after all. Should the bank book it
-    all the same, its notice is listed as a contradiction.
+    The file is not given out any more: it must not be handed over after all. What the bank books all the
+    same is paid, unless it is in another payment by then: that is a contradiction, and is not released.
     """
     payment = await change(
         funding, request, lambda uow: give_up_payment(uow, id, reason=sent.reason, by=caller)

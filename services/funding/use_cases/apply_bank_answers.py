@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.funding.domain.bank_answer import Answer, AnswerOutcome, Says
-from services.funding.domain.payment import Payment, Transfer
+from services.funding.domain.payment import Payment, Transfer, TransferState
 from services.funding.repositories import FundingUnitOfWork
 from shared.contracts.vocabulary import GrantState
 from shared.errors import Forbidden, RuleBroken
@@ -58,14 +58,21 @@ async def take_in_answers(
         outcome, sentence = payment.judge(transfer, answer)
         if outcome is AnswerOutcome.APPLIED:
             grant = grants[transfer.grant_id]
-            assert grant.payment_id == payment.id, f"{grant.id} is not in payment {payment.id}"
+            failed_before = transfer.state is TransferState.REJECTED
+            assert failed_before or grant.payment_id == payment.id, f"{grant.id} is not in {payment.id}"
+            on, reference = answer.on or uow.now.date(), answer.reference or transfer.end_to_end_id
             try:
-                if answer.says is Says.BOOKED:
-                    grant.mark_paid(answer.on or uow.now.date(), answer.reference or transfer.end_to_end_id)
-                else:
+                if answer.says is not Says.BOOKED:
                     grant.mark_failed(answer.reason or "the bank gives no reason")
+                elif failed_before:
+                    grant.mark_paid_after_all(payment.id, transfer.amount, on, reference)
+                else:
+                    grant.mark_paid(on, reference)
             except RuleBroken as refusal:
                 outcome, sentence = AnswerOutcome.CONTRADICTS, refusal.detail
+                if failed_before:
+                    grant.keep_unpaid(payment.id)
+                    sentence = f"it had been rejected before, and the money has left now. {sentence}"
             else:
                 payment.settle(transfer, answer, at=uow.now)
                 if grant.id in accounts:

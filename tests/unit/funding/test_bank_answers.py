@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import copy
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from services.funding.bank_messages import read_bank_message
 from services.funding.domain.bank_answer import AnswerOutcome
+from services.funding.domain.grant import BookedBefore
 from services.funding.domain.payment import Payment, PaymentState, PaymentStateForbids, SameOfficer
+from services.funding.domain.settlement import Settlement
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.apply_bank_answers import Taken, apply_bank_answers
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.give_up_payment import give_up_payment
 from services.funding.use_cases.release_payment import FileGivenUp
+from services.funding.use_cases.settle_lump_sum import settle_lump_sum
+from services.funding.use_cases.withdraw_payment import withdraw_payment
 from shared.errors import Forbidden, Malformed
 from shared.security import Caller
 from tests.builders import a_cancelled_match
@@ -197,10 +202,55 @@ async def test_what_contradicts_is_told_and_changes_no_money(desk: Desk) -> None
     await take_in(desk, a_status_report(payment.message_id, a_status(two, "RJCT", "MS03")))
     states = await desk.states()
     assert await outcomes(desk, a_status_report(payment.message_id, a_status(one, "RJCT"))) == ["contradicts"]
-    assert await outcomes(desk, a_notification(an_entry(two))) == ["contradicts"]
     third = (await desk.prepare("grant-m2")).payment
     assert await outcomes(desk, a_notification(an_entry(names(third)[0]))) == ["contradicts"]
     assert await desk.states() == {**states, "grant-m2": "prepared"}
+
+
+async def test_what_is_booked_though_it_was_rejected_is_paid_and_not_payable_again(desk: Desk) -> None:
+    payment, one, two = await two_released(desk)
+    await take_in(
+        desk, a_status_report(payment.message_id, a_status(one, "RJCT", "MS03"), a_status(two, "ACSC"))
+    )
+    notice = a_notification(an_entry(one))
+    assert await outcomes(desk, notice) == ["applied"]
+    assert (await desk.states())["grant-m1"] == "paid"
+    assert (await desk.grants())["grant-m1"].payment_id == payment.id
+    assert desk.budget() == {"reserved": 0, "committed": 0, "paid": 900}
+    assert await outcomes(desk, notice) == ["already_known"]
+    assert await outcomes(desk, a_notification(an_entry(one, side="CRDT", returned="AC04"))) == ["applied"]
+    assert (await desk.states())["grant-m1"] == "payable"
+
+
+async def test_no_second_payment_is_released_once_the_first_is_booked_though_rejected(desk: Desk) -> None:
+    payment, one, _ = await two_released(desk)
+    await take_in(desk, a_status_report(payment.message_id, a_status(one, "RJCT", "MS03")))
+    second = (await desk.prepare("grant-m1")).payment
+    notice = a_notification(an_entry(one))
+    [taken] = await take_in(desk, notice)
+    assert taken.outcome is AnswerOutcome.CONTRADICTS
+    assert "take it out of the payment first" in taken.sentence
+    with pytest.raises(BookedBefore):
+        await desk.release(second)
+    await desk.transactions.run(
+        lambda uow: withdraw_payment(uow, second.id, None, reason="The bank had booked it.", by=PREPARER)
+    )
+    with pytest.raises(BookedBefore):
+        await desk.prepare("grant-m1")
+    assert await outcomes(desk, notice) == ["applied"]
+    assert (await desk.states())["grant-m1"] == "paid"
+
+
+async def test_a_booking_of_another_amount_than_is_payable_by_now_is_for_a_person(desk: Desk) -> None:
+    payment, one, _ = await two_released(desk)
+    await take_in(desk, a_status_report(payment.message_id, a_status(one, "RJCT", "MS03")))
+    agreed = Settlement(reason="The partnership pays less.", agreed_amount=Decimal("400.00"))
+    await desk.transactions.run(lambda uow: settle_lump_sum(uow, "grant-m1", agreed, by=PREPARER))
+    [taken] = await take_in(desk, a_notification(an_entry(one)))
+    assert taken.outcome is AnswerOutcome.CONTRADICTS
+    assert "EUR 400.00 by now, and EUR 450.00 were booked" in taken.sentence
+    with pytest.raises(BookedBefore):
+        await desk.prepare("grant-m1")
 
 
 async def test_one_entry_for_a_whole_file_pays_all_of_it_when_the_sum_is_right(desk: Desk) -> None:
