@@ -41,6 +41,9 @@ PUT_OFF: Final = os.EX_TEMPFAIL
 """Ends with this where the database is at fault and not the plan."""
 
 _STORED_AT_ONCE: Final = 500
+_LONGEST_SEARCH_S: Final = 120.0
+"""Where limits bind in a large pool; what the plan is then within is told."""
+
 _NICENESS: Final = 10
 """The lanes go first."""
 
@@ -79,7 +82,12 @@ async def make(order: Order, say: Callable[[Progress], None]) -> None:
             why = contradiction.detail
             await _end(transactions, order, lambda job, uow: job.fail(why, uow.now))
             return
-        plan = await asyncio.to_thread(make_plan, problem, progress=lambda so_far: say(_of_most(so_far)))
+        plan = await asyncio.to_thread(
+            make_plan,
+            problem,
+            progress=lambda so_far: say(_of_most(so_far)),
+            enough=_over(_LONGEST_SEARCH_S),
+        )
         await store(database, plan, problem, order, say)
         figures = Figures.of(plan, problem, time.monotonic() - began)
         await _end(transactions, order, lambda job, uow: job.finish(figures, uow.now))
@@ -143,6 +151,19 @@ async def _end(
             how(job, uow)
 
     await transactions.run(end)
+
+
+def _over(seconds: float) -> Callable[[], bool]:
+    """Whether so much time has passed since that was first asked."""
+    until: float | None = None
+
+    def is_over() -> bool:
+        nonlocal until
+        moment = time.monotonic()
+        until = until or moment + seconds
+        return moment > until
+
+    return is_over
 
 
 def _of_most(progress: Progress) -> Progress:

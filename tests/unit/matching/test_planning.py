@@ -197,12 +197,14 @@ def test_among_equally_good_plans_those_who_have_waited_longer_go(seed: int, siz
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 9))
-def test_the_search_for_large_pools_keeps_the_limits_and_its_word(seed: int, size: int) -> None:
+@given(st.integers(0, 2**32), st.integers(1, 9), st.booleans())
+def test_the_search_for_large_pools_keeps_the_limits_and_its_word(
+    seed: int, size: int, in_haste: bool
+) -> None:
     problem = a_random_problem(random.Random(seed), size)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limited, "_FEW", -1)
-        plan = make_plan(problem)
+        plan = make_plan(problem, enough=lambda: in_haste)
     pairs = pairs_of(problem, plan)
     assert is_within_limits(problem, pairs)
     plans = [worth(problem, other) for other in all_plans(problem)]

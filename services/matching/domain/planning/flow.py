@@ -6,6 +6,7 @@ the sum of the weights is made as high as possible.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,42 +16,77 @@ from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Classes:
+    """Some groups, or hosts, that are limited together: of each class so many go."""
+
+    of: Array
+    """The class of each, -1 for those of none."""
+    at_most: Array
+
+    @classmethod
+    def none(cls, count: int) -> Classes:
+        """So many that are in no class."""
+        return cls(np.full(count, -1), np.zeros(0, np.int64))
+
+
 def best_flow(
-    groups: Array, hosts: Array, weights: Array, places: Array, group_count: int, *, most_first: bool
+    groups: Array,
+    hosts: Array,
+    weights: Array,
+    places: Array,
+    group_count: int,
+    *,
+    most_first: bool,
+    group_classes: Classes | None = None,
+    host_classes: Classes | None = None,
 ) -> Array:
     """Which of the pairs (a group, a host, a weight each) to take, as a mask.
 
     With `most_first` as many pairs as possible, and among those choices the highest sum of weights;
     else the highest sum of weights.
     """
+    going = group_classes or Classes.none(group_count)
+    receiving = host_classes or Classes.none(len(places))
     used = np.zeros(len(weights), np.bool_)
     worthwhile = np.arange(len(weights)) if most_first else np.flatnonzero(weights > 0)
     if not len(worthwhile):
         return used
     groups, hosts, weights = groups[worthwhile], hosts[worthwhile], weights[worthwhile]
-    host_count = len(places)
-    source, sink = group_count + host_count, group_count + host_count + 1
+    hosts_from = group_count
+    source = hosts_from + len(places)
+    sink = source + 1
+    going_from = sink + 1
+    receiving_from = going_from + len(going.at_most)
+    node_count = receiving_from + len(receiving.at_most)
     dearest = int(weights.max())
-    tails = [np.full(group_count, source), groups, group_count + np.arange(host_count)]
-    heads = [np.arange(group_count), group_count + hosts, np.full(host_count, sink)]
-    capacities = [np.ones(group_count, np.int64), np.ones(len(weights), np.int64), places]
-    costs = [np.zeros(group_count, np.int64), dearest - weights, np.zeros(host_count, np.int64)]
+    # From, to, capacity and cost; the pairs first, whose flows are asked for.
+    arcs: list[tuple[Any, Any, Any, Any]] = [
+        (groups, hosts_from + hosts, 1, dearest - weights),
+        (np.where(going.of < 0, source, going_from + going.of), np.arange(group_count), 1, 0),
+        (source, np.arange(going_from, receiving_from), going.at_most, 0),
+        (
+            np.arange(hosts_from, source),
+            np.where(receiving.of < 0, sink, receiving_from + receiving.of),
+            places,
+            0,
+        ),
+        (np.arange(receiving_from, node_count), sink, receiving.at_most, 0),
+    ]
     if not most_first:  # one that is not taken costs what taking nothing is worth
-        tails.append(np.array([source]))
-        heads.append(np.array([sink]))
-        capacities.append(np.array([group_count]))
-        costs.append(np.array([dearest]))
+        arcs.append((np.array([source]), sink, group_count, dearest))
     flow = SimpleMinCostFlow()
-    flow.add_arcs_with_capacity_and_unit_cost(
-        *(np.concatenate(part).astype(np.int64) for part in (tails, heads, capacities, costs))
-    )
-    supplies = np.zeros(group_count + host_count + 2, np.int64)
+    for arc in arcs:
+        flow.add_arcs_with_capacity_and_unit_cost(
+            *(np.ascontiguousarray(part, np.int64) for part in np.broadcast_arrays(*arc))
+        )
+    supplies = np.zeros(node_count, np.int64)
     supplies[source], supplies[sink] = group_count, -group_count
-    flow.set_nodes_supplies(np.arange(len(supplies)), supplies)
+    flow.set_nodes_supplies(np.arange(node_count), supplies)
     status = flow.solve_max_flow_with_min_cost() if most_first else flow.solve()
     if status != flow.OPTIMAL:
         raise RuntimeError(f"the flow has no optimum: {status}")
-    used[worthwhile] = flow.flows(np.arange(group_count, group_count + len(weights))) > 0
+    used[worthwhile] = flow.flows(np.arange(len(weights))) > 0
     return used
 
 

@@ -5,6 +5,7 @@ Each limit says how much of it a pair takes, for blocks of all pairs at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.domain.fit import Prospect, cosine_of_distance
+from services.matching.domain.planning.flow import Classes
 from services.matching.domain.planning.plan import WhyNot
 from services.matching.domain.planning.problem import (
     Cap,
@@ -42,6 +44,14 @@ class Limit:
         """How much of it each pair takes; positions that broadcast against each other."""
         counts = self.visitors[visitors] & self.hosts[hosts]
         return counts * (self.costs.of(visitors, hosts) if self.costs else np.int64(1))
+
+    def charge(self, weights: Array, visitors: Array, price: float) -> None:
+        """Take off what each pair of these visitors, a row of `weights` each, takes at this price."""
+        if price <= 0:
+            return
+        rows, hosts = np.flatnonzero(self.visitors[visitors]), np.flatnonzero(self.hosts)
+        costs = self.costs.of(visitors[rows][:, None], hosts) if self.costs else np.int64(1)
+        weights[np.ix_(rows, hosts)] -= np.floor(costs * price).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,42 @@ class Costs:
 def _points(prospects: tuple[Prospect, ...]) -> Array:
     nowhere = (np.nan, np.nan, np.nan)
     return np.array([prospect.point or nowhere for prospect in prospects], np.float64).reshape(-1, 3).T
+
+
+def classes_of_groups(limits: Sequence[Limit], groups: Array) -> tuple[Classes, set[int]]:
+    """Those of the limits that only count groups and do not overlap, as classes; and which they are."""
+    count = int(groups.max(initial=-1)) + 1
+
+    def members(limit: Limit) -> Array | None:
+        found = np.zeros(count, np.bool_)
+        found[groups[limit.visitors]] = True
+        # All of a group count, or none.
+        alike = np.array_equal(found[groups], limit.visitors)
+        return found if alike and limit.costs is None and limit.hosts.all() else None
+
+    return _classes(limits, members, count)
+
+
+def classes_of_hosts(limits: Sequence[Limit], count: int) -> tuple[Classes, set[int]]:
+    """Those of the limits that only count hosts and do not overlap, as classes; and which they are."""
+
+    def members(limit: Limit) -> Array | None:
+        return limit.hosts if limit.costs is None and limit.visitors.all() else None
+
+    return _classes(limits, members, count)
+
+
+def _classes(
+    limits: Sequence[Limit], members: Callable[[Limit], Array | None], count: int
+) -> tuple[Classes, set[int]]:
+    of, at_most, which = np.full(count, -1), list[int](), set[int]()
+    for number, limit in enumerate(limits):
+        found = members(limit)
+        if found is not None and (of[found] < 0).all():
+            of[found] = len(at_most)
+            at_most.append(limit.at_most)
+            which.add(number)
+    return Classes(of, np.array(at_most, np.int64)), which
 
 
 def limits_of(problem: PlanProblem, firm: list[tuple[int, int]]) -> list[Limit]:

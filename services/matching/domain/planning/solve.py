@@ -39,11 +39,13 @@ def make_plan(
     *,
     progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Plan:
     """The best plan for this problem, with its proof; the same problem gives the same plan.
 
     `progress` is told now and then how far it is, and `cancelled` is asked as often. Raises
-    `PlanCancelled` once it says so.
+    `PlanCancelled` once it says so. Where limits bind, the plan is the best found until `enough` says so,
+    and its proof what is proven by then.
     """
 
     def step(doing: str, share: float, exchanges: int) -> None:
@@ -51,15 +53,18 @@ def make_plan(
             raise PlanCancelled
         progress(Progress(doing, share, exchanges or None))
 
-    return _Making(problem, step).plan()
+    return _Making(problem, step, enough).plan()
 
 
 class _Making:
     """One plan in the making."""
 
-    def __init__(self, problem: PlanProblem, step: Callable[[str, float, int], None]) -> None:
+    def __init__(
+        self, problem: PlanProblem, step: Callable[[str, float, int], None], enough: Callable[[], bool]
+    ) -> None:
         self._problem = problem
         self._step = step
+        self._enough = enough
         visitors = {prospect.id: number for number, prospect in enumerate(problem.visitors)}
         hosts = {prospect.id: number for number, prospect in enumerate(problem.hosts)}
         self._firm: list[Pair] = []
@@ -91,7 +96,7 @@ class _Making:
         most, best_value = int(used.sum()), int(pairs.scores[used].sum())
         free_of_limits = keeps_within(pairs, used, limits)
         if not free_of_limits:
-            result = limited(pool, limits, found, self._step)
+            result = limited(pool, limits, found, self._step, self._enough)
             pairs, used, most, best_value = result.pairs, result.used, result.most, result.best_value
         self._step("explaining", 0.98, int(used.sum()))
         exchanges = self._exchanges(pairs, used)
