@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from services.funding.domain.ledger import Account, LedgerEntry, Why
 from services.funding.routes.root import InPath, Root
 from services.funding.use_cases.read_ledger import read_ledger
+from shared.contracts.vocabulary import Day
 from shared.http import After, Authenticated, Limit, next_of, problem_responses
 
 router = APIRouter(tags=["partnerships"])
@@ -56,8 +57,8 @@ async def ledger(
     funding: Root,
     grant: Annotated[str | None, Query(max_length=200, description="Only what moved for it.")] = None,
     account: Annotated[Account | None, Query(description="Only what went in or out there.")] = None,
-    first_day: Annotated[date | None, Query(description="From the beginning of that day on, UTC.")] = None,
-    last_day: Annotated[date | None, Query(description="Until the end of that day, UTC.")] = None,
+    first_day: Annotated[Day | None, Query(description="From the beginning of that day on, UTC.")] = None,
+    last_day: Annotated[Day | None, Query(description="Until the end of that day, UTC.")] = None,
     limit: Limit = 50,
     after: After = None,
 ) -> LedgerPage:

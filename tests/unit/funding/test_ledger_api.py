@@ -83,7 +83,12 @@ async def test_it_is_filtered_and_paged(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("query", "at"),
-    [("account=lost", "account"), ("first_day=17 February", "first_day"), ("limit=0", "limit")],
+    [
+        ("account=lost", "account"),
+        ("first_day=17 February", "first_day"),
+        ("last_day=1676592000", "last_day"),
+        ("limit=0", "limit"),
+    ],
 )
 async def test_a_filter_that_makes_no_sense_is_malformed(api: Api, query: str, at: str) -> None:
     answer = await api.get(f"{LEDGER}?{query}", AUDITOR)
