@@ -61,6 +61,7 @@ bench: $(UV)  ## Run the benchmarks, peers included
 	@$(RUN)/python bench/pipeline.py
 	@$(RUN)/python bench/spreadsheets.py
 	@$(RUN)/python bench/matching.py
+	@$(RUN)/python bench/funding.py
 	@$(RUN)/python bench/best_fits.py
 
 clean:  ## Remove what was installed and all data of the embedded servers

@@ -15,10 +15,12 @@ from services.funding.domain.bank_account import AccountDetails, AccountGiven
 from services.funding.domain.budget import BudgetBelowReserved
 from services.funding.domain.lump_sum import Policies
 from services.funding.forecasts import Forecasts, assumptions_in
+from services.funding.remembered import Remembered
 from services.funding.repositories import FundingUnitOfWork, make_indexes, put_on_board
 from services.funding.rules_on_file import policies_in
 from services.funding.settings import FundingSettings
 from services.funding.use_cases.open_ledger import open_ledger
+from services.funding.use_cases.read_readiness import BoardTotals
 from services.funding.use_cases.settle_budget import settle_budget
 from services.funding.vault import Vault
 from shared.contracts.envelope import now
@@ -53,6 +55,7 @@ class Funding:
     debtors: Mapping[str, AccountDetails] = field(default_factory=dict)
     """The accounts partnerships pay from, by the partnership."""
     forecasts: Forecasts = field(default_factory=lambda: Forecasts(assumptions_in()))
+    board_totals: Remembered[BoardTotals] = field(default_factory=Remembered)
 
     async def close(self) -> None:
         """Let the database go."""

@@ -100,7 +100,10 @@ class ReadinessLine(BaseModel):
 
 
 class ReadinessTotals(BaseModel):
-    """All cases of the partnerships looked at, whatever else is filtered."""
+    """All cases of the partnerships looked at, whatever else is filtered.
+
+    Of tens of thousands of cases they may be some seconds old.
+    """
 
     cases: int
     amount: Annotated[Decimal, Field(description="EUR reserved and committed.")]
@@ -166,7 +169,12 @@ async def board(
 
     async def read(uow: FundingUnitOfWork) -> tuple[list[BoardLine], BoardTotals | None]:
         lines = await read_readiness(uow, wanted, by=caller, after=after, limit=limit)
-        return lines, None if after else await count_readiness(uow, partnership, by=caller)
+        if after:
+            return lines, None
+        asked = (caller.role, caller.partnership, partnership)
+        return lines, await funding.board_totals.get(
+            asked, lambda: count_readiness(uow, partnership, by=caller)
+        )
 
     lines, totals = await funding.transactions.read(read)
     return ReadinessPage(
