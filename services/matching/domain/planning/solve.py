@@ -167,11 +167,10 @@ class _Making:
         self, table: ScoreTable, visitor: int, left: Array, limits: Sequence[tuple[Limit, int]]
     ) -> tuple[WhyNot, str]:
         hosts = np.flatnonzero(table.rows(visitor, visitor + 1)[0] != IMPOSSIBLE)
-        with_place = [host for host in hosts.tolist() if left[host] > 0 and self._is_possible(visitor, host)]
+        with_place = hosts[left[hosts] > 0]
         for limit, reached in limits:
-            if with_place and any(
-                limit.taken(np.array([visitor]), np.array([host]))[0] > reached for host in with_place
-            ):
+            beyond = with_place[limit.taken(np.array([visitor]), with_place) > reached]
+            if any(self._is_possible(visitor, host) for host in beyond.tolist()):
                 return limit.why, limit.sentence
         if any(self._is_possible(visitor, host) for host in hosts.tolist()):
             return (
