@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from shared.contracts.envelope import StrictContract
 from shared.contracts.vocabulary import BlankIsNone, Country, Line, NotTruth, OnceEach
@@ -34,8 +34,19 @@ def _none_is_none_of_them(value: object) -> object:
 DayOfStay = Annotated[date, BeforeValidator(_only_a_day)]
 """A calendar day at the host, where the clock of the host goes: no moment, no zone."""
 
+
+def _to_the_cent(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"))
+
+
+ToTheCent: Final = AfterValidator(_to_the_cent)
+"""Beside an amount of two decimal places at the most: 450 and 4.5E+2 are kept, and told, as 450.00."""
+
 AgreedAmount = Annotated[
-    Decimal, Field(gt=0, max_digits=9, decimal_places=2, allow_inf_nan=False, examples=["450.00"]), NotTruth
+    Decimal,
+    Field(gt=0, max_digits=9, decimal_places=2, allow_inf_nan=False, examples=["450.00"]),
+    NotTruth,
+    ToTheCent,
 ]
 """EUR, exact to the cent."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.funding.domain.stay import ToTheCent
 from services.funding.routes.grants import GrantView
 from services.funding.routes.root import Root, change
 from services.funding.use_cases.recover_grant import claim_back, recover_grant
@@ -20,6 +21,7 @@ Amount = Annotated[
     Decimal,
     NotTruth,
     Field(gt=0, le=1_000_000, decimal_places=2, allow_inf_nan=False, examples=["450.00"]),
+    ToTheCent,
 ]
 """EUR, to the cent."""
 

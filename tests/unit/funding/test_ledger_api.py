@@ -157,6 +157,12 @@ async def test_what_cannot_come_back_is_refused_and_changes_nothing(
     assert await entries(api, "limit=200") == before
 
 
+@pytest.mark.parametrize("written", ["4.5E+2", "450", 450, "450.0"])
+async def test_an_amount_is_told_to_the_cent_however_it_is_written(api: Api, written: object) -> None:
+    claimed = await api.post("/grants/grant-paid/claim", {**CLAIM, "amount": written}, STAFF)
+    assert claimed.json()["claimed"] == "450.00"
+
+
 async def test_a_return_that_is_sent_twice_is_noted_once(api: Api) -> None:
     assert (await api.post("/grants/grant-paid/recoveries", RETURN, STAFF)).status_code == 200
     again = await api.post("/grants/grant-paid/recoveries", RETURN, STAFF)
