@@ -19,6 +19,7 @@ from services.matching.repositories import MatchingUnitOfWork
 from services.matching.use_cases.accept_match import accept_match
 from services.matching.use_cases.approve_match import approve_match
 from services.matching.use_cases.propose_match import propose_match
+from services.registration import lookalike_search
 from services.registration.bootstrap import Registering
 from services.registration.domain.duplicate import pair_id
 from services.registration.domain.likeness import Likeness
@@ -51,6 +52,12 @@ ROUNDS = 10
 SPRING = [{"first_day": "2090-02-06", "last_day": "2090-03-31"}]
 STAY = Window.model_validate({"first_day": "2090-02-14", "last_day": "2090-02-16"})
 A_PORTAL = Caller("/sample/portal", CallerRole.EXTERNAL)
+
+
+@pytest.fixture(autouse=True)
+def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests run beside these, and the search would give way to them."""
+    monkeypatch.setattr(lookalike_search, "LONGEST_REST_S", 0.1)
 
 
 @pytest.fixture(params=["pymongo", "motor"])
