@@ -8,12 +8,12 @@ from services.funding.domain.funder_report import FunderReport
 from shared.pdf import NOTE, QUIET, STRONG, Cell, Column, Paper
 from shared.words import counted, country, day, days, eur, moment
 
-MOST_PAYMENTS: Final = 500
+MOST_PAYMENTS: Final = 300
 """Listed on paper; the workbook has all."""
 
 
-def printed(report: FunderReport) -> bytes:
-    """The PDF: some tenths of a second of work."""
+def printed(report: FunderReport, *, most_payments: int = MOST_PAYMENTS) -> bytes:
+    """The PDF, with so many payments at the most: up to a second or two of work."""
     period = days(report.first_day, report.last_day)
     paper = Paper(
         f"Report of {report.name}, {period}",
@@ -26,7 +26,7 @@ def printed(report: FunderReport) -> bytes:
     _exchanges(paper, report)
     _countries(paper, report)
     _budget(paper, report)
-    _payments(paper, report)
+    _payments(paper, report, most_payments)
     paper.explain_boxes()
     return paper.printed()
 
@@ -128,7 +128,7 @@ def _budget(paper: Paper, report: FunderReport) -> None:
     paper.gap(4)
 
 
-def _payments(paper: Paper, report: FunderReport) -> None:
+def _payments(paper: Paper, report: FunderReport, most: int) -> None:
     paper.heading("Payments booked in the period")
     if not report.payments:
         paper.paragraph("The bank booked none.", QUIET)
@@ -153,10 +153,10 @@ def _payments(paper: Paper, report: FunderReport) -> None:
                 f"{one.match_id}\n{one.reference}",
                 f"{one.amount:,.2f}" + (f"\n–{one.recovered:,.2f} back" if one.recovered else ""),
             )
-            for one in report.payments[:MOST_PAYMENTS]
+            for one in report.payments[:most]
         ],
         size=8.5,
     )
-    if (more := len(report.payments) - MOST_PAYMENTS) > 0:
+    if (more := len(report.payments) - most) > 0:
         paper.paragraph(f"And {counted(more, 'payment')} more; the workbook lists all.", QUIET)
     paper.gap(2)
