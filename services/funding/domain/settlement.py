@@ -18,6 +18,13 @@ from services.funding.domain.stay import (
 )
 from shared.contracts.envelope import StrictContract
 from shared.contracts.vocabulary import COUNTRIES, BlankIsNone, Country, Line, OnceEach
+from shared.errors import RuleBroken
+
+
+class DayNotAccepted(RuleBroken):
+    """A day that was never accepted cannot be taken back."""
+
+    code = "day-not-accepted"
 
 
 class CountedDay(StrictContract):
@@ -41,6 +48,8 @@ class Settlement(StrictContract):
     host_region: Annotated[Annotated[str, Field(min_length=1, max_length=40)] | None, BlankIsNone] = None
     """ISO 3166-2 subdivision whose holidays count, such as BY."""
     accepted_days: Annotated[list[CountedDay], Field(max_length=31)] = []
+    no_longer_accepted: Annotated[list[DayOfStay], Field(max_length=31), OnceEach] = []
+    """Days accepted before, here or with the report, by mistake."""
     agreed_amount: Annotated[AgreedAmount | None, BlankIsNone] = None
     """EUR: no more than this is paid."""
     confirmed_countries: Annotated[list[Country], Field(max_length=2), OnceEach] = []
@@ -51,9 +60,15 @@ def settled(stay: Stay, settlement: Settlement, *, by: str, on: date) -> Stay:
     """The stay with what was settled, and who settled it, when and why.
 
     A day, place, region or amount settled again takes the place of the one before. Raises `ValidationError`
-    where an accepted day is none of the stay.
+    where an accepted day is none of the stay, `DayNotAccepted` where one that is taken back never was.
     """
     accepted = {day.day: day for day in stay.accepted_days}
+    for gone in settlement.no_longer_accepted:
+        if gone not in accepted:
+            raise DayNotAccepted(
+                f"{written(gone)} is no day that was accepted: there is nothing to take back."
+            )
+        del accepted[gone]
     for day in settlement.accepted_days:
         accepted[day.day] = AcceptedDay(day=day.day, reason=day.reason, accepted_by=by)
     changes = {
@@ -85,6 +100,7 @@ def in_words(settlement: Settlement) -> list[str]:
     if settlement.host_region is not None:
         said.append(f"the host's region is {settlement.host_region}")
     said += [f"{written(day.day)} counts: {day.reason}" for day in settlement.accepted_days]
+    said += [f"{written(day)} is no longer accepted" for day in settlement.no_longer_accepted]
     if settlement.agreed_amount is not None:
         said.append(f"no more than EUR {settlement.agreed_amount:.2f} is paid")
     said += [f"{COUNTRIES[country]} takes part" for country in settlement.confirmed_countries]

@@ -104,7 +104,9 @@ class ValidationSent(_Sent):
     edition: Edition
     """The edition of the report that was read: another one by now is refused."""
     accepted_days: Annotated[list[AcceptedDaySent], Field(max_length=31)] = []
-    """Days of the stay that count although they are no working days, with the reason."""
+    """Days of the stay that count although they are no working days, with the reason.
+
+    What was accepted before stays so, unless a settlement says `no_longer_accepted`."""
 
     @property
     def days(self) -> list[AcceptedDay]:

@@ -10,7 +10,7 @@ import pytest
 from services.funding.domain.budget import BudgetExceeded
 from services.funding.domain.grant import Grant, GrantStateForbids, LumpSumUncertain, grant_id
 from services.funding.domain.lump_sum import AgreedAmountOverRate, Outcome
-from services.funding.domain.settlement import Settlement
+from services.funding.domain.settlement import DayNotAccepted, Settlement
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
@@ -99,6 +99,20 @@ async def test_a_saturday_accepted_on_a_reserved_grant_counts_and_what_is_more_i
     )
     budget = await funding.run(lambda uow: uow.budgets.get("hempclub"))
     assert str(budget.reserved) == "900.00"
+
+
+async def test_a_day_that_was_accepted_by_mistake_is_taken_back() -> None:
+    stay = Window(first_day=date(2023, 2, 14), last_day=date(2023, 2, 18))
+    funding = await reserved(a_match("m1").model_copy(update={"stay": stay}))
+    with pytest.raises(DayNotAccepted, match="nothing to take back"):
+        await settle(funding, no_longer_accepted=["2023-02-18"])
+    await settle(funding, accepted_days=[{"day": "2023-02-18", "reason": "Open day of the cluster"}])
+    grant = await settle(funding, no_longer_accepted=["2023-02-18"])
+    assert (grant.state, str(grant.amount)) == (GrantState.RESERVED, "450.00")
+    assert grant.lump_sum is not None
+    assert grant.lump_sum.stay.settled[-1].what == ["18 February 2023 is no longer accepted"]
+    budget = await funding.run(lambda uow: uow.budgets.get("hempclub"))
+    assert str(budget.reserved) == "450.00"
 
 
 async def test_what_was_settled_first_stays_when_more_is_settled() -> None:
