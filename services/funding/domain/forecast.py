@@ -711,7 +711,7 @@ def _sentence(affordable: Affordable, objective: Objective) -> str:
         )
     return (
         f"{reached} The {_eur(affordable.money)} that nobody has or waits for would pay "
-        f"{_range(affordable.exchanges)} more, at about {_eur(affordable.mean_amount.expected)} each."
+        f"{_range(affordable.exchanges)} of them, at about {_eur(affordable.mean_amount.expected)} each."
     )
 
 
