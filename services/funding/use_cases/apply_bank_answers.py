@@ -101,12 +101,18 @@ def _sorted_out(answers: Sequence[Answer], payments: Sequence[Payment]) -> Itera
     by_transfer = {one.end_to_end_id: payment for payment in payments for one in payment.transfers}
     by_message = {payment.message_id: payment for payment in payments}
     singly = {answer.end_to_end_id for answer in answers}
+    said = set()
     for answer in answers:
         if answer.end_to_end_id is not None:
             payment = by_transfer.get(answer.end_to_end_id)
             yield answer, payment, payment.of(answer.end_to_end_id) if payment else None
             continue
         payment = by_message.get(answer.message_id or "")
+        if payment is not None:
+            # Said again of all its transfers, it would fill the answer with what is known already.
+            if (word := (answer.message_id, answer.says, answer.amount)) in said:
+                continue
+            said.add(word)
         meant = payment.summing_to(answer.amount) if payment else []
         if payment is None or answer.says is Says.ACCEPTED or not meant:
             yield answer, payment, None

@@ -81,7 +81,8 @@ async def prepare_payment(
             "`account` to it in the file of the partnerships."
         )
     if ids is None:
-        grants = await uow.grants.payable(by.partnership, limit=MOST_TRANSFERS)
+        payable = await uow.grants.payable(by.partnership, limit=MOST_TRANSFERS)
+        grants = [grant for grant in payable if grant.booked_before is None]
     else:
         grants = await _named(uow, list(dict.fromkeys(ids)), by.partnership)
     accounts = await uow.bank_accounts.of(*grants)

@@ -237,6 +237,9 @@ async def test_no_second_payment_is_released_once_the_first_is_booked_though_rej
     )
     with pytest.raises(BookedBefore):
         await desk.prepare("grant-m1")
+    # Who prepares all that can be paid now is not kept from it.
+    await desk.grant("m3")
+    assert [transfer.grant_id for transfer in (await desk.prepare()).payment.transfers] == ["grant-m3"]
     assert await outcomes(desk, notice) == ["applied"]
     assert (await desk.states())["grant-m1"] == "paid"
 
@@ -265,7 +268,9 @@ async def test_one_entry_for_a_whole_file_pays_all_of_it_when_the_sum_is_right(d
         )
 
     assert await outcomes(desk, batch("899.00")) == ["amount_differs"]
-    assert await outcomes(desk, batch("900.00")) == ["applied", "applied"]
+    twice = batch("900.00").replace(b"<Ntry>", b"<Ntry/><Ntry>")
+    entry = twice[twice.index(b"<Ntry>") : twice.index(b"</Ntry>") + 7]
+    assert await outcomes(desk, twice.replace(entry, entry * 3)) == ["not_ours", "applied", "applied"]
     assert await outcomes(desk, batch("900.00")) == ["already_known", "already_known"]
     assert desk.budget()["paid"] == 900
 
