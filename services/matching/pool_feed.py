@@ -37,6 +37,7 @@ _READ_AT_ONCE: Final = 200
 _AT_ONCE: Final = 20
 """Documents between which the process goes on answering."""
 _KEPT_AT_ONCE: Final = 1000
+"""Documents after which a process that people wait for need not look through them again."""
 _PAUSE_S: Final = 0.02
 """Between two looks at what has changed: what comes meanwhile is taken together."""
 _RETRY_S: Final = 2.0
@@ -67,6 +68,7 @@ class PoolFeed:
         self._changed: dict[tuple[str, str], Document | None] = {}
         """The latest of each document that was heard of and not yet taken; None where it was deleted."""
         self._taken = 0
+        """Documents since what the pool holds was last kept out of the garbage collection."""
         self._news = asyncio.Event()
         self.joined = asyncio.Event()
         """Set when somebody has joined the pool, or anew; whoever waits for that clears it."""
@@ -125,10 +127,9 @@ class PoolFeed:
     async def _let_others_go_on(self) -> None:
         if self._browsed:
             self._catalogue.catch_up()
-        self._taken += _AT_ONCE
-        if self._taken >= _KEPT_AT_ONCE:
-            self._taken = 0
-            _keep()
+            if self._taken >= _KEPT_AT_ONCE:
+                self._taken = 0
+                _keep()
         await asyncio.sleep(0)
 
     async def load(self) -> None:
@@ -178,6 +179,7 @@ class PoolFeed:
         if version < self._versions.get((collection, id), 0):
             return
         self._versions[collection, id] = version
+        self._taken += 1
         if collection == VisitClaim.COLLECTION:
             self._pool.claim(id, taken=document["match_id"] is not None)
         elif document["in_pool"]:

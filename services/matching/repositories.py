@@ -550,7 +550,6 @@ async def make_indexes(database: Database) -> None:
     await gatherings.create_index(
         "has_room_for_waiting", partialFilterExpression={"has_room_for_waiting": True}
     )
-    await database[Candidate.COLLECTION].create_index("in_pool")
     await database[VisitClaim.COLLECTION].create_index("match_id")
     for side in ("sender_id", "receiver_id"):
         await database[Message.COLLECTION].create_index(side)
