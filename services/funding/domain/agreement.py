@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Literal, Self
 
 from services.funding.domain.agreement_document import Content, Organisation, SignedAgreement
-from services.funding.domain.grant import Grant
+from services.funding.domain.grant import WITH_AGREEMENT, Grant
 from shared.aggregate import Aggregate
 from shared.contracts.common import ERASED, Party, Window
 from shared.contracts.funding import AgreementDrawnUp, AgreementSigned, AgreementVoided
@@ -153,10 +153,11 @@ class Agreement(Aggregate):
     def follow(self, grant: Grant, *, at: datetime) -> str | None:
         """Go on with what the grant is now; what promises something else is drawn up anew, to be signed.
 
-        A grant that has ended leaves nothing to sign; one that gets an amount after all, a new edition.
+        A grant that has ended leaves nothing to sign; one that gets an amount set aside after all, a new
+        edition.
         Returns what has changed in what was to be signed, in plain words; a second time changes nothing.
         """
-        if grant.state in ENDED:
+        if self._leaves_nothing_to_sign(grant):
             self._end(grant)
             return None
         fresh = self._next_edition(grant, at=at)
@@ -173,6 +174,10 @@ class Agreement(Aggregate):
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────
 
+    def _leaves_nothing_to_sign(self, grant: Grant) -> bool:
+        # What is void stays so while the grant only waits for budget: nothing is promised yet.
+        return grant.state in ENDED or (self.void_because is not None and grant.state not in WITH_AGREEMENT)
+
     def _next_edition(self, grant: Grant, *, at: datetime) -> Content:
         content = self.content
         return Content.of(
@@ -180,8 +185,8 @@ class Agreement(Aggregate):
         )
 
     def _stays_for(self, grant: Grant, fresh: Content) -> bool:
-        if grant.state in ENDED or self.void_because is not None:
-            return (grant.state in ENDED) == (self.void_because is not None)
+        if self.void_because is not None or grant.state in ENDED:
+            return self.void_because is not None and self._leaves_nothing_to_sign(grant)
         if self.state == "complete":
             # A contract of public money stays as both have signed it, also when a name is erased later.
             fresh = fresh.model_copy(update={side: getattr(self.content, side) for side in _erased(grant)})

@@ -16,7 +16,7 @@ from services.funding.domain.agreement import (
     AlreadySigned,
     VisitorSignsFirst,
 )
-from services.funding.domain.grant import Grant, GrantStateForbids
+from services.funding.domain.grant import Grant
 from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.draw_up_agreement import draw_up_agreement
@@ -273,8 +273,14 @@ async def test_a_grant_that_waits_for_budget_again_is_not_signed_before_it_is_re
         await funding.run(lambda uow: reserve_lump_sum(uow, match))  # noqa: B023
     await recalculate(funding)
     assert (await grant(funding)).state is GrantState.AWAITING_BUDGET
-    with pytest.raises(GrantStateForbids):
+    assert types(funding).count("agreement.drawn_up") == 1
+    with pytest.raises(AgreementVoid):
         await sign(funding, VO)
+    for match in others[:2]:
+        await funding.run(lambda uow: cancel_grant(uow, a_cancelled_match(match)))  # noqa: B023
+    assert (await grant(funding)).state is GrantState.RESERVED
+    anew = await sign(funding, VO, VOP)
+    assert (anew.state, anew.content.edition) == ("complete", 2)
 
 
 # ── personal data ────────────────────────────────────────────────────────────────────────────
