@@ -31,6 +31,7 @@ _OF_THE_VISITOR: Final = {
     "payment_id",
     "paid_on",
     "reference",
+    "booked_before",
     "claimed",
     "recovered",
     "returns",
