@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar, cast
 from zlib import crc32
 
-from services.funding.domain.forecast import (
-    Assumptions,
-    Forecast,
-    OpenCase,
-    Past,
-    Position,
-    assumptions_on,
-    forecast,
-)
+from services.funding.domain.assumptions import Assumptions, assumptions_on
+from services.funding.domain.forecast import Forecast, OpenCase, Past, Position, forecast
 from services.funding.rules_on_file import SHIPPED
 from shared.on_file import entries_in
 

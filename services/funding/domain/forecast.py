@@ -17,11 +17,11 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from services.funding.domain.assumptions import LONGEST, AmountAssumption, Assumptions, Share, Spread
 from services.funding.domain.rates import written
-from shared.contracts.envelope import Contract, StrictContract
-from shared.dated import in_force
+from shared.contracts.envelope import Contract
 
 RUNS: Final = 1_000
 MOST_MONTHS: Final = 36
@@ -33,8 +33,6 @@ _CELLS: Final = 500_000
 """Cases times runs, at the most unless that makes fewer than the fewest runs."""
 _MOST_CASES: Final = 1_000
 """Of one stage; of more, every so-manieth stands for those beside it."""
-_LONGEST: Final = 730
-"""Days any step may take."""
 _FARTHEST: Final = 3_653
 """Days a simulation looks ahead at the most."""
 _MOST_NEW: Final = 2_000
@@ -48,76 +46,6 @@ _CENTS: Final = 100
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-
-# ── assumptions, on file ─────────────────────────────────────────────────────────────────────
-
-Weight = Annotated[float, Field(gt=0, le=1000)]
-
-
-class Share(StrictContract):
-    """A share of cases, worth as much as `weight` finished ones."""
-
-    share: Annotated[float, Field(gt=0, lt=1)]
-    weight: Weight
-
-
-class Spread(StrictContract):
-    """Days something takes: log-normal, by its median and what nine in ten stay below."""
-
-    median: Annotated[float, Field(gt=0, le=_LONGEST)]
-    nine_in_ten: Annotated[float, Field(gt=0, le=_LONGEST)]
-    weight: Weight
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.nine_in_ten <= self.median:
-            raise ValueError(f"nine_in_ten ({self.nine_in_ten}) must be more than the median ({self.median})")
-        return self
-
-
-class StepAssumption(StrictContract):
-    """One step on the way to the money."""
-
-    source: str
-    goes_on: Share
-    days: Spread
-
-
-class LeadAssumption(StrictContract):
-    """From a reservation to the last day of its stay."""
-
-    source: str
-    days: Spread
-
-
-class AmountAssumption(StrictContract):
-    """What an exchange costs, by the rate table."""
-
-    source: str
-    halved_share: Annotated[float, Field(ge=0, le=1)]
-    weight: Weight
-
-
-class Assumptions(StrictContract):
-    """What a forecast starts from, in force from a day until the next entry begins."""
-
-    name: str
-    in_force_from: date
-    source: str
-    agreement: StepAssumption
-    report: StepAssumption
-    evidence: StepAssumption
-    payment: StepAssumption
-    lead: LeadAssumption
-    amount: AmountAssumption
-
-
-def assumptions_on(entries: Iterable[Assumptions], day: date) -> Assumptions:
-    """Those in force on the day; the earliest where the day lies before all of them."""
-    known = sorted(entries, key=lambda entry: entry.in_force_from)
-    return in_force(known, day, begins=lambda entry: entry.in_force_from) or known[0]
-
 
 # ── facts ────────────────────────────────────────────────────────────────────────────────────
 
@@ -338,11 +266,11 @@ class _Duration:
     def __init__(self, assumed: Spread, observed: Sequence[int]) -> None:
         normal = NormalDist()
         sigma = np.log(assumed.nine_in_ten / assumed.median) / normal.inv_cdf(0.9)
-        edges = np.arange(_LONGEST + 1) + 0.5
+        edges = np.arange(LONGEST + 1) + 0.5
         cdf = np.array([normal.cdf(z) for z in np.log(edges / assumed.median) / sigma])
         shares = np.diff(cdf, prepend=0.0) / cdf[-1] * assumed.weight
-        seen = np.clip(np.array(observed, dtype=np.int64), 0, _LONGEST)
-        shares += np.bincount(seen, minlength=_LONGEST + 1)
+        seen = np.clip(np.array(observed, dtype=np.int64), 0, LONGEST)
+        shares += np.bincount(seen, minlength=LONGEST + 1)
         self._shorter = np.concatenate([[0.0], np.cumsum(shares) / shares.sum()])
         """By days: the chance that it takes fewer."""
         self._shorter[-1] = 1.0

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.funding.domain.assumptions import Assumptions, assumptions_on
 from services.funding.domain.forecast import (
     STEPS,
     Amounts,
-    Assumptions,
     Counts,
     Forecast,
     OpenCase,
@@ -21,7 +21,6 @@ from services.funding.domain.forecast import (
     Position,
     Stage,
     Trace,
-    assumptions_on,
     forecast,
 )
 from services.funding.rules_on_file import SHIPPED
