@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 PLANS = Counter("cxc_plans", "Plans a worker worked on, by what came of it", ["outcome"])
 
-PAIRS_AT_ONCE: Final = 200
+PAIRS_AT_ONCE: Final = 400
 """In one transaction at the most; fewer where people change the same things at the same moment."""
 
 
