@@ -16,9 +16,7 @@ _NOTHING_OWED: Final = frozenset(
 )
 
 
-async def erase_bank_account(
-    uow: FundingUnitOfWork, registration_id: str, grants: Sequence[Grant]
-) -> None:
+async def erase_bank_account(uow: FundingUnitOfWork, registration_id: str, grants: Sequence[Grant]) -> None:
     """The registration was erased: its account goes now, or as soon as its grants are paid or over."""
     account = await uow.bank_accounts.find(account_id(registration_id))
     if account is None:
