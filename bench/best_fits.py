@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import json
 import os
@@ -137,16 +136,19 @@ class Acceptances:
             "mongo_cpu_us_each": round((cpu_seconds(self._mongo) - mongo) * each),
         }
 
-    async def steadily(self, accepted: Sequence[tuple[Party, Profile]], version: int, per_s: int) -> None:
-        """Handle them anew, so many a second, until cancelled."""
+    async def steadily(
+        self, accepted: Sequence[tuple[Party, Profile]], version: int, per_s: int, stopping: asyncio.Event
+    ) -> None:
+        """Handle them anew, so many a second, until told to stop."""
         at_once = max(1, per_s // 10)
-        while True:
-            for start in range(0, len(accepted), at_once):
-                due = time.perf_counter() + at_once / per_s
-                for batch in self._messages(accepted[start : start + at_once], version):
-                    await self._lane([batch])
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            version += 1
+        start = 0
+        while not stopping.is_set():
+            due = time.perf_counter() + at_once / per_s
+            await self._lane(self._messages(accepted[start : start + at_once], version))
+            start += at_once
+            if start >= len(accepted):
+                start, version = 0, version + 1
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
     def _messages(self, accepted: Sequence[tuple[Party, Profile]], version: int) -> list[list[Any]]:
         first = self._offset
@@ -259,14 +261,14 @@ async def measure(platform: Platform, hosts: int, visitors: int, requests: int) 
         token = issue_token(platform.issuer_key, issuer=platform.issuer_url, role="support_office")
         async with api(token) as (http, pid, ready_s):
             asked = await ask_for_all(http, pid, [party.registration_id for party, _ in seeking], requests)
-            coming_in = asyncio.create_task(acceptances.steadily(again, 5, STEADY_PER_S))
+            stopping = asyncio.Event()
+            coming_in = asyncio.create_task(acceptances.steadily(again, 5, STEADY_PER_S, stopping))
             seekers = [party.registration_id for party, _ in seeking]
             asked[f"suggestions, {STEADY_PER_S} acceptances/s"] = await ask_for(
                 http, pid, lambda rng: f"/visitors/{rng.choice(seekers)}/suggestions", requests, at_once=1
             )
-            coming_in.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await coming_in
+            stopping.set()
+            await coming_in
     return {
         "hosts": hosts,
         "visitors": visitors,
