@@ -167,6 +167,9 @@ async def test_kills_and_restarts_of_everything_leave_exactly_one_effect_of_each
     rng = Random(SEED)
     story = Story(outside_system("survival"), rng)
     trouble = troubles(rng)
+    # What the platform says of itself when it starts, such as forecasts, is not of this story.
+    await onlooker.drained()
+    earlier = {one["_id"] for one in await told_of_ours(onlooker)}
     since = await onlooker.mark()
     await publish_through(trouble, story, platform)
     await onlooker.ready(*(f"{name}-{part}" for name in SERVICES for part in ("api", "worker")))
@@ -180,7 +183,7 @@ async def test_kills_and_restarts_of_everything_leave_exactly_one_effect_of_each
     approved = await assert_matched_once(onlooker, story, told)
     await assert_visits_used_once(onlooker, approved)
     await assert_reserved_once(onlooker, approved, told)
-    await assert_told_once(onlooker, story, told, trouble)
+    await assert_told_once(onlooker, story, told, trouble, earlier)
     for service in SERVICES:
         assert await onlooker.database(service).outbox.count_documents({}) == 0
 
@@ -336,10 +339,18 @@ async def assert_reserved_once(
         print(f"{partnership}: EUR {budget['reserved']} reserved for {len(amounts['reserved'])}")
 
 
+async def told_of_ours(onlooker: Onlooker) -> list[Document]:
+    return await onlooker.documents("notifications", "notifications", {"partnerships": {"$in": list(OURS)}})
+
+
 async def assert_told_once(
-    onlooker: Onlooker, story: Story, told: Sequence[Published], trouble: Sequence[Trouble]
+    onlooker: Onlooker,
+    story: Story,
+    told: Sequence[Published],
+    trouble: Sequence[Trouble],
+    earlier: set[str],
 ) -> None:
-    found = await onlooker.documents("notifications", "notifications", {"partnerships": {"$in": list(OURS)}})
+    found = [one for one in await told_of_ours(onlooker) if one["_id"] not in earlier]
     assert sorted(one["_id"] for one in found) == sorted(expected_notifications(told))
     addressed = Counter(
         (one["fact_id"], one["channel"], one["recipient_key"], one["address"]) for one in found
@@ -363,8 +374,9 @@ async def assert_told_once(
     addresses = {one["address"] for one in by_mail.values()}
     received: dict[str, list[datetime]] = defaultdict(list)
     for mail in await onlooker.all_mails():
-        if mail["To"][0]["Address"] in addresses:
-            received[mail["MessageID"].partition("@")[0]].append(datetime.fromisoformat(mail["Created"]))
+        id = mail["MessageID"].partition("@")[0]
+        if mail["To"][0]["Address"] in addresses and id not in earlier:
+            received[id].append(datetime.fromisoformat(mail["Created"]))
     assert received.keys() == by_mail.keys()
     twice = {id: sorted(times) for id, times in received.items() if len(times) > 1}
     print(f"{len(received)} mails, {len(twice)} of them in flight at a kill and sent again")
