@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -162,6 +163,10 @@ def create_api(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.root = await bootstrap()
+        # What the process lives with, such as a list of places, is not looked through again and again:
+        # that stopped every request for a tenth of a second, now and then.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:
