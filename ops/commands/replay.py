@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from ops.commands import CommandFailed
 from ops.commands.cluster import mongo_at, mongo_url
+from ops.commands.replayed import candidate_on_file, left_out, print_json, print_lines
 from ops.commands.rules import rules_in_use
 from ops.commands.shown import printable
 from services.registration.domain.eligibility import RuleSet
@@ -26,12 +27,7 @@ _DATABASE: Final = f"cxc_{RegistrationSettings.service}"
 
 def replay(state: Path, path: Path, *, rules: Path | None, as_json: bool) -> None:
     """Print the cases whose verdict would change as they are found, then the counts."""
-    try:
-        candidate = candidate_in(path)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise CommandFailed(str(error)) from error
+    candidate = candidate_on_file(path, candidate_in)
     try:
         asyncio.run(_replay(mongo_url(state), rules_in_use(rules), candidate, as_json))
     except WrongRuleSet as error:
@@ -45,17 +41,9 @@ async def _replay(
     async with mongo_at(url) as client:
         changes = replay_rules(client[_DATABASE], rules, candidate, tally)
         if as_json:
-            # Written as it comes: all cases of the scheme may change.
-            before = f'{{"candidate": {json.dumps(candidate.id)}, "changes": ['
-            async for change in changes:
-                typer.echo(f"{before}\n{json.dumps(_as_json(change), ensure_ascii=False)}", nl=False)
-                before = ","
-            if not tally.changed:
-                typer.echo(before, nl=False)
-            typer.echo(f'],\n"counts": {json.dumps(_counts(tally), indent=2)}}}')
+            await print_json(candidate.id, changes, _as_json, partial(_counts, tally))
             return
-        async for change in changes:
-            typer.echo("\n".join(_lines(change)))
+        await print_lines(changes, _lines)
     typer.echo("\n".join(_summary(candidate, tally)))
 
 
@@ -129,7 +117,5 @@ def _summary(candidate: RuleSet | PartnershipRules, tally: Tally) -> list[str]:
     lines += [f"  by {rule}: {cases:,}" for rule, cases in tally.rules.most_common()]
     if tally.erased:
         lines.append(f"{tally.erased:,} erased and left out: what they said is gone.")
-    if tally.unreadable:
-        some = ", ".join(tally.unreadable[:3]) + (", …" if len(tally.unreadable) > 3 else "")
-        lines.append(f"{len(tally.unreadable):,} left out that cannot be screened again: {some}")
+    lines += left_out(tally.unreadable, "that cannot be screened again")
     return lines

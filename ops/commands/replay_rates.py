@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 from pydantic import SecretStr
 
-from ops.commands import CommandFailed
 from ops.commands.cluster import mongo_at, mongo_url
 from ops.commands.lump_sum import policies_in_use
+from ops.commands.replayed import candidate_on_file, left_out, print_json, print_lines
 from ops.commands.shown import printable
 from services.funding.domain.lump_sum import LumpSum, Policies
 from services.funding.domain.rates import RateTable
@@ -30,12 +30,7 @@ def replay(state: Path, path: Path, *, begins: date | None, rules: Path | None, 
 
     begins: the day from which the candidate is tried, if not its own.
     """
-    try:
-        candidate = entry_in(path, RateTable)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise CommandFailed(str(error)) from error
+    candidate = candidate_on_file(path, partial(entry_in, model=RateTable))
     if begins is not None:
         candidate = candidate.model_copy(update={"in_force_from": begins})
     asyncio.run(_replay(mongo_url(state), policies_in_use(rules), candidate, as_json))
@@ -46,17 +41,9 @@ async def _replay(url: SecretStr, policies: Policies, candidate: RateTable, as_j
     async with mongo_at(url) as client:
         changes = replay_rates(client[_DATABASE], policies, candidate, tally)
         if as_json:
-            # Written as it comes: every grant may change.
-            before = f'{{"candidate": {json.dumps(_named(candidate))}, "changes": ['
-            async for change in changes:
-                typer.echo(f"{before}\n{json.dumps(_as_json(change), ensure_ascii=False)}", nl=False)
-                before = ","
-            if not tally.changed:
-                typer.echo(before, nl=False)
-            typer.echo(f'],\n"counts": {json.dumps(_counts(tally), indent=2)}}}')
+            await print_json(_named(candidate), changes, _as_json, partial(_counts, tally))
             return
-        async for change in changes:
-            typer.echo("\n".join(_lines(change)))
+        await print_lines(changes, _lines)
     typer.echo("\n".join(_summary(candidate, tally)))
 
 
@@ -131,9 +118,7 @@ def _summary(candidate: RateTable, tally: Tally) -> list[str]:
         f"  {partnership}: EUR {by:+,.2f}, cancelled and refused grants left out"
         for partnership, by in sorted(tally.by_partnership.items())
     ]
-    if tally.unreadable:
-        some = ", ".join(tally.unreadable[:3]) + (", …" if len(tally.unreadable) > 3 else "")
-        lines.append(f"{len(tally.unreadable):,} left out whose facts cannot be read again: {some}")
+    lines += left_out(tally.unreadable, "whose facts cannot be read again")
     return lines
 
 
