@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from services.funding.api import create_app
-from services.funding.bootstrap import Funding
-from services.funding.settings import FundingSettings
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
-from shared.contracts.envelope import now
-from shared.http import authenticated
-from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
-from shared.settings import KafkaSettings
-from tests.unit.funding.builders import POLICIES, a_match, a_partnership, stay_facts, transactions
+from tests.unit.funding.builders import a_match, a_partnership, stay_facts, transactions
+from tests.unit.funding.staged import Api, serving
 
 STAFF = Caller("staff-1", CallerRole.STAFF, partnership="hempclub")
 OTHER_STAFF = Caller("staff-2", CallerRole.STAFF, partnership="other")
@@ -27,25 +19,6 @@ AUDITOR = Caller("auditor-1", CallerRole.AUDITOR)
 VISITOR = Caller("visitor-1", CallerRole.PARTICIPANT, organisation="visitor-m1")
 HOST = Caller("host-1", CallerRole.PARTICIPANT, organisation="host-m1")
 EXTERNAL = Caller("crm-1", CallerRole.EXTERNAL)
-
-
-class Api:
-    """A client of the API that can be anyone."""
-
-    def __init__(self, app: FastAPI, client: httpx.AsyncClient) -> None:
-        self._app = app
-        self._client = client
-
-    async def get(self, path: str, caller: Caller | None = None) -> httpx.Response:
-        self._be(caller)
-        return await self._client.get(path)
-
-    async def post(self, path: str, body: Any, caller: Caller | None = None) -> httpx.Response:
-        self._be(caller)
-        return await self._client.post(path, json=body)
-
-    def _be(self, caller: Caller | None) -> None:
-        self._app.dependency_overrides = {authenticated: lambda: caller} if caller else {}
 
 
 @pytest.fixture
@@ -59,25 +32,8 @@ async def api() -> AsyncIterator[Api]:
         a_match("m4", payer="other", country="NO", city="Oslo"),
     ):
         await funding.run(lambda uow, match=match: reserve_lump_sum(uow, match))  # type: ignore[misc]
-    settings = FundingSettings(
-        kafka=KafkaSettings(bootstrap="127.0.0.1:1"),
-        mongo_url="mongodb://127.0.0.1:1",
-        issuer="https://issuer.example",
-        jwks_url="https://issuer.example/keys",
-    )
-    app = create_app(settings)
-    app.state.root = Funding(
-        settings=settings,
-        client=cast(Any, None),
-        database=cast(Any, None),
-        transactions=cast(Any, funding),
-        partnerships=Partnerships(partnerships),
-        policies=POLICIES,
-        files=cast(Any, None),
-        clock=now,
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://funding") as client:
-        yield Api(app, client)
+    async with serving(funding, *partnerships) as api:
+        yield api
 
 
 async def test_a_preview_has_the_agreed_shape(api: Api) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 
 import pytest
 from pypdf import PdfReader
@@ -23,20 +22,7 @@ from tests.unit.funding.staged import (
     VISITOR,
     Api,
     Service,
-    serving,
-    staged,
 )
-
-
-@pytest.fixture
-async def funding() -> Service:
-    return await staged()
-
-
-@pytest.fixture
-async def api(funding: Service) -> AsyncIterator[Api]:
-    async with serving(funding) as api:
-        yield api
 
 
 def path_of(match: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
 from xml.etree import ElementTree
@@ -26,21 +25,9 @@ from tests.unit.funding.staged import (
     Api,
     Service,
     serving,
-    staged,
 )
 
 HEMPCLUB = PARTNERSHIPS[0]
-
-
-@pytest.fixture
-async def funding() -> Service:
-    return await staged()
-
-
-@pytest.fixture
-async def api(funding: Service) -> AsyncIterator[Api]:
-    async with serving(funding) as api:
-        yield api
 
 
 async def facts_of(funding: Service) -> Facts:

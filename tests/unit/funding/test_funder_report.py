@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -32,24 +31,11 @@ from tests.unit.funding.staged import (
     VISITOR,
     Api,
     Service,
-    serving,
-    staged,
 )
 
 HEMPCLUB = PARTNERSHIPS[0]
 FIRST, LAST = date(2023, 2, 1), date(2023, 2, 28)
 PERIOD = f"from={FIRST}&to={LAST}"
-
-
-@pytest.fixture
-async def funding() -> Service:
-    return await staged()
-
-
-@pytest.fixture
-async def api(funding: Service) -> AsyncIterator[Api]:
-    async with serving(funding) as api:
-        yield api
 
 
 async def report_on(funding: Service, first: date = FIRST, last: date = LAST) -> FunderReport:

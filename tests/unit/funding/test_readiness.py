@@ -28,13 +28,7 @@ from tests.unit.funding.staged import (
     VISITOR,
     Service,
     serving,
-    staged,
 )
-
-
-@pytest.fixture
-async def funding() -> Service:
-    return await staged()
 
 
 async def board(service: Service, caller: Caller = STAFF, **wanted: Any) -> list[BoardLine]:
