@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from services.funding.domain.bank_account import AccountDetails, AccountGiven
 from services.funding.domain.budget import BudgetBelowReserved
 from services.funding.domain.lump_sum import Policies
+from services.funding.evidence_files import BUCKET
 from services.funding.forecasts import Forecasts, assumptions_in
 from services.funding.remembered import Remembered
 from services.funding.repositories import FundingUnitOfWork, make_indexes, put_on_board
@@ -105,7 +106,7 @@ async def bootstrap(
         transactions=transactions,
         partnerships=partnerships,
         policies=policies,
-        files=Files(store, "files"),
+        files=Files(store, BUCKET),
         clock=clock,
         vault=Vault(settings.bank_keys),
         debtors=debtors,
