@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -64,11 +64,23 @@ class Onlooker:
 
     async def ready(self, *names: str, within_s: float = 90) -> None:
         """Wait until these processes say that they are ready."""
+        await self._all_answer(200, names, within_s)
 
-        async def all_ready() -> bool:
-            return set((await self.statuses(*names)).values()) == {200}
+    async def unready(self, *names: str, within_s: float = 90) -> None:
+        """Wait until these processes say that they are not ready."""
+        await self._all_answer(503, names, within_s)
 
-        await self.eventually(f"{', '.join(names)} ready", all_ready, within_s)
+    async def _all_answer(self, status: int, names: Sequence[str], within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while others := {name: of for name, of in (await self.statuses(*names)).items() if of != status}:
+            assert time.monotonic() < deadline, "\n".join(
+                [f"/ready is not {status} after {within_s:.0f} s: {others}", *map(self._plight, others)]
+            )
+            await asyncio.sleep(0.2)
+
+    def _plight(self, name: str) -> str:
+        log = self.platform.log_directory / f"{name}.log"
+        return f"{log} ends with:\n{log.read_text(errors='replace')[-3000:]}"
 
     async def statuses(self, *names: str) -> dict[str, int]:
         """What `/ready` of each process answers; 0 where nobody does."""

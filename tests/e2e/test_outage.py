@@ -92,10 +92,7 @@ async def test_without_mongodb_nobody_is_ready_nothing_is_half_done_and_all_reco
         assert int(answer.headers["retry-after"]) > 0
         assert "Nothing was changed" in answer.json()["detail"]
 
-        async def nobody_is_ready() -> bool:
-            return set((await onlooker.statuses(*APIS, *WORKERS)).values()) == {503}
-
-        await onlooker.eventually("no process is ready", nobody_is_ready)
+        await onlooker.unready(*APIS, *WORKERS)
     await onlooker.ready(*APIS, *WORKERS)
     await onlooker.mailed([sender.address("published")])
 
