@@ -27,7 +27,7 @@ from pymongo.errors import PyMongoError
 from services.notifications.domain.delivery import Attempt, Outcome, Refused, RetryPolicy, Sent
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
-from services.notifications.repositories import PendingMails
+from services.notifications.outgoing import Outgoing
 from shared.contracts.envelope import now
 from shared.storage.transactions import worth_another_try
 from shared.storage.unit_of_work import Clock
@@ -117,7 +117,7 @@ class Courier:
 
     def __init__(
         self,
-        mails: PendingMails,
+        mails: Outgoing,
         connect: Callable[[], SMTP],
         letterhead: Letterhead,
         *,
@@ -265,7 +265,7 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
     """The worker's companion: one courier for the life of the worker."""
     settings = root.settings
     courier = Courier(
-        PendingMails(root.client, root.database),
+        Outgoing(root.client, root.database),
         smtp_of(settings),
         Letterhead(settings.mail_from, root.words.html),
         waiting=root.mail_waiting,

@@ -22,7 +22,8 @@ from services.notifications.courier import Courier, carry_mails, smtp_of
 from services.notifications.domain.delivery import RetryPolicy, Sent
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
-from services.notifications.repositories import NotificationsUnitOfWork, PendingMails
+from services.notifications.outgoing import Outgoing
+from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import now
@@ -315,7 +316,7 @@ async def test_the_mails_of_a_courier_that_died_come_due_again(
     root: Notifications, mail_server: MailServer
 ) -> None:
     await tell(root, *addresses(5))
-    dead = PendingMails(root.client, root.database)
+    dead = Outgoing(root.client, root.database)
     assert len(await dead.take(10, until=now() + timedelta(seconds=0.2))) == 5
     async with mail_server.listening(), running(companion(root)):
         await until(lambda: all_settled(root))
@@ -325,7 +326,7 @@ async def test_the_mails_of_a_courier_that_died_come_due_again(
 
 async def test_a_courier_that_lost_its_lease_writes_nothing_down(root: Notifications) -> None:
     await tell(root, "office@sme.example")
-    slow, quick = (PendingMails(root.client, root.database) for _ in range(2))
+    slow, quick = (Outgoing(root.client, root.database) for _ in range(2))
     [mail] = await slow.take(10, until=now())
     await until(lambda: _taken_by(quick))
     await slow.settle([(mail, Sent())])
@@ -334,7 +335,7 @@ async def test_a_courier_that_lost_its_lease_writes_nothing_down(root: Notificat
     assert await published(root) == [("cxc.notification.sent.v1", mail.id)]
 
 
-async def _taken_by(mails: PendingMails) -> bool:
+async def _taken_by(mails: Outgoing) -> bool:
     return len(await mails.take(10, until=now() + timedelta(minutes=1))) == 1
 
 
@@ -342,7 +343,7 @@ async def test_a_courier_told_to_stop_ends_the_mail_on_its_way_and_lets_go_of_th
     root: Notifications, mail_server: MailServer
 ) -> None:
     courier = Courier(
-        PendingMails(root.client, root.database),
+        Outgoing(root.client, root.database),
         smtp_of(root.settings),
         Letterhead(root.settings.mail_from, root.words.html),
         waiting=root.mail_waiting,

@@ -12,8 +12,9 @@ import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from services.notifications.api import create_app, masked
+from services.notifications.api import create_app
 from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.routes.log import masked
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.notify import notify
 from shared.contracts.matching import MatchApproved

@@ -1,0 +1,139 @@
+"""The messages that wait to go out, taken and settled by the hundred for a channel's courier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from pymongo import UpdateOne
+
+from services.notifications.domain.delivery import Later, Outcome, Refused
+from services.notifications.domain.notification import Notification, NotificationState, moment_text
+from services.notifications.domain.rules import Channel
+from shared.contracts.envelope import Cause, new_id, now
+from shared.contracts.notifications import NotificationFailed, NotificationSent
+from shared.storage.driver import Client, Database, Document, transaction
+from shared.storage.store import MongoStore
+from shared.storage.unit_of_work import Clock, UnitOfWork, because_of
+
+PENDING: Final[Document] = {"state": NotificationState.PENDING.value}
+
+
+class Outgoing:
+    """What waits to go out through one channel, for one courier.
+
+    Messages are taken and settled hundreds at a time by conditions on the documents, not one by one as
+    aggregates: one costs two small writes, and several couriers may take at once.
+    """
+
+    def __init__(
+        self, client: Client, database: Database, channel: Channel = Channel.EMAIL, clock: Clock = now
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._messages = database[Notification.COLLECTION]
+        self._clock = clock
+        self._waiting: Document = {**PENDING, "channel": channel.value}
+        self.courier = new_id()
+        """Whose messages these are while they are on their way."""
+
+    async def take(self, limit: int, until: datetime) -> list[Notification]:
+        """Take due messages, oldest first; unsettled ones come due again at `until`, for any courier."""
+        at = moment_text(self._clock())
+        due = {**self._waiting, "due_at": {"$lte": at}}
+        found = await self._messages.find(due, {"_id": 1}).sort("due_at", 1).limit(limit).to_list(None)
+        if not found:
+            return []
+        ids = [document["_id"] for document in found]
+        lease = {"claimed_by": self.courier, "due_at": moment_text(until)}
+        await self._messages.update_many({**due, "_id": {"$in": ids}}, {"$set": lease})
+        # Another courier may have been faster with some.
+        taken = await self._messages.find({**self._waiting, **lease, "_id": {"$in": ids}}).to_list(None)
+        return [Notification.from_document(document) for document in taken]
+
+    async def settle(self, outcomes: Sequence[tuple[Notification, Outcome]]) -> None:
+        """Write down what became of messages, with their events, in one transaction.
+
+        Those whose lease ran out and which another courier took are left to that one.
+        """
+        ids = [message.id for message, _ in outcomes]
+        mine = {**self._waiting, "claimed_by": self.courier}
+        async with transaction(self._client) as session:
+            found = await self._messages.find(
+                {**mine, "_id": {"$in": ids}}, {"_id": 1}, session=session
+            ).to_list(None)
+            still_mine = {document["_id"] for document in found}
+            uow = UnitOfWork(MongoStore(self._database, session), service="notifications", clock=self._clock)
+            at = moment_text(uow.now)
+            sent: list[str] = []
+            others: list[UpdateOne] = []
+            for message, outcome in outcomes:
+                if message.id not in still_mine:
+                    continue
+                match outcome:
+                    case Later(reply, due_at):
+                        change: Document = {"due_at": moment_text(due_at), "last_reply": reply}
+                    case Refused(reply):
+                        change = {
+                            "state": NotificationState.FAILED.value,
+                            "settled_at": at,
+                            "due_at": None,
+                            "last_reply": reply,
+                        }
+                    case _:
+                        sent.append(message.id)
+                        self._announce(uow, message, outcome)
+                        continue
+                others.append(
+                    UpdateOne(
+                        {**mine, "_id": message.id},
+                        {"$set": {**change, "claimed_by": None}, "$inc": {"attempts": 1, "version": 1}},
+                    )
+                )
+                self._announce(uow, message, outcome)
+            if sent:
+                await self._messages.update_many(
+                    {**mine, "_id": {"$in": sent}},
+                    {
+                        "$set": {
+                            "state": NotificationState.SENT.value,
+                            "settled_at": at,
+                            "due_at": None,
+                            "claimed_by": None,
+                        },
+                        "$inc": {"attempts": 1, "version": 1},
+                    },
+                    session=session,
+                )
+            if others:
+                await self._messages.bulk_write(others, ordered=False, session=session)
+            await uow.commit()
+
+    async def release(self) -> None:
+        """Let every message this courier still holds come due at once, for another one."""
+        await self._messages.update_many(
+            {**self._waiting, "claimed_by": self.courier},
+            {"$set": {"claimed_by": None, "due_at": moment_text(self._clock())}},
+        )
+
+    def _announce(self, uow: UnitOfWork, message: Notification, outcome: Outcome) -> None:
+        facts = {
+            "notification_id": message.id,
+            "fact_id": message.fact_id,
+            "fact_type": message.fact_type,
+            "about": message.about,
+            "recipient": message.recipient,
+            "partnership": message.partnership,
+        }
+        match outcome:
+            case Later():
+                return
+            case Refused(reply):
+                # Servers like to repeat the address; it stays in this service.
+                reason = reply.replace(message.address, "the address") if message.address else reply
+                event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reason)
+            case _:
+                event = NotificationSent(**facts)
+        with because_of(Cause(correlation_id=message.correlation_id, causation_id=message.fact_id)):
+            uow.publish(event, subject=message.id, sequence=message.version + 1)
