@@ -59,6 +59,8 @@ app.add_typer(eligibility, name="eligibility")
 app.add_typer(rules, name="rules")
 lump_sums = typer.Typer(help="What is paid for a stay.", no_args_is_help=True)
 app.add_typer(lump_sums, name="lump-sum")
+notifications = typer.Typer(help="What is told to whom, and what goes out.", no_args_is_help=True)
+app.add_typer(notifications, name="notifications")
 rates = typer.Typer(help="Rate tables: another one tried on the grants of the past.", no_args_is_help=True)
 app.add_typer(rates, name="rates")
 
@@ -593,6 +595,70 @@ def group_events_plan(
 
     if not plan(file or SAMPLE_EVENTS, state=state, host=host, open_them=open_them, api=api, token=token):
         raise typer.Exit(1)
+
+
+NotificationsApi = Annotated[
+    str | None,
+    typer.Option("--api", metavar="URL", help="The notifications API, if not of the platform running here."),
+]
+
+
+class OutgoingChannel(StrEnum):
+    """The channels that lead out of the platform."""
+
+    EMAIL = "email"
+    CHAT = "chat"
+    WEBHOOKS = "webhooks"
+
+
+OutgoingChannels = Annotated[
+    list[OutgoingChannel] | None,
+    typer.Option("--channel", help="Only this channel; can be given several times. All of them if not."),
+]
+
+
+@notifications.command("hold")
+def notifications_hold(
+    reason: Annotated[str, typer.Option(help="Why; whoever asks is shown it.")],
+    channels: OutgoingChannels = None,
+    api: NotificationsApi = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Let nothing more out: mails, chat and webhooks wait until they are released.
+
+    Every worker stops within a second; messages on their way arrive. Inboxes go on.
+    """
+    from ops.commands.notifications import switch
+
+    switch(True, channels or (), reason, state=state, api=api, token=token)
+
+
+@notifications.command("release")
+def notifications_release(
+    reason: Annotated[str, typer.Option(help="Why.")] = "Released.",
+    channels: OutgoingChannels = None,
+    api: NotificationsApi = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Let go what was held, the most urgent and the oldest first, at the channel's rate."""
+    from ops.commands.notifications import switch
+
+    switch(False, channels or (), reason, state=state, api=api, token=token)
+
+
+@notifications.command("status")
+def notifications_status(
+    as_json: Json = False,
+    api: NotificationsApi = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """What is held, since when, by whom and why; and what waits to go out."""
+    from ops.commands.notifications import status
+
+    status(state=state, api=api, token=token, as_json=as_json)
 
 
 def _names(services: list[Service] | None) -> list[str]:

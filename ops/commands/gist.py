@@ -74,7 +74,15 @@ from shared.contracts.matching import (
     PlanPublished,
     SearchMatched,
 )
-from shared.contracts.notifications import NotificationEvent, NotificationFailed
+from shared.contracts.notifications import (
+    AddressEvent,
+    AddressRestored,
+    AddressSuppressed,
+    NotificationEvent,
+    NotificationFailed,
+    OutgoingEvent,
+    OutgoingHeld,
+)
 from shared.contracts.registration import (
     InterestConfirmation,
     RegistrationAccepted,
@@ -180,8 +188,19 @@ def gist(event: CloudEvent) -> str:
         case NotificationEvent():
             failed = f"failed: {content.reason}" if isinstance(content, NotificationFailed) else "sent"
             return f"{content.channel} to {content.recipient} on {content.fact_type} {failed}"
+        case AddressSuppressed():
+            return f"an address of {_domain(content)} gets no more mails: {content.reason}"
+        case AddressRestored():
+            return f"an address of {_domain(content)} gets mails again"
+        case OutgoingEvent():
+            held = "held" if isinstance(content, OutgoingHeld) else "released"
+            return f"{', '.join(content.channels)} {held}: {content.reason}"
         case _:
             return ""
+
+
+def _domain(event: AddressEvent) -> str:
+    return event.address.rpartition("@")[2]
 
 
 def _party(party: Party) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.notifications.bootstrap import bootstrap
-from services.notifications.routes import held, inbox, log
+from services.notifications.routes import held, inbox, log, outgoing
 from services.notifications.settings import NotificationsSettings
 from shared.http import create_api
 
@@ -20,6 +20,7 @@ def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
         routers=[
             inbox.router,
             log.router,
+            outgoing.router,
             held.router,
         ],
         bootstrap=lambda: bootstrap(settings),

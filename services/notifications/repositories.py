@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pymongo import DESCENDING
 
-from services.notifications.domain.notification import Notification, NotificationState
+from services.notifications.domain.notification import Notification, NotificationState, moment_text
 from services.notifications.domain.recipients import Desk
 from services.notifications.domain.rules import Channel, RuleTable
+from services.notifications.domain.switchboard import THE_ONLY, Switchboard
+from services.notifications.domain.wishes import Wishes
 from services.notifications.outgoing import PENDING
 from shared.contracts.envelope import now
 from shared.erasure import Erasures, prepare_erasures
@@ -82,6 +85,14 @@ class NotificationRepository(Repository[Notification]):
         named = {one.id: one for one in (*stored, *self._uow.at_hand(Notification))}
         return [one for one in named.values() if one.names(registration_id)]
 
+    async def waiting(self, channel: Channel, at: datetime) -> tuple[int, datetime | None]:
+        """How many messages are due and not on their way yet, and since when the first of them."""
+        due = {**PENDING, "channel": channel.value, "due_at": {"$lte": moment_text(at)}}
+        first = await self._uow.rows(Notification, due, ["due_at"], sort=[("due_at", 1)], limit=1)
+        if not first:
+            return 0, None
+        return await self._uow.count(Notification, due), datetime.fromisoformat(first[0]["due_at"])
+
     async def _newest(
         self, where: Document, about: str | None, limit: int, after: str | None
     ) -> list[Notification]:
@@ -90,6 +101,30 @@ class NotificationRepository(Repository[Notification]):
         if after is not None:
             where["_id"] = {"$lt": after}
         return await self._uow.query(Notification, where, sort=[("_id", DESCENDING)], limit=limit)
+
+
+class SwitchboardRepository(Repository[Switchboard]):
+    """The one switchboard there is."""
+
+    model = Switchboard
+
+    async def the_only(self) -> Switchboard:
+        """It, with nothing held where nobody has ever held anything."""
+        found = await self.find(THE_ONLY)
+        if found is None:
+            found = Switchboard(id=THE_ONLY)
+            self.add(found)
+        return found
+
+
+class WishesRepository(Repository[Wishes]):
+    """The wishes of organisations, desks and seats; their id is the person's."""
+
+    model = Wishes
+
+    async def of(self, persons: Iterable[str]) -> dict[str, Wishes]:
+        """By person, those that have any."""
+        return {wishes.id: wishes for wishes in await self.get_all(persons)}
 
 
 class NotificationsUnitOfWork(UnitOfWork):
@@ -103,12 +138,17 @@ class NotificationsUnitOfWork(UnitOfWork):
         words: Words,
         desks: Mapping[str, Desk],
         seal: Seal | None = None,
+        chats: Collection[str] = (),
         clock: Clock = now,
     ) -> None:
         super().__init__(store, service="notifications", clock=clock)
         self.notifications = NotificationRepository(self)
+        self.switchboards = SwitchboardRepository(self)
+        self.wishes = WishesRepository(self)
         self.erasures = Erasures(self)
         self.rules = rules
         self.words = words
         self.desks = desks
         self.seal = seal or Seal(None)
+        self.chats = chats
+        """The keys of recipients that have a chat room."""

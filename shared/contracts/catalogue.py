@@ -112,7 +112,14 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         funding.PaymentReleased,
         funding.PaymentWithdrawn,
     ),
-    "notifications": (notifications.NotificationSent, notifications.NotificationFailed),
+    "notifications": (
+        notifications.NotificationSent,
+        notifications.NotificationFailed,
+        notifications.AddressSuppressed,
+        notifications.AddressRestored,
+        notifications.OutgoingHeld,
+        notifications.OutgoingReleased,
+    ),
 }
 
 EVENT_MODELS: Final[dict[str, type[Event]]] = {

@@ -40,3 +40,57 @@ class NotificationFailed(NotificationEvent):
 
     reason: str
     """What the mail server answered."""
+
+
+class AddressEvent(Event):
+    """What every event of a mail address carries that mails did not reach; never the address itself."""
+
+    suppression_id: str
+    """A hash of the address."""
+    address: str
+    """The address as staff may see it: its first letter and its domain."""
+    registration_id: str | None = None
+    """Whose address it is; absent for staff."""
+    partnerships: list[str] = []
+    """Whose staff can do something about it."""
+
+
+class AddressSuppressed(AddressEvent):
+    """No more mails are sent to an address, as they do not arrive or are not wanted there."""
+
+    TYPE = EventType.ADDRESS_SUPPRESSED
+
+    reason: str
+    """What the mail system said, or that its owner called a mail unwanted."""
+
+
+class AddressRestored(AddressEvent):
+    """Staff had mails sent to an address again."""
+
+    TYPE = EventType.ADDRESS_RESTORED
+
+    by: str
+    """Who."""
+
+
+class OutgoingEvent(Event):
+    """What every event of holding the channels that lead out of the platform carries."""
+
+    channels: list[str]
+    """Which: `email`, `chat`, `webhooks`."""
+    by: str
+    """Who did it."""
+    reason: str
+    """Why."""
+
+
+class OutgoingHeld(OutgoingEvent):
+    """Nothing more goes out there; what comes meanwhile waits."""
+
+    TYPE = EventType.OUTGOING_HELD
+
+
+class OutgoingReleased(OutgoingEvent):
+    """What waited there goes out."""
+
+    TYPE = EventType.OUTGOING_RELEASED

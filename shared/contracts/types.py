@@ -101,6 +101,10 @@ class EventType(StrEnum):
     # cxc.notifications.events
     NOTIFICATION_SENT = "cxc.notification.sent.v1"
     NOTIFICATION_FAILED = "cxc.notification.failed.v1"
+    ADDRESS_SUPPRESSED = "cxc.address.suppressed.v1"
+    ADDRESS_RESTORED = "cxc.address.restored.v1"
+    OUTGOING_HELD = "cxc.outgoing.held.v1"
+    OUTGOING_RELEASED = "cxc.outgoing.released.v1"
 
 
 def family(wire_type: str) -> str:
