@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from services.registration.domain.duplicate import Duplicate
-from services.registration.domain.feed import EVERYTHING, scope_of_partnership, scope_of_source
 from services.registration.domain.merge import Merge
 from services.registration.domain.registration import Origin, Registration
 from services.registration.repositories import RegistrationUnitOfWork
 from shared.errors import Forbidden, Malformed, NotFound
+from shared.scopes import scope_of_reader as scope_concerning
 from shared.security import Caller, CallerRole
 
 Sender = Caller | Origin
@@ -89,19 +89,13 @@ async def merge_to_undo(uow: RegistrationUnitOfWork, id: str, by: Caller) -> Mer
 
 def scope_of_reader(caller: Caller) -> str:
     """What of the feed concerns the caller; raises `Forbidden` for participants."""
-    match caller.role:
-        case CallerRole.SUPPORT_OFFICE | CallerRole.AUDITOR:
-            return EVERYTHING
-        case CallerRole.STAFF:
-            assert caller.partnership is not None
-            return scope_of_partnership(caller.partnership)
-        case CallerRole.EXTERNAL:
-            return scope_of_source(caller.subject)
-        case CallerRole.PARTICIPANT:
-            raise Forbidden(
-                "The feed is for staff and for the systems that submit registrations. What becomes of your "
-                "organisation's is at /registrations here and at /notifications of the notifications API."
-            )
+    scope = scope_concerning(caller)
+    if scope is None:
+        raise Forbidden(
+            "The feed is for staff and for the systems that submit registrations. What becomes of your "
+            "organisation's is at /registrations here and at /notifications of the notifications API."
+        )
+    return scope
 
 
 def source_to_ask_about(caller: Caller, source: str | None) -> str:

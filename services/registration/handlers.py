@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.registration.domain.registration import Origin, id_from_outside
+from services.registration.domain.registration import Origin
 from services.registration.domain.spreadsheet_import import IMPORTED
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
@@ -13,7 +13,13 @@ from services.registration.use_cases.submit_registration import submit_registrat
 from services.registration.use_cases.withdraw_registration import withdraw_registration
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.matching import MatchApproved, MatchCancelled
-from shared.contracts.registration import Amendment, InterestConfirmation, Submission, Withdrawal
+from shared.contracts.registration import (
+    Amendment,
+    InterestConfirmation,
+    Submission,
+    Withdrawal,
+    id_from_outside,
+)
 from shared.errors import Malformed
 from shared.messaging.handlers import Handlers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal, Self
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import Field, ValidationInfo, model_validator
 
@@ -39,6 +40,8 @@ LAST_YEAR: Final = 2099
 """Days of other years are slips of the pen; the COSME programme began in 2014."""
 SHORTEST_STAY: Final = 3
 """Days; three of them must be working days."""
+
+_REGISTRATIONS: Final = uuid5(NAMESPACE_URL, "https://clusterxchange.example/registrations")
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -458,3 +461,12 @@ class RegistrationRefused(Event):
     """Where `data` is not valid, field by field."""
     dead_letter: str
     """Where the message came from: `topic/partition/offset`."""
+
+
+def id_from_outside(source: str, subject: str) -> str:
+    """The id of the registration that `source` calls `subject` (attributes of its CloudEvents).
+
+    The same for every event of that source and subject, so that an amendment, a withdrawal or a
+    partner's pre-agreement finds the registration without anything having to be looked up.
+    """
+    return str(uuid5(_REGISTRATIONS, f"{source}|{subject}"))

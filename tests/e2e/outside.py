@@ -13,8 +13,8 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from services.registration.domain.registration import id_from_outside
 from shared.contracts.envelope import STRUCTURED, new_id
+from shared.contracts.registration import id_from_outside
 from shared.contracts.types import EventType
 from shared.messaging.topics import REGISTRATION_INBOX
 from tests.builders import Data, a_host_submission, a_submission

@@ -13,9 +13,9 @@ import pytest
 
 from ops.issuer import Role, issue_token
 from ops.platform import Platform
-from services.registration.domain.feed import EVERYTHING, scopes_of
 from shared.contracts.common import ERASED
 from shared.messaging.topics import SERVICES, events
+from shared.scopes import EVERYTHING, scopes_of
 from tests.e2e.onlooker import Onlooker
 from tests.e2e.outside import OutsideSystem
 

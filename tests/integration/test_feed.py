@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
-from services.registration.domain.feed import EVERYTHING, GAP, WITHHELD, scope_of_partnership
+from services.registration.domain.feed import GAP
 from services.registration.feed.builder import FeedBuilder
 from services.registration.feed.erasure import erase_from_feed
 from services.registration.feed.pages import BLOCKS, PAGES, prepare_feed, read_feed
@@ -27,6 +27,7 @@ from shared.contracts.common import ERASED, Party
 from shared.contracts.envelope import CloudEvent, Event, new_id
 from shared.contracts.registration import RegistrationErased, RegistrationWithdrawn
 from shared.messaging.message import Message
+from shared.scopes import EVERYTHING, WITHHELD, scope_of_partnership
 from shared.settings import KafkaSettings
 from shared.storage.driver import Database, close, connect
 from shared.storage.store import ConcurrentChange

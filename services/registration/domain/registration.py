@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, ClassVar, Final, Literal, Self
-from uuid import NAMESPACE_URL, uuid5
 
 from anyascii import anyascii
 from pydantic import BaseModel, ConfigDict
@@ -39,11 +38,10 @@ from shared.contracts.registration import (
     RegistrationUnmerged,
     RegistrationWithdrawn,
     Submission,
+    id_from_outside,
 )
 from shared.contracts.vocabulary import RegistrationState, Verdict
 from shared.errors import RuleBroken
-
-_NAMESPACE: Final = uuid5(NAMESPACE_URL, "https://clusterxchange.example/registrations")
 
 SCREENED: Final = frozenset(
     {RegistrationState.ELIGIBLE, RegistrationState.INELIGIBLE, RegistrationState.NEEDS_REVIEW}
@@ -115,15 +113,6 @@ class UnresolvableReference(RuleBroken):
     """A pre-agreed partner is named by a reference that only the sender of events has."""
 
     code = "unresolvable-reference"
-
-
-def id_from_outside(source: str, subject: str) -> str:
-    """The id of the registration that `source` calls `subject` (attributes of its CloudEvents).
-
-    The same for every event of that source and subject, so that an amendment, a withdrawal or a
-    partner's pre-agreement finds the registration without anything having to be looked up.
-    """
-    return str(uuid5(_NAMESPACE, f"{source}|{subject}"))
 
 
 class Origin(BaseModel):

@@ -13,8 +13,8 @@ from typing import Final
 import orjson
 from pymongo import ReplaceOne
 
-from services.registration.domain.feed import registrations_in, without_personal_data_of
 from services.registration.feed.pages import BLOCKS, ERASED, STATE, state_of_feed
+from shared.scopes import registrations_in, without_personal_data_of
 from shared.storage.driver import Database, Document, transaction
 
 _AT_ONCE: Final = 500

@@ -15,8 +15,8 @@ import orjson
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from services.registration.domain.feed import EVERYTHING, as_seen_in
 from shared.errors import CxcError
+from shared.scopes import EVERYTHING, as_seen_in
 from shared.storage.driver import Collection, Database, Document
 
 STATE: Final = "feed_state"

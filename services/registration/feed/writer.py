@@ -18,18 +18,12 @@ import orjson
 import structlog
 from prometheus_client import Counter
 
-from services.registration.domain.feed import (
-    EVERYTHING,
-    GAP,
-    FeedGap,
-    erased_by,
-    registrations_in,
-    scopes_of,
-)
+from services.registration.domain.feed import GAP, FeedGap
 from services.registration.feed.erasure import blanked, to_be_erased
 from services.registration.feed.pages import BLOCKS, ERASED, PAGES, STATE, last_number, state_of_feed
 from shared.contracts.envelope import SCHEMAS, CloudEvent, new_id, now
 from shared.messaging.message import Message
+from shared.scopes import EVERYTHING, erased_by, registrations_in, scopes_of
 from shared.storage.driver import Database, Document, transaction
 from shared.storage.store import ConcurrentChange
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from services.registration.access import source_to_ask_about
-from services.registration.domain.feed import scope_of_source
 from services.registration.routes.root import Root
 from services.registration.use_cases.look_up_event import look_up_event
 from shared.contracts.envelope import MAX_ID
@@ -18,6 +17,7 @@ from shared.contracts.registration import RegistrationRefused
 from shared.contracts.vocabulary import RegistrationState, Verdict
 from shared.errors import NotFound
 from shared.http import Authenticated, problem_responses
+from shared.scopes import scope_of_source
 
 router = APIRouter(tags=["feed"])
 

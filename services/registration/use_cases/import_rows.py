@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.registration.access import Sender
-from services.registration.domain.registration import OPEN, Registration, id_from_outside
+from services.registration.domain.registration import OPEN, Registration
 from services.registration.domain.spreadsheet_import import (
     ImportState,
     Outcome,
@@ -23,7 +23,7 @@ from services.registration.spreadsheets.columns import Said, row_of
 from services.registration.use_cases.amend_registration import amend_registration
 from services.registration.use_cases.submit_registration import submit_registration
 from shared.contracts.envelope import Cause
-from shared.contracts.registration import Submission
+from shared.contracts.registration import Submission, id_from_outside
 from shared.errors import CxcError, NotFound
 from shared.security import Caller, CallerRole
 from shared.storage.unit_of_work import because_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from services.registration.domain.registration import id_from_outside
 from services.registration.repositories import RegistrationUnitOfWork
-from shared.contracts.registration import RegistrationRefused
+from shared.contracts.registration import RegistrationRefused, id_from_outside
 from shared.contracts.vocabulary import RegistrationState, Verdict
 from shared.messaging.consumer import done_mark
 from shared.security import Caller, CallerRole

@@ -9,12 +9,11 @@ from services.registration.domain.registration import (
     AlreadySubmitted,
     Origin,
     Registration,
-    id_from_outside,
 )
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.assess_submission import assess_submission
 from shared.contracts.envelope import new_id
-from shared.contracts.registration import Submission
+from shared.contracts.registration import Submission, id_from_outside
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import RegistrationState
 from shared.errors import RuleBroken

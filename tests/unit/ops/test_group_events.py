@@ -14,9 +14,8 @@ from ops.commands import CommandFailed
 from ops.commands.group_events import SAMPLE_EVENTS, group_events_in
 from services.matching.domain.gathering import Programme
 from services.matching.routes.group_events import GroupEventSent
-from services.registration.domain.registration import id_from_outside
 from shared.contracts.common import Place
-from shared.contracts.registration import Submission
+from shared.contracts.registration import Submission, id_from_outside
 
 cli = CliRunner()
 HOSTS = SAMPLE_EVENTS.with_name("group-event-hosts.json")

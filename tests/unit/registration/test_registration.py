@@ -19,7 +19,6 @@ from services.registration.domain.registration import (
     Registration,
     UnresolvableReference,
     WrongState,
-    id_from_outside,
 )
 from shared.contracts.common import Receipt
 from shared.contracts.registration import (
@@ -29,6 +28,7 @@ from shared.contracts.registration import (
     RegistrationScreened,
     RegistrationWithdrawn,
     Submission,
+    id_from_outside,
 )
 from shared.contracts.vocabulary import RegistrationState as State
 from shared.contracts.vocabulary import Verdict

@@ -12,7 +12,6 @@ from services.registration.domain.registration import (
     Origin,
     Registration,
     WrongState,
-    id_from_outside,
 )
 from services.registration.domain.spreadsheet_import import source_of
 from services.registration.handlers import handlers
@@ -28,6 +27,7 @@ from shared.contracts.registration import (
     RegistrationInterestConfirmed,
     RegistrationScreened,
     Submission,
+    id_from_outside,
 )
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import RegistrationState, Verdict

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from services.registration.domain.registration import Origin, id_from_outside
+from services.registration.domain.registration import Origin
 from services.registration.domain.versions import Change, SentVersion, changes
 from services.registration.repositories import RegistrationUnitOfWork
 from services.registration.use_cases.amend_registration import amend_registration
@@ -14,7 +14,7 @@ from services.registration.use_cases.confirm_interest import confirm_interest
 from services.registration.use_cases.read_versions import read_version, read_versions
 from services.registration.use_cases.submit_registration import submit_registration
 from services.registration.use_cases.withdraw_registration import withdraw_registration
-from shared.contracts.registration import Submission
+from shared.contracts.registration import Submission, id_from_outside
 from shared.contracts.vocabulary import Verdict
 from shared.errors import NotFound, RuleBroken
 from tests.builders import a_submission

@@ -1,4 +1,4 @@
-"""The feed's rules: whom an event concerns, what each reader sees of it, what an erasure leaves."""
+"""Whom an event concerns, what each reader sees of it, what an erasure leaves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registration.domain.feed import (
+from shared.contracts.catalogue import EVENT_MODELS
+from shared.contracts.common import ERASED, Party
+from shared.contracts.examples import golden_examples
+from shared.contracts.registration import RegistrationAssigned, id_from_outside
+from shared.scopes import (
     EVERYTHING,
     WITHHELD,
     as_seen_in,
@@ -18,11 +22,6 @@ from services.registration.domain.feed import (
     scopes_of,
     without_personal_data_of,
 )
-from services.registration.domain.registration import id_from_outside
-from shared.contracts.catalogue import EVENT_MODELS
-from shared.contracts.common import ERASED, Party
-from shared.contracts.examples import golden_examples
-from shared.contracts.registration import RegistrationAssigned
 from tests.builders import a_host_party, a_party, an_approved_match, an_envelope
 
 EVENTS = {name: golden for name, golden in golden_examples().items() if golden["type"] in EVENT_MODELS}
