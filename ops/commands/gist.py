@@ -78,6 +78,7 @@ from shared.contracts.notifications import (
     AddressEvent,
     AddressRestored,
     AddressSuppressed,
+    DeadlineReminded,
     NotificationEvent,
     NotificationFailed,
     OutgoingEvent,
@@ -195,6 +196,8 @@ def gist(event: CloudEvent) -> str:
         case OutgoingEvent():
             held = "held" if isinstance(content, OutgoingHeld) else "released"
             return f"{', '.join(content.channels)} {held}: {content.reason}"
+        case DeadlineReminded():
+            return f"{content.name.replace('_', ' ')} by {content.deadline}: reminder number {content.number}"
         case _:
             return ""
 

@@ -119,6 +119,7 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         notifications.AddressRestored,
         notifications.OutgoingHeld,
         notifications.OutgoingReleased,
+        notifications.DeadlineReminded,
     ),
 }
 

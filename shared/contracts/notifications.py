@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from shared.contracts.envelope import Event
@@ -94,3 +95,25 @@ class OutgoingReleased(OutgoingEvent):
     """What waited there goes out."""
 
     TYPE = EventType.OUTGOING_RELEASED
+
+
+class DeadlineReminded(Event):
+    """A day by which something is to be done comes near, or is over: those whose turn it is were reminded."""
+
+    TYPE = EventType.DEADLINE_REMINDED
+
+    reminder_id: str
+    """The id of the reminder; a case has one for each thing that is to be done."""
+    name: str
+    """What is to be done: `commitment_to_sign`, `agreement_to_sign`, `evidence_to_send`, `payment_to_make`,
+    or a later one."""
+    about: str
+    """The registration, match or grant it is about."""
+    deadline: date
+    """The last day for it."""
+    over: bool
+    """Whether that day is over."""
+    number: int
+    """Counts how often it was reminded of, from 1."""
+    partnerships: list[str] = []
+    """The partnerships whose case it is."""

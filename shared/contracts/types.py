@@ -105,6 +105,7 @@ class EventType(StrEnum):
     ADDRESS_RESTORED = "cxc.address.restored.v1"
     OUTGOING_HELD = "cxc.outgoing.held.v1"
     OUTGOING_RELEASED = "cxc.outgoing.released.v1"
+    DEADLINE_REMINDED = "cxc.deadline.reminded.v1"
 
 
 def family(wire_type: str) -> str:
