@@ -60,6 +60,7 @@ def desks_of(partnerships: Partnerships, support_office: str | None = None) -> d
             partnership.name,
             tuple(contact.email for contact in partnership.staff),
             partnership.auto_accept,
+            {contact.email: contact.language for contact in partnership.staff},
         )
         for partnership in partnerships
     }

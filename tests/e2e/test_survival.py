@@ -20,7 +20,8 @@ import pytest
 from ops.platform import Platform
 from services.notifications.bootstrap import desks_of, load_rules
 from services.notifications.domain.notification import notification_id
-from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.planning import Planned, plan
+from services.notifications.domain.recipients import serve
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.types import EventType
 from shared.messaging.topics import SERVICES
@@ -395,6 +396,9 @@ def expected_notifications(told: Iterable[Published]) -> list[str]:
         assert fact.time is not None
         expected += [
             notification_id(fact.id, fact.time, one.recipient.key, one.seat, one.channel)
-            for one in deliveries(event, rules.rules_for(fact.type), desks)
+            for one in plan(
+                serve(event, rules.rules_for(fact.type), desks), kind="", wishes={}, at=fact.time
+            )
+            if isinstance(one, Planned)
         ]
     return expected

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from pydantic import PlainSerializer
 
-from services.notifications.domain.recipients import Delivery, Role, organisation_key
-from services.notifications.domain.rules import Channel
+from services.notifications.domain.planning import NotTold, Planned
+from services.notifications.domain.recipients import Role, organisation_key
+from services.notifications.domain.rules import Channel, Urgency
+from services.notifications.domain.wishes import Pace
 from services.notifications.domain.wording import Wording
 from shared.aggregate import Aggregate
 from shared.errors import RuleBroken
@@ -29,10 +31,16 @@ class NotificationState(StrEnum):
     """Where a message stands; one for the inbox is there at once."""
 
     PENDING = "pending"
+    GATHERED = "gathered"
+    """Waits for the digest it goes into."""
+    DIGESTED = "digested"
+    """Went into a digest, whose mail tells how that fared."""
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Erased before it was sent."""
+    """Undone or erased before it was sent."""
+    SKIPPED = "skipped"
+    """It could not go out: no address, or one that takes no mails."""
 
 
 ERASED_SUBJECT: Final = "About an organisation whose data were erased"
@@ -79,12 +87,19 @@ class Notification(Aggregate):
 
     fact_id: str
     fact_type: str
+    fact_key: str = ""
+    """What makes two events the same fact."""
     about: str
     case: str
     """What mails are threaded by."""
     correlation_id: str
+    kind: str = ""
+    """What people have wishes about."""
+    urgency: Urgency = Urgency.NORMAL
     recipient: Role
     recipient_key: str
+    person: str = ""
+    """Whose wishes counted for it."""
     recipient_registration: str | None = None
     """Whose registration it is for; None for staff."""
     mentions: list[str] = []
@@ -94,14 +109,21 @@ class Notification(Aggregate):
     """Whose staff may see it in the delivery log."""
     channel: Channel
     address: str | None = None
+    template: str = ""
+    language: str = "en"
     subject: str
     text: str
     link: str
     link_label: str
     why: str
     state: NotificationState
+    reason: str | None = None
+    """Why it was cancelled or skipped."""
     created_at: Moment
     due_at: Moment | None = None
+    pace: Pace = Pace.AT_ONCE
+    digest: str | None = None
+    """The mail of the digest it went into."""
     claimed_by: str | None = None
     attempts: int = 0
     settled_at: Moment | None = None
@@ -109,16 +131,18 @@ class Notification(Aggregate):
     last_reply: str | None = None
     """What the mail server said to the last attempt that failed."""
     read_at: Moment | None = None
+    archived_at: Moment | None = None
 
     @classmethod
     def make(
         cls,
-        delivery: Delivery,
+        planned: Planned | NotTold,
         wording: Wording,
         *,
         id: str,
         fact_id: str,
         fact_type: str,
+        fact_key: str,
         about: str,
         case: str,
         correlation_id: str,
@@ -126,45 +150,82 @@ class Notification(Aggregate):
         mentions: list[str],
         at: datetime,
     ) -> Notification:
-        """A new message: a mail waits to be sent, an entry of the inbox is there."""
-        mail = delivery.channel is Channel.EMAIL
+        """A new message: it waits to be sent or gathered, is there in the inbox, or says why it is not."""
+        recipient = planned.recipient
+        state, due_at, pace, reason = NotificationState.SENT, None, Pace.AT_ONCE, None
+        if isinstance(planned, NotTold):
+            state, reason = NotificationState.SKIPPED, " ".join(planned.because)
+        elif planned.channel is not Channel.INBOX:
+            due_at, pace = planned.due_at, planned.pace
+            state = NotificationState.PENDING if pace is Pace.AT_ONCE else NotificationState.GATHERED
         notification = cls(
             id=id,
             fact_id=fact_id,
             fact_type=fact_type,
+            fact_key=fact_key,
             about=about,
             case=case,
             correlation_id=correlation_id,
-            recipient=delivery.recipient.role,
-            recipient_key=delivery.recipient.key,
-            recipient_registration=delivery.recipient.party.registration_id
-            if delivery.recipient.party
-            else None,
+            kind=planned.kind,
+            urgency=planned.urgency,
+            recipient=recipient.role,
+            recipient_key=recipient.key,
+            person=planned.person,
+            recipient_registration=recipient.party.registration_id if recipient.party else None,
             mentions=mentions,
-            partnership=delivery.recipient.partnership,
+            partnership=recipient.partnership,
             partnerships=partnerships,
-            channel=delivery.channel,
-            address=delivery.address,
+            channel=planned.channel,
+            address=planned.address,
+            template=planned.rule.template,
+            language=planned.language,
             subject=wording.subject,
             text=wording.text,
             link=wording.link,
             link_label=wording.link_label,
-            why=delivery.rule.why,
-            state=NotificationState.PENDING if mail else NotificationState.SENT,
+            why=planned.rule.why,
+            state=state,
+            reason=reason,
             created_at=at,
-            due_at=at if mail else None,
-            settled_at=None if mail else at,
+            due_at=due_at,
+            pace=pace,
+            settled_at=None if due_at else at,
         )
         notification._touch()
         return notification
 
     def read(self, at: datetime) -> None:
         """Its recipient has read it; the first time counts."""
-        if self.channel is not Channel.INBOX:
-            raise NotInTheInbox(f"Notification {self.id} is a mail; only entries of the inbox are read here.")
+        self._require_inbox()
         if self.read_at is None:
             self.read_at = at
             self._touch()
+
+    def unread(self) -> None:
+        """Its recipient wants to come back to it: it counts as new again, and is in the archive no longer."""
+        self._require_inbox()
+        if self.read_at is not None or self.archived_at is not None:
+            self.read_at = self.archived_at = None
+            self._touch()
+
+    def archive(self, at: datetime) -> None:
+        """Its recipient is done with it, and so has read it."""
+        self._require_inbox()
+        if self.archived_at is None:
+            self.archived_at = at
+            self.read_at = self.read_at or at
+            self._touch()
+
+    def unarchive(self) -> None:
+        """Back among the entries, read as it was."""
+        self._require_inbox()
+        if self.archived_at is not None:
+            self.archived_at = None
+            self._touch()
+
+    def _require_inbox(self) -> None:
+        if self.channel is not Channel.INBOX:
+            raise NotInTheInbox(f"Notification {self.id} does not lie in an inbox: it went by {self.channel}.")
 
     def erase(self, registration_id: str) -> None:
         """Let go of what it says, as that names an organisation that was erased, and of its address.
@@ -174,10 +235,11 @@ class Notification(Aggregate):
         """
         self.subject, self.text = ERASED_SUBJECT, ERASED_TEXT
         if self.recipient_registration == registration_id:
-            self.recipient_key = organisation_key(registration_id)
+            self.recipient_key = self.person = organisation_key(registration_id)
             self.address, self.last_reply = None, None
-            if self.state is NotificationState.PENDING:
+            if self.state in (NotificationState.PENDING, NotificationState.GATHERED):
                 self.state = NotificationState.CANCELLED
+                self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
         self._touch()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal, NamedTuple
 
-from services.notifications.domain.rules import Audience, Channel, Rule
+from services.notifications.domain.rules import Audience, Rule
+from services.notifications.domain.wishes import seat_key
 from shared.contracts.common import Party
 from shared.contracts.envelope import Event
 from shared.contracts.funding import ForecastWarning, GrantEvent, LedgerDiffered, PaymentEvent
@@ -46,6 +48,14 @@ class OpenedInvitation(InvitationSent):
     token: str
 
 
+class Seat(NamedTuple):
+    """An address of a recipient: the language its mails are in, and whose wishes count for it first."""
+
+    address: str
+    language: str
+    person: str
+
+
 @dataclass(frozen=True)
 class Desk:
     """The staff of a partnership, as notifications need to know it."""
@@ -54,6 +64,17 @@ class Desk:
     name: str
     addresses: tuple[str, ...] = ()
     auto_accept: bool = False
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """By address; English where there is none."""
+
+    @cached_property
+    def seats(self) -> tuple[Seat, ...]:
+        """Its addresses in their order."""
+        key = partnership_key(self.id)
+        return tuple(
+            Seat(address, self.languages.get(address, "en"), seat_key(key, address))
+            for address in self.addresses
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +84,7 @@ class Recipient:
     role: Role
     key: str
     """`organisation:<owner>` or `partnership:<id>`: whose inbox it is, whatever the addresses."""
-    addresses: tuple[str, ...]
+    seats: tuple[Seat, ...]
     partnership: str | None
     party: Party | None = None
     auto_accept: bool = False
@@ -73,18 +94,8 @@ class Recipient:
         return self.party is not None and self.party.registration_id in registrations
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One message to be: to whom, through which channel, by which rule.
-
-    `seat` tells the addresses of one recipient apart, by their place and not by their text.
-    """
-
-    recipient: Recipient
-    channel: Channel
-    rule: Rule
-    address: str | None = None
-    seat: int = 0
+Served = tuple[Recipient, Rule]
+"""Somebody who is told of an event, and the rule that says so."""
 
 
 def organisation_key(owner: str) -> str:
@@ -97,27 +108,14 @@ def partnership_key(partnership: str) -> str:
     return f"partnership:{partnership}"
 
 
-def deliveries(event: Event, rules: Sequence[Rule], desks: Mapping[str, Desk]) -> Iterator[Delivery]:
-    """Every message this event calls for.
-
-    The first rule that applies serves a recipient, later ones pass it by. An address gets one mail,
-    whatever the number of roles it has in the case.
-    """
-    served: set[str] = set()
-    written_to: set[str] = set()
+def serve(event: Event, rules: Sequence[Rule], desks: Mapping[str, Desk]) -> list[Served]:
+    """Everybody this event is told to: the first rule that applies serves, later ones pass by."""
+    found: dict[str, Served] = {}
     for rule in rules:
-        for recipient in _audience(event, rule.to, desks):
-            if recipient.key in served or not rule.applies(event, auto_accept=recipient.auto_accept):
-                continue
-            served.add(recipient.key)
-            if Channel.INBOX in rule.channels:
-                yield Delivery(recipient, Channel.INBOX, rule)
-            if Channel.EMAIL not in rule.channels:
-                continue
-            for seat, address in enumerate(recipient.addresses):
-                if address.lower() not in written_to:
-                    written_to.add(address.lower())
-                    yield Delivery(recipient, Channel.EMAIL, rule, address, seat)
+        for recipient in audience(event, rule.to, desks):
+            if recipient.key not in found and rule.applies(event, auto_accept=recipient.auto_accept):
+                found[recipient.key] = (recipient, rule)
+    return list(found.values())
 
 
 def parties(event: Event) -> dict[Role, Party]:
@@ -187,8 +185,9 @@ def case(event: Event) -> str:
     return next((party.registration_id for party in parties(event).values()), "")
 
 
-def _audience(event: Event, audience: Audience, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
-    match audience:
+def audience(event: Event, to: Audience, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
+    """Those a rule for this audience speaks to, whatever its conditions."""
+    match to:
         case Audience.STAFF:
             yield from _staff(partnerships(event), desks)
         case Audience.VISITOR_STAFF:
@@ -272,10 +271,11 @@ def _listed(event: Event) -> list[Party]:
 
 def _of(party: Party, role: Role, desks: Mapping[str, Desk]) -> Recipient:
     desk = desks.get(party.partnership or "")
+    key = organisation_key(party.owner)
     return Recipient(
         role=role,
-        key=organisation_key(party.owner),
-        addresses=(party.email,) if party.email.strip() else (),
+        key=key,
+        seats=(Seat(party.email, party.language, key),) if party.email.strip() else (),
         partnership=party.partnership,
         party=party,
         auto_accept=desk is not None and desk.auto_accept,
@@ -283,10 +283,11 @@ def _of(party: Party, role: Role, desks: Mapping[str, Desk]) -> Recipient:
 
 
 def _invited(event: OpenedInvitation) -> Recipient:
+    key = f"invitation:{event.invitation_id}"
     return Recipient(
         role="invited",
-        key=f"invitation:{event.invitation_id}",
-        addresses=(event.email,),
+        key=key,
+        seats=(Seat(event.email, event.party.language, key),),
         partnership=event.party.partnership,
         # Not its own, there may be none yet: the mail is erased with the registration that invites.
         party=event.party,
@@ -300,7 +301,7 @@ def _staff(ids: Sequence[str], desks: Mapping[str, Desk]) -> Iterator[Recipient]
             yield Recipient(
                 role="staff",
                 key=partnership_key(id),
-                addresses=desk.addresses,
+                seats=desk.seats,
                 partnership=id,
                 auto_accept=desk.auto_accept,
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from shared.contracts.envelope import Event
 
@@ -16,6 +16,17 @@ class Channel(StrEnum):
 
     EMAIL = "email"
     INBOX = "inbox"
+    CHAT = "chat"
+
+
+class Urgency(StrEnum):
+    """How much a fact presses."""
+
+    CRITICAL = "critical"
+    """Somebody loses money or a place, or must act within days: sent at once, whatever was wished."""
+    NORMAL = "normal"
+    DIGEST = "digest"
+    """Good to know: no mail of its own, but in the digest of whoever wishes for one."""
 
 
 class Audience(StrEnum):
@@ -60,17 +71,27 @@ class Rule(BaseModel):
     when: dict[str, Condition] = Field(default_factory=dict)
     template: str
     channels: frozenset[Channel]
+    urgency: Urgency = Urgency.NORMAL
     why: str
+
+    @model_validator(mode="after")
+    def _digests_have_no_mail_of_their_own(self) -> Self:
+        if self.urgency is Urgency.DIGEST and Channel.EMAIL in self.channels:
+            raise ValueError(
+                f"{self.template}: what is only for digests has no mail of its own; leave out email"
+            )
+        return self
 
     def applies(self, event: Event, *, auto_accept: bool) -> bool:
         """Whether every condition holds for this event and this recipient."""
         return all(
-            _holds(condition, auto_accept if field == AUTO_ACCEPT else getattr(event, field))
+            holds(condition, auto_accept if field == AUTO_ACCEPT else getattr(event, field))
             for field, condition in self.when.items()
         )
 
 
-def _holds(condition: Condition, value: Any) -> bool:
+def holds(condition: Condition, value: Any) -> bool:
+    """Whether the value of a field is as the condition wants it."""
     if condition == "present":
         return bool(value)
     if condition == "absent":
@@ -87,6 +108,16 @@ class Link(BaseModel):
     label: str
 
 
+class Kind(BaseModel):
+    """A kind of fact that people have wishes about: its name for them, and the event kinds it covers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    covers: frozenset[str]
+    """Second parts of event types: registration, fits, match, commitment, grant."""
+
+
 class RuleTable(BaseModel):
     """Every event of the other services: its rules, or the reason why nobody is told."""
 
@@ -97,6 +128,17 @@ class RuleTable(BaseModel):
     """By the second part of the event type: registration, fits, match, commitment, grant."""
     events: dict[str, list[Rule]]
     nobody: dict[str, str]
+    kinds: dict[str, Kind]
+    undoes: dict[str, frozenset[str]] = Field(default_factory=dict)
+    """Event type → the types it undoes where they are about the same."""
+
+    _kind_by_link: dict[str, str] = PrivateAttr(default_factory=dict)
+    _undoable: frozenset[str] = PrivateAttr(default_factory=frozenset)
+
+    def model_post_init(self, _: Any) -> None:
+        """Turn round what is asked about every event."""
+        self._kind_by_link = {part: id for id, kind in self.kinds.items() for part in kind.covers}
+        self._undoable = frozenset[str]().union(*self.undoes.values())
 
     @model_validator(mode="after")
     def _told_or_not_told(self) -> Self:
@@ -106,6 +148,13 @@ class RuleTable(BaseModel):
         for wire_type in self.events:
             if kind_of(wire_type) not in self.links:
                 raise ValueError(f"{wire_type} has no link")
+            if kind_of(wire_type) not in self._kind_by_link:
+                raise ValueError(f"{wire_type} is of no kind")
+        covered = [part for kind in self.kinds.values() for part in kind.covers]
+        if twice := {part for part in covered if covered.count(part) > 1}:
+            raise ValueError(f"of two kinds: {', '.join(sorted(twice))}")
+        if unknown := {*self.undoes, *self._undoable} - both - {*self.events, *self.nobody}:
+            raise ValueError(f"undone or undoing, but not in the table: {', '.join(sorted(unknown))}")
         return self
 
     def rules_for(self, wire_type: str) -> list[Rule]:
@@ -115,6 +164,14 @@ class RuleTable(BaseModel):
     def link_for(self, wire_type: str) -> Link:
         """Where messages about this type lead."""
         return self.links[kind_of(wire_type)]
+
+    def kind_for(self, wire_type: str) -> str:
+        """Which kind of fact it is for those who have wishes."""
+        return self._kind_by_link[kind_of(wire_type)]
+
+    def may_be_undone(self, wire_type: str) -> bool:
+        """Whether some event undoes this one."""
+        return wire_type in self._undoable
 
     def templates(self) -> set[str]:
         """The names of all templates the table uses."""

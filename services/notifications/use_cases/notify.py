@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.notifications.domain import recipients
+from services.notifications.domain.fact import fact_key
 from services.notifications.domain.notification import Notification, notification_id
-from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.planning import Planned, persons, plan
 from services.notifications.domain.wording import Wording
 from services.notifications.repositories import NotificationsUnitOfWork
 from shared.contracts.envelope import CloudEvent, Event
@@ -23,52 +24,54 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
     Those made before, by whatever delivery of the same event, are not made again. An organisation whose
     data were erased is not told, and not named to others, however late the event.
     """
-    wanted = {
-        notification_id(
-            fact.id, fact.time or _UNDATED, delivery.recipient.key, delivery.seat, delivery.channel
-        ): delivery
-        for delivery in deliveries(event, uow.rules.rules_for(event.TYPE), uow.desks)
-    }
-    if not wanted:
+    served = recipients.serve(event, uow.rules.rules_for(event.TYPE), uow.desks)
+    if not served:
         return []
     named = recipients.registrations(event)
-    found, erased = await asyncio.gather(uow.notifications.get_all(wanted), uow.erasures.among(named))
-    there = {notification.id for notification in found}
-
+    wishes, erased = await asyncio.gather(uow.wishes.of(persons(served)), uow.erasures.among(named))
+    kind = uow.rules.kind_for(event.TYPE)
+    wanted = {
+        notification_id(fact.id, fact.time or _UNDATED, one.recipient.key, one.seat, one.channel): one
+        for one in plan(served, kind=kind, wishes=wishes, at=uow.now, chats=uow.chats)
+        if isinstance(one, Planned) or one.recorded
+    }
+    there = {notification.id for notification in await uow.notifications.get_all(wanted)}
     new = {
-        id: delivery
-        for id, delivery in wanted.items()
-        if id not in there and not delivery.recipient.is_of(erased)
+        id: planned
+        for id, planned in wanted.items()
+        if id not in there and not planned.recipient.is_of(erased)
     }
     if not new:
         return []
 
+    key = fact_key(event, fact.subject or "")
     event = without_data_of(event, erased)
     about = recipients.about(event)
     link = uow.rules.link_for(event.TYPE)
     # All words first: a template that fails must not leave half the recipients told.
-    wordings: dict[str, Wording] = {}
-    for delivery in new.values():
-        recipient = delivery.recipient
-        if recipient.key not in wordings:
-            wordings[recipient.key] = uow.words.word(
-                delivery.rule.template, event, recipient, about=about, link=link
+    wordings: dict[tuple[str, str], Wording] = {}
+    for planned in new.values():
+        reader = (planned.recipient.key, planned.language)
+        if reader not in wordings:
+            wordings[reader] = uow.words.word(
+                planned.rule.template, event, planned.recipient, about=about, link=link
             )
     made = [
         Notification.make(
-            delivery,
-            wordings[delivery.recipient.key],
+            planned,
+            wordings[planned.recipient.key, planned.language],
             id=id,
             fact_id=fact.id,
             fact_type=event.TYPE,
+            fact_key=key,
             about=about,
             case=recipients.case(event),
             correlation_id=fact.correlationid or fact.id,
             partnerships=recipients.partnerships(event),
-            mentions=[id for id in recipients.mentioned(event, delivery.recipient) if id != about],
+            mentions=[id for id in recipients.mentioned(event, planned.recipient) if id != about],
             at=uow.now,
         )
-        for id, delivery in new.items()
+        for id, planned in new.items()
     ]
     for notification in made:
         uow.notifications.add(notification)

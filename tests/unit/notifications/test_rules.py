@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.planning import NotTold, plan
+from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel
 from services.notifications.handlers import SOURCES, handlers
 from shared.contracts.catalogue import EVENTS
@@ -76,6 +77,7 @@ from shared.contracts.registration import (
 )
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
+from tests.builders import A_MOMENT
 from tests.unit.notifications import samples
 
 RULES = samples.RULES
@@ -85,11 +87,14 @@ HEARD: dict[str, type[Event]] = {model.TYPE: model for source in SOURCES for mod
 def told(event: Event) -> dict[str, set[str]]:
     """Channel → addresses (mail) or whose inbox."""
     found: dict[str, set[str]] = {"email": set(), "inbox": set()}
-    for delivery in deliveries(event, RULES.rules_for(event.TYPE), samples.DESKS):
-        whom = delivery.address if delivery.channel is Channel.EMAIL else delivery.recipient.key
+    served = serve(event, RULES.rules_for(event.TYPE), samples.DESKS)
+    for planned in plan(served, kind="matches", wishes={}, at=A_MOMENT):
+        if isinstance(planned, NotTold):
+            continue
+        whom = planned.address if planned.channel is Channel.EMAIL else planned.recipient.key
         assert whom is not None
-        assert whom not in found[delivery.channel], "told twice"
-        found[delivery.channel].add(whom)
+        assert whom not in found[planned.channel], "told twice"
+        found[planned.channel].add(whom)
     return found
 
 

@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
-from services.notifications.domain.recipients import deliveries
+from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel, Link
 from services.notifications.use_cases.notify import notify
 from services.notifications.words import Words, days, eur
@@ -61,7 +61,7 @@ async def test_every_template_can_be_worded_from_the_events_that_use_it() -> Non
     worded: set[str] = set()
     for event in samples.every_event():
         rules = samples.RULES.rules_for(event.TYPE)
-        worded |= {delivery.rule.template for delivery in deliveries(event, rules, samples.DESKS)}
+        worded |= {rule.template for _, rule in serve(event, rules, samples.DESKS)}
         for notification in await notifications_of(event):
             assert 10 < len(notification.subject) < 150, notification.subject
             assert "\n" not in notification.subject
@@ -199,10 +199,10 @@ async def test_an_unknown_name_in_a_template_fails(tmp_path: Path) -> None:
         "{% block subject %}Hello{% endblock %}{% block body %}{{ wether }}{% endblock %}"
     )
     event = samples.an_acceptance()
-    first = next(deliveries(event, samples.RULES.rules_for(event.TYPE), samples.DESKS))
+    [(recipient, _)] = serve(event, samples.RULES.rules_for(event.TYPE), samples.DESKS)
     link = Link(path="/{about}", label="See")
     with pytest.raises(UndefinedError, match="wether"):
-        Words({}, "", tmp_path).word("bad", event, first.recipient, about="r-1", link=link)
+        Words({}, "", tmp_path).word("bad", event, recipient, about="r-1", link=link)
 
 
 @pytest.mark.parametrize(
