@@ -8,7 +8,7 @@ UV := $(TOOLS)/bin/uv
 RUN := $(VENV)/bin
 STAMP := var/.installed
 
-.PHONY: help setup demo run test check format docs bench clean
+.PHONY: help setup demo run test check format docs texts bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ format: setup  ## Let ruff put the code in order
 
 docs: setup  ## Generate docs/asyncapi.yaml and docs/events.md anew
 	@$(RUN)/python -m ops.docs
+
+texts: setup  ## Gather the sentences of all messages and bring their translations up to date
+	@$(RUN)/python -m ops.texts
 
 bench: $(UV)  ## Run the benchmarks, peers included
 	@$(UV) sync --frozen --quiet --all-groups

@@ -13,3 +13,5 @@ class Wording:
     text: str
     link: str
     link_label: str
+    why: str = ""
+    """Why its reader gets it, in a sentence of its own."""

@@ -16,7 +16,7 @@ from services.notifications.domain.notification import Notification
 from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel, Link
 from services.notifications.use_cases.notify import notify
-from services.notifications.words import Words, days, eur
+from services.notifications.words import Words
 from shared.contracts.common import Window
 from shared.contracts.envelope import Event
 from shared.contracts.matching import MatchApproved, MatchRefused
@@ -136,7 +136,7 @@ async def test_fits_are_a_list_in_html_and_in_text() -> None:
     [entry] = await notifications_of(samples.some_fits(2))
     mail = entry.model_copy(update={"address": samples.VISITOR.email})
     line = (
-        "Navigli Textile Tech Centre (sample), Milan (IT), 88 of 100 points, 6 February to 31 March 2023: "
+        "Navigli Textile Tech Centre (sample), Milan (Italy), 88 of 100 points, 6 February to 31 March 2023: "
         "It offers the hemp fibre you look for."
     )
     assert mail.text.count(f"- {line}\n") == 2
@@ -203,20 +203,3 @@ async def test_an_unknown_name_in_a_template_fails(tmp_path: Path) -> None:
     link = Link(path="/{about}", label="See")
     with pytest.raises(UndefinedError, match="wether"):
         Words({}, "", tmp_path).word("bad", event, recipient, about="r-1", link=link)
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "text"),
-    [
-        (date(2023, 2, 14), date(2023, 2, 14), "14 February 2023"),
-        (date(2023, 2, 14), date(2023, 2, 16), "14 to 16 February 2023"),
-        (date(2023, 2, 27), date(2023, 3, 3), "27 February to 3 March 2023"),
-        (date(2022, 12, 27), date(2023, 1, 3), "27 December 2022 to 3 January 2023"),
-    ],
-)
-def test_days_are_written_for_people(first: date, last: date, text: str) -> None:
-    assert days(Window(first_day=first, last_day=last)) == text
-
-
-def test_amounts_are_written_with_two_decimals() -> None:
-    assert eur(Decimal("1100")) == "EUR 1,100.00"
