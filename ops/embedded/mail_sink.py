@@ -10,6 +10,7 @@ import asyncio
 import html
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 _MAX_MAIL_BYTES = 10 * 1024 * 1024
+_PLAIN_ADDRESS = re.compile(r"<([\w.+-]{1,64}@[\w.-]+)>(.*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,42 @@ class Reception:
         self._mails.append(envelope.mail_from or "", envelope.rcpt_tos, content)
         return "250 Kept"
 
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]]
+
 
 class SinkSMTP(SMTP):
-    """Takes a mail's data in one read; line by line, the library's way, was half of what a mail cost."""
+    """Takes commands sent together (RFC 2920), and a mail for a third of what it costs the library.
+
+    Most of that went into reading the data line by line, and parsing addresses as those of headers.
+    """
 
     line_length_limit = _MAX_MAIL_BYTES
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._held_back = b""
+
+    async def push(self, status: str | bytes) -> None:
+        """Answer; a plain yes waits a turn of the loop, to go with the answers to what came with it."""
+        answer = status.encode() if isinstance(status, str) else status
+        if not self._held_back and answer == b"250 OK":
+            self.loop.call_soon(self._flush)
+        self._held_back += answer + b"\r\n"
+        if answer != b"250 OK":
+            self._flush()
+
+    def _flush(self) -> None:
+        held_back, self._held_back = self._held_back, b""
+        if held_back and self.transport is not None:
+            self._writer.write(held_back)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        plain = _PLAIN_ADDRESS.fullmatch(arg)
+        return (plain[1], plain[2]) if plain else super()._getaddr(arg)
 
     async def smtp_DATA(self, arg: str) -> None:
         """Read up to the line with nothing but a dot, undo the doubling of leading dots (RFC 5321)."""
