@@ -20,7 +20,7 @@ class NotificationEvent(Event):
     """The fact's event type."""
     about: str
     """The fact's subject: registration, match or grant id."""
-    recipient: Literal["participant", "visitor", "host", "staff"]
+    recipient: Literal["participant", "visitor", "host", "staff", "invited"]
     """The role in which the recipient was told."""
     partnership: str | None = None
     """Whose staff was told; absent for organisations."""
