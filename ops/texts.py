@@ -28,12 +28,15 @@ SERVICE: Final = TEMPLATES.parents[1]
 WORDED_IN_YAML: Final = ("label", "why")
 """What stands under these keys in the tables of the service is told to people."""
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
+_NOTES: Final = ["TRANSLATORS:"]
+_AS_COMPILED: Final = {"trimmed": "true", "newstyle_gettext": "true"}
 _PROJECT: Final = "ClusterXchange"
 _HEADER: Final = (
     "# What ClusterXchange writes to people. 'make texts' adds what is new and drops what is gone."
 )
 _PASSING: Final = re.compile(
-    r'^"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Report-Msgid-Bugs-To|Generated-By): .*"\n',
+    r'^"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Report-Msgid-Bugs-To|Generated-By)'
+    r': .*"\n',
     re.MULTILINE,
 )
 """Headers that would change with each run, or say nothing."""
@@ -58,7 +61,7 @@ def sentences() -> Catalog:
                 )
     for path in sorted(SERVICE.rglob("*.py")):
         with path.open("rb") as file:
-            for _, said, comments, _ in extract("python", file, {"gettext": None}, ["TRANSLATORS:"]):
+            for _, said, comments, _ in extract("python", file, {"gettext": None}, _NOTES):
                 _add(catalogue, [str(said)], path, comments)
     for path in sorted((SERVICE / "data").glob("*.yaml")):
         for sentence in _worded(yaml.safe_load(path.read_text(encoding="utf-8"))):

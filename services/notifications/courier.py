@@ -267,7 +267,7 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
     courier = Courier(
         Outgoing(root.client, root.database),
         smtp_of(settings),
-        Letterhead(settings.mail_from, root.words.html),
+        Letterhead(settings.mail_from, root.words),
         waiting=root.mail_waiting,
         connections=settings.smtp_connections,
         batch=settings.mail_batch,

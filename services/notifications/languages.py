@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -54,6 +54,7 @@ class Language:
             int: self.number,
             Decimal: self.eur,
             date: self.day,
+            datetime: self.moment,
             Window: self.days,
             Place: self.place,
             Party: self._name,
@@ -77,6 +78,10 @@ class Language:
     def days(self, window: Window) -> str:
         """`14 to 16 February 2023`, naming month and year once where they are the same."""
         return self._span(window.first_day, window.last_day)
+
+    def moment(self, moment: datetime) -> str:
+        """`14 February 2023, 09:30`, by the clock it is told by."""
+        return f"{self.day(moment.date())}, {moment:%H:%M}"
 
     def country(self, code: str) -> str:
         """The name of a country, or its code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from jinja2.ext import Extension, InternationalizationExtension
 
 from services.notifications.domain.recipients import Desk, Recipient, parties
 from services.notifications.domain.rules import Link
-from services.notifications.domain.wording import Wording
+from services.notifications.domain.wording import FootLine, Wording
 from services.notifications.languages import SOURCE, Language, language_for
 from shared.contracts.envelope import Event
 from shared.contracts.registration import RegistrationAmended
@@ -59,9 +59,15 @@ class Words:
         why: str = "",
         language: str = SOURCE,
     ) -> Wording:
-        """What this recipient is told about the event; in English where there are no texts in its language."""
+        """What this recipient is told about the event; in English where its language has no texts."""
+        facts = self._facts(event, recipient, language_for(language))
+        return self.say(template, facts, about=about, link=link, why=why, language=language)
+
+    def say(
+        self, template: str, facts: dict[str, Any], *, about: str, link: Link, why: str, language: str
+    ) -> Wording:
+        """What a template says of these facts, which may be of no single event."""
         reader = language_for(language)
-        facts = self._facts(event, recipient, reader)
         subject, text = self.compose(template, facts, language=language)
         return Wording(
             subject=subject,
@@ -101,11 +107,41 @@ class Words:
             self._texts[reader.code] = texts
         return self._texts[reader.code]
 
-    def html(self, *, subject: str, text: str, link: str, link_label: str, footer: str) -> str:
-        """The HTML part of a mail: the text's paragraphs and lists, and the link as a button."""
-        paragraphs = [paragraph.splitlines() for paragraph in text.split("\n\n")]
+    def footer(self, why: str, *, language: str, wishes: str = "", unsubscribe: str = "") -> list[FootLine]:
+        """What stands below a mail; a link that is empty is left out."""
+        gettext = language_for(language).gettext
+        lines = [FootLine(gettext("Why you get this mail: %(why)s") % {"why": why})]
+        if wishes:
+            lines.append(FootLine(gettext("Choose which messages you get, how and when"), wishes))
+        if unsubscribe:
+            lines.append(FootLine(gettext("Get no more mails of this kind"), unsubscribe))
+        return lines
+
+    def html(
+        self,
+        *,
+        subject: str,
+        text: str,
+        link: str,
+        link_label: str,
+        footer: Sequence[FootLine],
+        language: str = SOURCE,
+        partnership: str | None = None,
+    ) -> str:
+        """The HTML part of a mail: the text's paragraphs and lists, and the link as a button.
+
+        Of digests also headings, lines that begin with "# ", and links, "label: address" of the platform.
+        """
         return self._layout.render(
-            subject=subject, paragraphs=paragraphs, link=link, link_label=link_label, footer=footer
+            language=language_for(language).code,
+            sender=self._desks[partnership].name if partnership in self._desks else "",
+            subject=subject,
+            preheader=text.partition("\n")[0],
+            paragraphs=[paragraph.splitlines() for paragraph in text.split("\n\n")],
+            link=link,
+            link_label=link_label,
+            footer=footer,
+            home=f": {self._public_url}/",
         )
 
 

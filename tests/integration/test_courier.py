@@ -345,7 +345,7 @@ async def test_a_courier_told_to_stop_ends_the_mail_on_its_way_and_lets_go_of_th
     courier = Courier(
         Outgoing(root.client, root.database),
         smtp_of(root.settings),
-        Letterhead(root.settings.mail_from, root.words.html),
+        Letterhead(root.settings.mail_from, root.words),
         waiting=root.mail_waiting,
         connections=2,
         policy=RetryPolicy(),

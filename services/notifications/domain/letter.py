@@ -8,34 +8,50 @@ with the standard library's parser.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
 from typing import Final, Protocol
 
 from services.notifications.domain.notification import Notification
+from services.notifications.domain.wording import FootLine
 
 _BOUNDARY: Final = b"=_cxc_alternative"
 """Never in a body: quoted-printable writes every `=` of a body as `=3D`."""
 
 
-class HtmlLayout(Protocol):
-    """Renders the HTML part from the escaped parts of a message."""
+class Stationery(Protocol):
+    """What is around every message, in the reader's language."""
 
-    def __call__(self, *, subject: str, text: str, link: str, link_label: str, footer: str) -> str: ...
+    def footer(self, why: str, *, language: str, wishes: str, unsubscribe: str) -> list[FootLine]:
+        """Why the reader gets it, and where to say otherwise; a link that is empty is left out."""
+
+    def html(
+        self,
+        *,
+        subject: str,
+        text: str,
+        link: str,
+        link_label: str,
+        footer: Sequence[FootLine],
+        language: str,
+        partnership: str | None,
+    ) -> str:
+        """The HTML part, from the parts of a message as they are, escaped there."""
 
 
 class Letterhead:
     """Who writes: the From address, whose domain is also that of message ids."""
 
-    def __init__(self, sender: str, html: HtmlLayout) -> None:
+    def __init__(self, sender: str, stationery: Stationery) -> None:
         name, self.address = parseaddr(sender)
         self.domain = self.address.rpartition("@")[2]
         if not self.domain:
             raise ValueError(f"'{sender}' is no mail address to send from")
         self.sender = _mailbox(self.address)
         self._from = formataddr((name, self.address)).encode("ascii")
-        self._html = html
+        self._stationery = stationery
 
     def envelope_address(self, notification: Notification) -> bytes:
         """Whom the mail is for, as the mail server is told; raises ValueError when it cannot be."""
@@ -47,14 +63,19 @@ class Letterhead:
 
     def write(self, notification: Notification, at: datetime) -> bytes:
         """The finished mail; lines end in CRLF, everything is ASCII. Raises ValueError as above."""
-        footer = f"You get this mail because {notification.why[:1].lower()}{notification.why[1:]}"
-        text = f"{notification.text}\n\n{notification.link_label}: {notification.link}\n\n-- \n{footer}\n"
-        html = self._html(
+        footer = self._stationery.footer(
+            notification.why, language=notification.language, wishes="", unsubscribe=""
+        )
+        below = "\n".join(f"{line.text}: {line.link}" if line.link else line.text for line in footer)
+        text = f"{notification.text}\n\n{notification.link_label}: {notification.link}\n\n-- \n{below}\n"
+        html = self._stationery.html(
             subject=notification.subject,
             text=notification.text,
             link=notification.link,
             link_label=notification.link_label,
             footer=footer,
+            language=notification.language,
+            partnership=notification.partnership,
         )
         head = b"".join(
             (

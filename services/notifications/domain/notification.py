@@ -183,7 +183,7 @@ class Notification(Aggregate):
             text=wording.text,
             link=wording.link,
             link_label=wording.link_label,
-            why=planned.rule.why,
+            why=wording.why,
             state=state,
             reason=reason,
             created_at=at,

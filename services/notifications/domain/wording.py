@@ -15,3 +15,11 @@ class Wording:
     link_label: str
     why: str = ""
     """Why its reader gets it, in a sentence of its own."""
+
+
+@dataclass(frozen=True)
+class FootLine:
+    """A line below a mail: a sentence, and where it leads."""
+
+    text: str
+    link: str | None = None

@@ -54,7 +54,13 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
         reader = (planned.recipient.key, planned.language)
         if reader not in wordings:
             wordings[reader] = uow.words.word(
-                planned.rule.template, event, planned.recipient, about=about, link=link
+                planned.rule.template,
+                event,
+                planned.recipient,
+                about=about,
+                link=link,
+                why=planned.rule.why,
+                language=planned.language,
             )
     made = [
         Notification.make(

@@ -27,7 +27,7 @@ from tests.fakes import MemoryDatabase, MemoryStore
 from tests.unit.notifications import samples
 
 AT = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
-LETTERHEAD = Letterhead("ClusterXchange <no-reply@cxc.example>", samples.WORDS.html)
+LETTERHEAD = Letterhead("ClusterXchange <no-reply@cxc.example>", samples.WORDS)
 
 
 async def notifications_of(event: Event) -> list[Notification]:
