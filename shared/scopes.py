@@ -55,8 +55,9 @@ def scopes_of(data: Json) -> list[str]:
     """Whom an event with this data concerns, everyone who reads everything first.
 
     The partnerships and outside systems of its parties; the partnership it names as its own, or as
-    the one that had the case before; the system whose message was refused. Partners in somebody
-    else's list of fits are not told. A mail's fate concerns the partnership whose staff it was for.
+    the one that had the case before; the system whose message was refused, or whose endpoint it is
+    about. Partners in somebody else's list of fits are not told. A mail's fate concerns the
+    partnership whose staff it was for.
     """
     scopes = {EVERYTHING: None}
     for name in _PARTIES:
@@ -69,8 +70,9 @@ def scopes_of(data: Json) -> list[str]:
     for name in ("partnership", "before"):
         if isinstance(partnership := data.get(name), str) and partnership:
             scopes[scope_of_partnership(partnership)] = None
-    if isinstance(source := data.get("refused_source"), str) and source:
-        scopes[scope_of_source(source)] = None
+    for name in ("refused_source", "source"):
+        if isinstance(source := data.get(name), str) and source:
+            scopes[scope_of_source(source)] = None
     return list(scopes)
 
 

@@ -79,6 +79,7 @@ from shared.contracts.notifications import (
     AddressRestored,
     AddressSuppressed,
     DeadlineReminded,
+    EndpointDisabled,
     NotificationEvent,
     NotificationFailed,
     OutgoingEvent,
@@ -196,6 +197,8 @@ def gist(event: CloudEvent) -> str:
         case OutgoingEvent():
             held = "held" if isinstance(content, OutgoingHeld) else "released"
             return f"{', '.join(content.channels)} {held}: {content.reason}"
+        case EndpointDisabled():
+            return f"nothing more is sent to {content.server}: {content.reason}"
         case DeadlineReminded():
             return f"{content.name.replace('_', ' ')} by {content.deadline}: reminder number {content.number}"
         case _:

@@ -120,6 +120,7 @@ EVENTS: Final[dict[topics.ServiceName, tuple[type[Event], ...]]] = {
         notifications.OutgoingHeld,
         notifications.OutgoingReleased,
         notifications.DeadlineReminded,
+        notifications.EndpointDisabled,
     ),
 }
 

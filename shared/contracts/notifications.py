@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from shared.contracts.envelope import Event
@@ -117,3 +117,29 @@ class DeadlineReminded(Event):
     """Counts how often it was reminded of, from 1."""
     partnerships: list[str] = []
     """The partnerships whose case it is."""
+
+
+class EndpointDisabled(Event):
+    """Nothing more is sent to a webhook endpoint, as nothing arrived there for a day, or it wants no more.
+
+    What happens meanwhile waits for it. One that people disable is no such event.
+    """
+
+    TYPE = EventType.ENDPOINT_DISABLED
+
+    endpoint_id: str
+    """The id of the endpoint."""
+    server: str
+    """The host of its URL, with the port where it has one; its path may be a secret."""
+    description: str = ""
+    """What its owner calls it."""
+    partnership: str | None = None
+    """The partnership it belongs to; absent for an outside system's, and for the support office's."""
+    source: str | None = None
+    """The outside system it belongs to."""
+    reason: str
+    """What the last attempt came to."""
+    since: datetime
+    """The first attempt that failed, of those that did without one between them that arrived."""
+    attempts: int
+    """How many they were."""

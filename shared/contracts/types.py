@@ -106,6 +106,7 @@ class EventType(StrEnum):
     OUTGOING_HELD = "cxc.outgoing.held.v1"
     OUTGOING_RELEASED = "cxc.outgoing.released.v1"
     DEADLINE_REMINDED = "cxc.deadline.reminded.v1"
+    ENDPOINT_DISABLED = "cxc.endpoint.disabled.v1"
 
 
 def family(wire_type: str) -> str:

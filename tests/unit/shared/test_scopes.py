@@ -54,6 +54,7 @@ def parties_of(event: dict[str, Any]) -> list[dict[str, Any]]:
         ({"partnership": "hempclub", "grant_id": "g"}, ["partnership:hempclub"]),
         ({"partnership": "hempclub", "fact_type": "cxc.match.agreed.v1"}, ["partnership:hempclub"]),
         ({"recipient": "participant", "about": "r"}, []),
+        ({"endpoint_id": "e", "source": "/crm"}, ["source:/crm"]),
         # The one that had the case hears that it has it no longer.
         (
             {"party": {"partnership": "woolclub"}, "before": "hempclub"},
