@@ -138,6 +138,7 @@ class Words:
             subject=subject,
             preheader=text.partition("\n")[0],
             paragraphs=[paragraph.splitlines() for paragraph in text.split("\n\n")],
+            ours=self._public_url + "/",
             link=link,
             link_label=link_label,
             footer=footer,
