@@ -9,6 +9,7 @@ from typing import Final
 
 import yaml
 
+from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
@@ -23,6 +24,7 @@ from shared.storage.transactions import Transactions
 from shared.storage.unit_of_work import Clock
 
 RULES: Final = Path(__file__).parent / "data" / "rules.yaml"
+REMINDERS: Final = RULES.with_name("reminders.yaml")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Notifications:
     client: Client
     database: Database
     transactions: Transactions[NotificationsUnitOfWork]
+    clock: Clock
     rules: RuleTable
+    deadlines: DeadlineTable
     words: Words
     mail_waiting: asyncio.Event
     """Set when there may be mails to send."""
@@ -50,6 +54,11 @@ class Notifications:
 def load_rules(path: Path = RULES) -> RuleTable:
     """Read the rule table; raises pydantic's ValidationError with the place of what is wrong."""
     return RuleTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def load_deadlines(path: Path = REMINDERS) -> DeadlineTable:
+    """Read the table of deadlines; raises pydantic's ValidationError with the place of what is wrong."""
+    return DeadlineTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def desks_of(partnerships: Partnerships, support_office: str | None = None) -> dict[str, Desk]:
@@ -84,7 +93,7 @@ async def bootstrap(
     await prepare_notifications(store)
 
     desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
-    rules = load_rules()
+    rules, deadlines = load_rules(), load_deadlines()
     words = Words(desks, settings.public_url)
     return Notifications(
         settings=settings,
@@ -96,13 +105,16 @@ async def bootstrap(
             lambda open_store: NotificationsUnitOfWork(
                 open_store,
                 rules=rules,
+                deadlines=deadlines,
                 words=words,
                 desks=desks,
                 seal=Seal(settings.seal_key),
                 clock=clock,
             ),
         ),
+        clock=clock,
         rules=rules,
+        deadlines=deadlines,
         words=words,
         mail_waiting=asyncio.Event(),
     )

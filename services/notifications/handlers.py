@@ -8,6 +8,7 @@ from services.notifications.domain.recipients import OpenedInvitation
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
+from services.notifications.use_cases.schedule_reminders import schedule_reminders
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import CloudEvent, Event
 from shared.contracts.matching import InvitationSent
@@ -22,8 +23,9 @@ handlers: Handlers[NotificationsUnitOfWork] = Handlers("notifications")
 
 
 async def tell(event: Event, uow: NotificationsUnitOfWork, envelope: CloudEvent) -> None:
-    """Tell those the rule table names."""
+    """Tell those the rule table names, and note what is to be done by when."""
     await notify(uow, envelope, event)
+    await schedule_reminders(uow, envelope, event)
 
 
 @handlers.on(RegistrationErased)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pymongo import DESCENDING
 
+from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
 from services.notifications.domain.recipients import Desk
+from services.notifications.domain.reminder import Reminder, ReminderState
 from services.notifications.domain.rules import Channel, RuleTable
 from services.notifications.domain.switchboard import THE_ONLY, Switchboard
 from services.notifications.domain.wishes import Wishes
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from services.notifications.words import Words
 
 _MENTIONING: Document = {"mentions.0": {"$exists": True}}
+_STANDING: Document = {"order": {"$exists": True}}
+"""Reminders of what is still to be done."""
 
 
 async def prepare_notifications(database: Database) -> None:
@@ -38,7 +42,18 @@ async def prepare_notifications(database: Database) -> None:
     await collection.create_index([("about", 1), ("_id", DESCENDING)])
     await collection.create_index([("partnerships", 1), ("_id", DESCENDING)])
     await collection.create_index("mentions", partialFilterExpression=_MENTIONING)
+    await _prepare_reminders(database)
     await prepare_erasures(database)
+
+
+async def _prepare_reminders(database: Database) -> None:
+    reminders = database[Reminder.COLLECTION]
+    await reminders.create_index(
+        "due_at", partialFilterExpression={"state": ReminderState.SCHEDULED.value}, name="due"
+    )
+    await reminders.create_index("subjects")
+    for seen_by in ("recipients", "partnerships"):
+        await reminders.create_index([(seen_by, 1), ("order", 1)], partialFilterExpression=_STANDING)
 
 
 class NotificationRepository(Repository[Notification]):
@@ -127,6 +142,41 @@ class WishesRepository(Repository[Wishes]):
         return {wishes.id: wishes for wishes in await self.get_all(persons)}
 
 
+class ReminderRepository(Repository[Reminder]):
+    """What is still to be said about deadlines."""
+
+    model = Reminder
+
+    async def find_all(self, ids: Iterable[str]) -> list[Reminder | None]:
+        """By id, in the order asked for."""
+        return await self._uow.find_all(Reminder, ids)
+
+    async def standing(
+        self,
+        *,
+        recipient: str | None,
+        partnership: str | None,
+        about: str | None,
+        limit: int,
+        after: str | None,
+    ) -> list[Reminder]:
+        """Of what is still to be done, the soonest first: of one recipient, one partnership, or all."""
+        where: Document = {"order": {"$gt": after} if after else {"$exists": True}}
+        if recipient is not None:
+            where["recipients"] = recipient
+        if partnership is not None:
+            where["partnerships"] = partnership
+        if about is not None:
+            where["subjects"] = about
+        return await self._uow.query(Reminder, where, sort=[("order", 1)], limit=limit)
+
+    async def naming(self, registration_id: str) -> list[Reminder]:
+        """Every one that names the registration; new ones of this unit of work too."""
+        stored = await self._uow.query(Reminder, {"subjects": registration_id})
+        named = {one.id: one for one in (*stored, *self._uow.at_hand(Reminder))}
+        return [one for _, one in sorted(named.items()) if registration_id in one.mentions]
+
+
 class NotificationsUnitOfWork(UnitOfWork):
     """One transaction of this service, with its rules, words and partnerships' desks."""
 
@@ -135,6 +185,7 @@ class NotificationsUnitOfWork(UnitOfWork):
         store: Store,
         *,
         rules: RuleTable,
+        deadlines: DeadlineTable,
         words: Words,
         desks: Mapping[str, Desk],
         seal: Seal | None = None,
@@ -145,8 +196,10 @@ class NotificationsUnitOfWork(UnitOfWork):
         self.notifications = NotificationRepository(self)
         self.switchboards = SwitchboardRepository(self)
         self.wishes = WishesRepository(self)
+        self.reminders = ReminderRepository(self)
         self.erasures = Erasures(self)
         self.rules = rules
+        self.deadlines = deadlines
         self.words = words
         self.desks = desks
         self.seal = seal or Seal(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.notifications.bootstrap import bootstrap
+from services.notifications.chores import do_chores
 from services.notifications.courier import carry_mails
 from services.notifications.handlers import SOURCES, handlers
 from services.notifications.retention import let_go_of_old
@@ -21,5 +22,5 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events(source) for source in SOURCES],
-    companions=[carry_mails, let_go_of_old, partial(keep_erased, erase=erase_notifications)],
+    companions=[carry_mails, do_chores, let_go_of_old, partial(keep_erased, erase=erase_notifications)],
 )

@@ -12,3 +12,7 @@ async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str
     for message in messages:
         if not message.is_erased_for(registration_id):
             message.erase(registration_id)
+    for reminder in await uow.reminders.naming(registration_id):
+        reminder.erase(
+            registration_id, uow.deadlines.deadlines.get(reminder.name), desks=uow.desks, at=uow.now
+        )

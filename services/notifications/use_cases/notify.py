@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.notifications.domain import recipients
+from services.notifications.domain.deadlines import Deadline
 from services.notifications.domain.fact import fact_key
 from services.notifications.domain.notification import Notification, notification_id
 from services.notifications.domain.planning import Planned, persons, plan
@@ -18,13 +19,18 @@ from shared.erasure import without_data_of
 _UNDATED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -> list[Notification]:
+async def notify(
+    uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event, *, reminds_of: Deadline | None = None
+) -> list[Notification]:
     """Make the notifications of an event and return the new ones.
+
+    `reminds_of` where it is no news: the deadline says who is told then, and in which words.
 
     Those made before, by whatever delivery of the same event, are not made again. An organisation whose
     data were erased is not told, and not named to others, however late the event.
     """
-    served = recipients.serve(event, uow.rules.rules_for(event.TYPE), uow.desks)
+    rules = reminds_of.rules if reminds_of else uow.rules.rules_for(event.TYPE)
+    served = recipients.serve(event, rules, uow.desks)
     if not served:
         return []
     named = recipients.registrations(event)
@@ -47,7 +53,7 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
     key = fact_key(event, fact.subject or "")
     event = without_data_of(event, erased)
     about = recipients.about(event)
-    link = uow.rules.link_for(event.TYPE)
+    link = uow.rules.links[reminds_of.link] if reminds_of else uow.rules.link_for(event.TYPE)
     # All words first: a template that fails must not leave half the recipients told.
     wordings: dict[tuple[str, str], Wording] = {}
     for planned in new.values():
@@ -68,7 +74,7 @@ async def notify(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -
             wordings[planned.recipient.key, planned.language],
             id=id,
             fact_id=fact.id,
-            fact_type=event.TYPE,
+            fact_type=fact.type,
             fact_key=key,
             about=about,
             case=recipients.case(event),

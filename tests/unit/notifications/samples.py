@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from services.notifications.bootstrap import load_rules
+from services.notifications.bootstrap import load_deadlines, load_rules
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk, OpenedInvitation
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.words import Words
@@ -118,6 +118,7 @@ DESKS = {
 }
 PUBLIC_URL = "https://cxc.example"
 RULES = load_rules()
+DEADLINES = load_deadlines()
 WORDS = Words(DESKS, PUBLIC_URL)
 SEAL = Seal(A_SECRET)
 
@@ -132,7 +133,9 @@ _GRANT: dict[str, Any] = {**_MATCH, "grant_id": "g-1", "partnership": "hempclub"
 
 def open_unit(store: Store) -> NotificationsUnitOfWork:
     """A unit of work with the shipped rules and words."""
-    return NotificationsUnitOfWork(store, rules=RULES, words=WORDS, desks=DESKS, seal=SEAL)
+    return NotificationsUnitOfWork(
+        store, rules=RULES, deadlines=DEADLINES, words=WORDS, desks=DESKS, seal=SEAL
+    )
 
 
 def a_receipt(outcome: Any = "passed") -> Receipt:

@@ -1,0 +1,263 @@
+"""What is still to be said about one deadline of one case, and to whom; nothing once it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self
+
+from pydantic import BaseModel
+
+from services.notifications.domain import recipients
+from services.notifications.domain.deadlines import Deadline, is_over
+from services.notifications.domain.notification import Moment
+from services.notifications.domain.recipients import Desk
+from shared.aggregate import Aggregate
+from shared.contracts.envelope import Event
+from shared.contracts.notifications import DeadlineReminded
+from shared.erasure import without_data_of
+
+QUIET: Final = timedelta(days=1)
+"""Who was asked a moment ago needs no reminder yet."""
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ReminderState(StrEnum):
+    """Where a reminder stands."""
+
+    SCHEDULED = "scheduled"
+    """Something is to be said at `due_at`."""
+    SAID = "said"
+    """All that was to be said was; what is to be done is still open, as far as is known."""
+    ENDED = "ended"
+    """It is done, was cancelled, or has no last day any more."""
+
+
+class Asked(BaseModel):
+    """What is to be done, as the event that asks for it tells."""
+
+    by: date
+    """The last day for it."""
+    about: str
+    facts: dict[str, Any]
+    """The event's fields, of which a reminder's words are made."""
+    recipients: list[str]
+    """Whose inbox it would be said in."""
+    partnerships: list[str]
+    """Whose staff may see it."""
+    mentions: list[str]
+    """The registrations it names."""
+    event_id: str
+    correlation_id: str
+
+    @classmethod
+    def of(
+        cls,
+        told: Event,
+        deadline: Deadline,
+        *,
+        by: date,
+        desks: Mapping[str, Desk],
+        erased: Collection[str],
+        event_id: str,
+        correlation_id: str,
+    ) -> Self | None:
+        """What `told` asks, without the data of those that were erased; None where nobody else is asked."""
+        told = without_data_of(told, erased)
+        asked = [one for one, _ in recipients.serve(told, deadline.rules, desks) if not one.is_of(erased)]
+        if not asked:
+            return None
+        return cls(
+            by=by,
+            about=recipients.about(told),
+            facts=told.model_dump(mode="json", exclude={"deadline", "over"}),
+            recipients=[one.key for one in asked],
+            partnerships=recipients.partnerships(told),
+            mentions=[id for id in recipients.registrations(told) if id not in erased],
+            event_id=event_id,
+            correlation_id=correlation_id,
+        )
+
+    def without(self, registration_id: str, deadline: Deadline, desks: Mapping[str, Desk]) -> Asked | None:
+        """The same without the data of that registration; None where only it is asked."""
+        if registration_id not in self.mentions:
+            return self
+        return Asked.of(
+            deadline.told_again(self.facts, self.by, over=False),
+            deadline,
+            by=self.by,
+            desks=desks,
+            erased={registration_id},
+            event_id=self.event_id,
+            correlation_id=self.correlation_id,
+        )
+
+
+class Word(BaseModel):
+    """The last that one aggregate of another service said of the matter."""
+
+    of: str
+    """Its id: the `subject` of its events."""
+    sequence: int
+    at: Moment
+    asked: Asked | None = None
+    """None where nothing is asked, or for no day."""
+    ends: bool = False
+
+    def newest(self, other: Word) -> Word:
+        """Of two words of one aggregate the later one: by its version, as clocks may be set back."""
+        last = self if self.sequence >= other.sequence else other
+        return last.model_copy(update={"at": max(self.at, other.at)})
+
+
+def reminder_id(name: str, case: str) -> str:
+    """A case has one of each name, whatever sets or moves its deadline."""
+    return f"{name}:{case}"
+
+
+class Reminder(Aggregate):
+    """A deadline of a case, by what has been heard of it; the same in whatever order that came.
+
+    Each aggregate concerned has its last word. There is something to do while one of them asks for it
+    and none says it is done: so a grant that is cancelled ends what its agreement asks for, and clocks
+    of two services are never compared.
+    """
+
+    COLLECTION: ClassVar[str] = "reminders"
+
+    name: str
+    case: str
+    words: list[Word] = []
+    """Of each aggregate one, in the order of their ids."""
+    mentions: list[str] = []
+    """The registrations that any of the words names."""
+    state: ReminderState = ReminderState.ENDED
+    due_at: Moment | None = None
+    told: int = 0
+    told_at: Moment | None = None
+    """When something was said about it last."""
+    dealt_with: Moment = NEVER
+    """Up to which moment all that came due was said or let go."""
+    let_go: int = 0
+    """How often it came due when it was too late to say so."""
+    changed_at: Moment
+
+    @classmethod
+    def first_heard_of(cls, name: str, case: str, *, at: datetime) -> Self:
+        """One of which nothing is known yet."""
+        return cls(id=reminder_id(name, case), name=name, case=case, changed_at=at)
+
+    @property
+    def asking(self) -> Word | None:
+        """The word that counts: the newest of those that ask, unless another says it is done."""
+        if any(word.ends for word in self.words):
+            return None
+        asking = [word for word in self.words if word.asked is not None]
+        return max(asking, key=lambda word: (word.at, word.of), default=None)
+
+    @property
+    def asked(self) -> Asked | None:
+        """What is to be done; None where nothing is any more."""
+        asking = self.asking
+        return asking.asked if asking else None
+
+    def to_document(self) -> dict[str, object]:
+        """As it is stored: with what it is looked for by."""
+        asked = self.asked
+        found_by: dict[str, object] = {"subjects": sorted({self.case, *self.mentions})}
+        if asked is not None:
+            found_by["subjects"] = sorted({self.case, *self.mentions, asked.about})
+            found_by |= asked.model_dump(include={"recipients", "partnerships"}) | {"order": self.order}
+        return super().to_document() | found_by
+
+    @property
+    def order(self) -> str | None:
+        """Its place among those that stand, the soonest deadline first; None where nothing is to be done."""
+        asked = self.asked
+        return f"{asked.by.isoformat()}|{self.id}" if asked else None
+
+    def hear(self, word: Word, deadline: Deadline, *, at: datetime) -> bool:
+        """Take in what was said; whether it changed anything."""
+        known = next((one for one in self.words if one.of == word.of), None)
+        last = known.newest(word) if known else word
+        if last == known:
+            return False
+        others = (one for one in self.words if one.of != word.of)
+        self.words = sorted((*others, last), key=lambda one: one.of)
+        self.mentions = self._mentioned()
+        self._schedule(deadline, at)
+        return True
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether its moment has come."""
+        return self.due_at is not None and self.due_at <= at
+
+    def come_due(self, deadline: Deadline, *, at: datetime) -> datetime | None:
+        """The moment that has come, to be told of now and never again; None where it is too late for that.
+
+        Of several that have come the last one stands for all.
+        """
+        asked = self.asked
+        assert asked is not None
+        due = deadline.due(asked.by, since=self._since(), at=at)
+        said = None if due.too_late else due.moment
+        if due.moment is not None:
+            self.dealt_with = due.moment
+        if due.too_late:
+            self.let_go += 1
+        elif said is not None:
+            self.told, self.told_at = self.told + 1, at
+            self._record(
+                DeadlineReminded(
+                    reminder_id=self.id,
+                    name=self.name,
+                    about=asked.about,
+                    deadline=asked.by,
+                    over=is_over(asked.by, at),
+                    number=self.told,
+                    partnerships=asked.partnerships,
+                )
+            )
+        self._schedule(deadline, at)
+        return said
+
+    def erase(
+        self, registration_id: str, deadline: Deadline | None, *, desks: Mapping[str, Desk], at: datetime
+    ) -> None:
+        """Let go of an organisation's data: it is reminded of nothing any more, and not named to others."""
+        if deadline is None:
+            self.give_up(at=at)
+            return
+        self.words = [
+            word.model_copy(update={"asked": word.asked.without(registration_id, deadline, desks)})
+            if word.asked
+            else word
+            for word in self.words
+        ]
+        self.mentions = self._mentioned()
+        self._schedule(deadline, at)
+
+    def give_up(self, *, at: datetime) -> None:
+        """The table has no such deadline any more."""
+        self.words = [word.model_copy(update={"asked": None, "ends": True}) for word in self.words]
+        self.mentions = []
+        self.state, self.due_at, self.changed_at = ReminderState.ENDED, None, at
+        self._touch()
+
+    def _mentioned(self) -> list[str]:
+        return sorted({id for word in self.words if word.asked for id in word.asked.mentions})
+
+    def _since(self) -> datetime:
+        asking = self.asking
+        return max(self.dealt_with, asking.at + QUIET) if asking else self.dealt_with
+
+    def _schedule(self, deadline: Deadline, at: datetime) -> None:
+        asked = self.asked
+        self.due_at = deadline.due(asked.by, since=self._since(), at=NEVER).next if asked else None
+        if asked is None:
+            self.state = ReminderState.ENDED
+        else:
+            self.state = ReminderState.SCHEDULED if self.due_at else ReminderState.SAID
+        self.changed_at = at
+        self._touch()
