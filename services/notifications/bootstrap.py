@@ -12,6 +12,7 @@ import yaml
 from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
+from services.notifications.holding import Holding
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
 from services.notifications.words import Words
@@ -40,6 +41,9 @@ class Notifications:
     deadlines: DeadlineTable
     words: Words
     mail_waiting: asyncio.Event
+    """What is new in inboxes, for those who listen."""
+    holding: Holding
+    """What is held, for couriers."""
     """Set when there may be mails to send."""
 
     def wake(self) -> None:
@@ -118,3 +122,4 @@ async def bootstrap(
         words=words,
         mail_waiting=asyncio.Event(),
     )
+        holding=Holding(store),

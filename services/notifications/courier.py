@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from aiosmtplib import (
-    SMTP,
-    SMTPException,
-    SMTPResponseException,
-    SMTPStatus,
-)
-from prometheus_client import Counter
+from aiosmtplib import SMTP, SMTPException
+from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
-from services.notifications.domain.delivery import Attempt, Outcome, Refused, RetryPolicy, Sent
+from services.notifications.conversation import Conversation, Step
+from services.notifications.domain.delivery import Attempt, Outcome, Refused, RetryPolicy, Sent, Skipped
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
+from services.notifications.domain.replies import asks_to_slow_down
+from services.notifications.domain.switchboard import Outlet
+from services.notifications.gate import Gate, Room
+from services.notifications.mail_server import Away, ServerAway, smtp_of
 from services.notifications.outgoing import Outgoing
+from services.notifications.suppressing import Suppressing
+from services.notifications.unsubscribing import unsubscriptions_of
 from shared.contracts.envelope import now
 from shared.storage.transactions import worth_another_try
 from shared.storage.unit_of_work import Clock
@@ -35,81 +37,95 @@ from shared.storage.unit_of_work import Clock
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Notifications
     from services.notifications.settings import NotificationsSettings
+    from services.notifications.words import Words
 
 _log = structlog.get_logger(__name__)
 
 MAILS = Counter("cxc_mails_total", "Attempts to hand a mail to the server, by what became of it", ["outcome"])
+AWAY = Gauge("cxc_mail_server_away", "1 while a connection cannot be used, by what is in its way", ["why"])
+IN_HAND = Gauge("cxc_outgoing_in_hand", "Messages a worker has taken to send", ["channel"])
 
 POLL_S: Final = 1.0
 SETTLE_EVERY_S: Final = 0.2
 STOP_WITHIN_S: Final = 3.0
+FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 15.0
+BUSY_AT_MOST: Final = 3
+"""So often in a row a server may say that it has too much, before that counts as an attempt of the mail."""
 
 
-class ServerAway(Exception):
-    """The mail server cannot be reached, or takes no mail from us at all: no mail's fault."""
+class ServerBusy(Exception):
+    """The mail server wants less of us: the connection rests, and the attempt does not count at first."""
+
+    def __init__(self, counted: Outcome) -> None:
+        super().__init__()
+        self.counted = counted
+
+
+class Addresses(Protocol):
+    """Which addresses mails do not reach."""
+
+    async def suppressed(self, mails: Sequence[Notification]) -> Mapping[str, str]:
+        """Of these mails, those that cannot arrive, by their ids, and why."""
+
+    async def note(self, mail: Notification, refused: Refused) -> None:
+        """The server has said something of this mail's address."""
 
 
 class Line:
     """One lasting connection to the mail server."""
 
-    def __init__(self, connect: Callable[[], SMTP], letterhead: Letterhead) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[SMTP]], letterhead: Letterhead) -> None:
         self._connect = connect
         self._letterhead = letterhead
-        self._smtp: SMTP | None = None
-
-    async def open(self) -> None:
-        """Connect where that is needed, with TLS and login as configured; raises `ServerAway`."""
-        if self._smtp is not None and self._smtp.is_connected:
-            return
-        smtp = self._connect()
-        try:
-            await smtp.connect()
-            await smtp.ehlo()
-        except (SMTPException, OSError) as error:
-            smtp.close()
-            raise ServerAway(str(error)) from error
-        self._smtp = smtp
+        self._conversation: Conversation | None = None
+        self._pause_s = FIRST_PAUSE_S
 
     async def send(self, mail: Notification, policy: RetryPolicy, at: datetime) -> Outcome:
-        """Hand over one mail and say what became of it; raises `ServerAway`."""
+        """Hand over one mail and say what became of it; raises `ServerAway` and `ServerBusy`."""
         attempt = Attempt(mail.attempts + 1, mail.created_at, at)
         try:
+            sender = self._letterhead.envelope_sender(mail)
             recipient = self._letterhead.envelope_address(mail)
             letter = self._letterhead.write(mail, at)
         except ValueError as error:
             return Refused(f"no mail can be written to this address: {error}")
+        conversation = await self._open()
         try:
-            return await self._hand_over(recipient, letter, policy, attempt)
-        except SMTPResponseException as error:
-            return policy.after_reply(error.code, error.message, attempt)
+            reply = await conversation.hand_over(sender, recipient, letter)
         except (SMTPException, OSError) as error:
             self.close()
             return policy.after_fault(f"connection lost: {error}", attempt)
-
-    async def _hand_over(
-        self, recipient: bytes, letter: bytes, policy: RetryPolicy, attempt: Attempt
-    ) -> Outcome:
-        # The commands one by one: aiosmtplib's sendmail parses both addresses twice for each mail.
-        smtp = self._smtp
-        assert smtp is not None
-        code, reply = await smtp.execute_command(b"MAIL", b"FROM:<" + self._letterhead.sender + b">")
-        if code != SMTPStatus.completed:
+        if reply.taken:
+            self._pause_s = FIRST_PAUSE_S
+            return Sent()
+        if reply.step is Step.SENDER:
             # The server turns down who writes, not to whom: no mail would fare better.
             self.close()
-            raise ServerAway(f"{code} {reply}")
-        code, reply = await smtp.execute_command(b"RCPT", b"TO:<" + recipient + b">")
-        if code not in (SMTPStatus.completed, SMTPStatus.will_forward):
-            await smtp.rset()
-            return policy.after_reply(code, reply, attempt)
-        await smtp.data(letter)
-        return Sent()
+            raise ServerAway(Away.REFUSED, f"it takes no mails from us: {reply.code} {reply.text}")
+        outcome = policy.after_reply(reply.code, reply.text, attempt)
+        if asks_to_slow_down(reply.code, reply.text):
+            self.close()
+            raise ServerBusy(outcome)
+        return outcome
+
+    async def _open(self) -> Conversation:
+        if self._conversation is None or not self._conversation.goes_on:
+            self._conversation = Conversation.over(await self._connect())
+            AWAY.clear()
+        return self._conversation
+
+    def pause_s(self) -> float:
+        """How long to rest before it is tried again: twice as long each time, until a mail was sent."""
+        paused_s = self._pause_s
+        self._pause_s = min(LONGEST_PAUSE_S, 2 * paused_s)
+        return paused_s
 
     def close(self) -> None:
         """Drop the connection."""
-        if self._smtp is not None:
-            self._smtp.close()
-            self._smtp = None
+        if self._conversation is not None:
+            self._conversation.close()
+            self._conversation = None
 
 
 class Courier:
@@ -118,10 +134,12 @@ class Courier:
     def __init__(
         self,
         mails: Outgoing,
-        connect: Callable[[], SMTP],
+        connect: Callable[[], Awaitable[SMTP]],
         letterhead: Letterhead,
         *,
         waiting: asyncio.Event,
+        gate: Gate | None = None,
+        addresses: Addresses | None = None,
         connections: int = 4,
         batch: int = 200,
         lease: timedelta = timedelta(minutes=5),
@@ -131,12 +149,14 @@ class Courier:
         self._mails = mails
         self._lines = [Line(connect, letterhead) for _ in range(connections)]
         self._waiting = waiting
+        self._gate = gate
+        self._addresses = addresses
         self._batch = batch
         self._lease = lease
         self._policy = policy or RetryPolicy()
         self._clock = clock
         self._in_hand: asyncio.Queue[tuple[Notification, datetime] | None] = asyncio.Queue(2 * connections)
-        self._finished: asyncio.Queue[tuple[Notification, Outcome] | None] = asyncio.Queue()
+        self._finished: asyncio.Queue[tuple[Notification, Outcome | None] | None] = asyncio.Queue()
         self._stopping = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -159,46 +179,68 @@ class Courier:
         while True:
             self._waiting.clear()
             until = self._clock() + self._lease
+            room, mails = Room(self._batch), []
+            dead: Mapping[str, str] = {}
             try:
-                mails = await self._mails.take(self._batch, until)
+                room = await self._gate.ask(self._batch) if self._gate else room
+                if room.messages:
+                    mails = await self._mails.take(room.messages, until)
+                    dead = await self._addresses.suppressed(mails) if self._addresses and mails else {}
+                if self._gate:
+                    await self._gate.give_back(room.messages - len(mails) + len(dead))
             except PyMongoError as error:
                 if not worth_another_try(error):
                     raise
                 _log.warning("mails_cannot_be_taken", error=repr(error))
-                mails = []
             for mail in mails:
-                await self._in_hand.put((mail, until))
-            if len(mails) < self._batch:
+                IN_HAND.labels(Outlet.EMAIL).inc()
+                if mail.id in dead:
+                    self._finish(mail, Skipped(dead[mail.id]))
+                else:
+                    await self._in_hand.put((mail, until))
+            if len(mails) < max(1, room.messages):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._waiting.wait(), POLL_S)
+                    await asyncio.wait_for(self._waiting.wait(), min(POLL_S, room.again_in_s or POLL_S))
 
     async def _send(self, line: Line) -> None:
-        pause = 0.25
         try:
             while (taken := await self._in_hand.get()) is not None:
                 mail, until = taken
-                while not self._stopping.is_set() and self._clock() < until - self._lease / 2:
-                    try:
-                        await line.open()
-                        outcome = await line.send(mail, self._policy, self._clock())
-                    except ServerAway as away:
-                        _log.warning("mail_server_away", reason=str(away), pause_s=pause)
-                        MAILS.labels("server_away").inc()
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(self._stopping.wait(), pause)
-                        pause = min(LONGEST_PAUSE_S, pause * 2)
-                        continue
-                    pause = 0.25
-                    MAILS.labels(type(outcome).__name__.lower()).inc()
-                    self._finished.put_nowait((mail, outcome))
-                    break
+                self._finish(mail, await self._carry(line, mail, until))
         finally:
             line.close()
+
+    async def _carry(self, line: Line, mail: Notification, until: datetime) -> Outcome | None:
+        """What became of the mail; None where it was left alone, for whoever takes it next."""
+        busy = 0
+        while not self._stopping.is_set() and self._clock() < until - self._lease / 2:
+            if self._gate and await self._gate.is_shut():
+                return None
+            try:
+                return await line.send(mail, self._policy, self._clock())
+            except ServerBusy as slower:
+                busy += 1
+                if busy == BUSY_AT_MOST:
+                    return slower.counted
+                MAILS.labels("server_busy").inc()
+            except ServerAway as away:
+                _log.warning("mail_server_away", why=away.why.value, reason=str(away))
+                AWAY.labels(away.why.value).set(1)
+                MAILS.labels("server_away").inc()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), line.pause_s())
+        return None
+
+    def _finish(self, mail: Notification, outcome: Outcome | None) -> None:
+        IN_HAND.labels(Outlet.EMAIL).dec()
+        if outcome is not None:
+            MAILS.labels(type(outcome).__name__.lower()).inc()
+        self._finished.put_nowait((mail, outcome))
 
     async def _settle(self) -> None:
         last = False
         while not last:
-            outcomes: list[tuple[Notification, Outcome]] = []
+            outcomes: list[tuple[Notification, Outcome | None]] = []
             finished = await self._finished.get()
             if finished is not None:
                 # Tiny transactions would cost more than the mails.
@@ -215,11 +257,20 @@ class Courier:
             if outcomes:
                 await self._settle_surely(outcomes)
 
-    async def _settle_surely(self, outcomes: list[tuple[Notification, Outcome]]) -> None:
+    async def _settle_surely(self, outcomes: Collection[tuple[Notification, Outcome | None]]) -> None:
+        left_alone = [mail for mail, outcome in outcomes if outcome is None]
+        settled = [(mail, outcome) for mail, outcome in outcomes if outcome is not None]
         pause = 0.05
         while True:
             try:
-                await self._mails.settle(outcomes)
+                if left_alone:
+                    await self._mails.put_back(left_alone)
+                # First, so that a bounce is noted for certain: noted twice, it counts once.
+                for mail, outcome in settled:
+                    if self._addresses and isinstance(outcome, Refused) and outcome.bounce:
+                        await self._addresses.note(mail, outcome)
+                if settled:
+                    await self._mails.settle(settled)
                 return
             except PyMongoError as error:
                 if not worth_another_try(error):
@@ -248,16 +299,14 @@ class Courier:
             await self._mails.release()
 
 
-def smtp_of(settings: NotificationsSettings) -> Callable[[], SMTP]:
-    """Makes connections to the configured mail server; none is opened yet."""
-    return lambda: SMTP(
-        hostname=settings.smtp_host,
-        port=settings.smtp_port,
-        use_tls=settings.smtp_security == "tls",
-        start_tls=settings.smtp_security == "starttls",
-        username=settings.smtp_user,
-        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-        timeout=settings.smtp_timeout_s,
+def letterhead_of(settings: NotificationsSettings, words: Words) -> Letterhead:
+    """Who writes, as the settings say."""
+    return Letterhead(
+        settings.mail_from,
+        words,
+        unsubscriptions=unsubscriptions_of(settings),
+        bounces=settings.bounce_mailbox,
+        wishes=f"{settings.public_url.rstrip('/')}/wishes",
     )
 
 
@@ -267,8 +316,10 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
     courier = Courier(
         Outgoing(root.client, root.database),
         smtp_of(settings),
-        Letterhead(settings.mail_from, root.words),
+        letterhead_of(settings, root.words),
         waiting=root.mail_waiting,
+        gate=Gate(root.database, Outlet.EMAIL, root.holding, per_second=settings.mails_per_second),
+        addresses=Suppressing(root),
         connections=settings.smtp_connections,
         batch=settings.mail_batch,
         lease=timedelta(seconds=settings.mail_lease_s),

@@ -8,7 +8,7 @@ from typing import Final
 
 from pymongo import UpdateOne
 
-from services.notifications.domain.delivery import Later, Outcome, Refused
+from services.notifications.domain.delivery import Later, Outcome, Refused, Skipped
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
 from services.notifications.domain.rules import Channel
 from shared.contracts.envelope import Cause, new_id, now
@@ -81,6 +81,18 @@ class Outgoing:
                             "due_at": None,
                             "last_reply": reply,
                         }
+                    case Skipped(reason):
+                        skipped = {
+                            "state": NotificationState.SKIPPED.value,
+                            "reason": reason,
+                            "settled_at": at,
+                            "due_at": None,
+                            "claimed_by": None,
+                        }
+                        others.append(
+                            UpdateOne({**mine, "_id": message.id}, {"$set": skipped, "$inc": {"version": 1}})
+                        )
+                        continue
                     case _:
                         sent.append(message.id)
                         self._announce(uow, message, outcome)
@@ -110,6 +122,13 @@ class Outgoing:
                 await self._messages.bulk_write(others, ordered=False, session=session)
             await uow.commit()
 
+    async def put_back(self, messages: Sequence[Notification]) -> None:
+        """Let these come due at once, for any courier: they were not tried, and keep their place."""
+        await self._messages.update_many(
+            {**self._waiting, "claimed_by": self.courier, "_id": {"$in": [one.id for one in messages]}},
+            [{"$set": {"claimed_by": None, "due_at": "$created_at"}}],
+        )
+
     async def release(self) -> None:
         """Let every message this courier still holds come due at once, for another one."""
         await self._messages.update_many(
@@ -127,7 +146,7 @@ class Outgoing:
             "partnership": message.partnership,
         }
         match outcome:
-            case Later():
+            case Later() | Skipped():
                 return
             case Refused(reply):
                 # Servers like to repeat the address; it stays in this service.

@@ -21,6 +21,7 @@ from shared.erasure import Erasures, prepare_erasures
 from shared.sealed import Seal
 from shared.storage.driver import Database, Document
 from shared.storage.store import Store
+from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from shared.storage.unit_of_work import Clock, Repository, UnitOfWork
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ class NotificationRepository(Repository[Notification]):
         limit: int,
         after: str | None,
     ) -> list[Notification]:
+    suppressions = database[Suppression.COLLECTION]
+    await suppressions.create_index(
+        [("partnership", 1), ("_id", 1)], partialFilterExpression={"state": AddressState.SUPPRESSED.value}
+    )
+    await suppressions.create_index("registration_id")
+    await suppressions.create_index("changed_at")
         """What was told to anyone, of one partnership's cases or of all."""
         where: Document = {}
         if partnership is not None:
@@ -205,3 +212,27 @@ class NotificationsUnitOfWork(UnitOfWork):
         self.seal = seal or Seal(None)
         self.chats = chats
         """The keys of recipients that have a chat room."""
+class SuppressionRepository(Repository[Suppression]):
+    """Addresses that something came back from."""
+
+    model = Suppression
+
+    async def why_skipped(self, addresses: Iterable[str]) -> dict[str, str]:
+        """By address in lower case, why those of them get no mails that mails do not reach."""
+        keys = {address_key(address): address.lower() for address in addresses}
+        found = await self.get_all(keys)
+        return {keys[one.id]: why_skipped(one.reason) for one in found if one.suppressed}
+
+    async def suppressed(
+        self, partnership: str | None, *, after: str | None, limit: int
+    ) -> list[Suppression]:
+        """Those that get no mails now, of one partnership or of all."""
+        of: Document = {"partnership": partnership} if partnership is not None else {}
+        return await self._page({"state": AddressState.SUPPRESSED.value}, of, after=after, limit=limit)
+
+    async def of_registration(self, registration_id: str) -> list[Suppression]:
+        """Those that are of the registration's organisation."""
+        return await self._uow.query(Suppression, {"registration_id": registration_id})
+
+
+        self.suppressions = SuppressionRepository(self)

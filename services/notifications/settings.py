@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, FilePath, SecretStr
 
 from shared.contracts.vocabulary import BlankIsNone, Email
 from shared.messaging.topics import ServiceName
@@ -20,12 +20,23 @@ class NotificationsSettings(ServiceSettings):
     """Where people reach the platform; the links in messages start with it."""
     mail_from: str = "ClusterXchange <no-reply@clusterxchange.example>"
 
+    unsubscribe_url: Annotated[str | None, BlankIsNone] = None
+    """Where anybody reaches this API's `/unsubscribe`; that of the public address if left out."""
+    unsubscribe_mailbox: Annotated[Email | None, BlankIsNone] = None
+    """Where mails that unsubscribe may be sent, if somebody hands them to `/bounces`."""
+    bounce_mailbox: Annotated[Email | None, BlankIsNone] = None
+    """Where reports of what could not be delivered come back to; the sender's if left out."""
+    mail_system: Annotated[str | None, BlankIsNone] = None
+    """The `sub` of the external system that may hand over such reports."""
+
     support_office_email: Annotated[Email | None, BlankIsNone] = None
     """Where the support office is told of payments that are late; left out, it is not."""
 
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=1025, ge=1, le=65535)
     smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_ca_file: Annotated[FilePath | None, BlankIsNone] = None
+    """Certificates to trust instead of the system's, PEM: for a server with one of the house's own."""
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_connections: int = Field(default=4, ge=1, le=64)
@@ -33,6 +44,8 @@ class NotificationsSettings(ServiceSettings):
     smtp_timeout_s: float = Field(default=30.0, gt=0)
     """How long the server may take for one answer, in seconds."""
 
+    mails_per_second: float = Field(default=0, ge=0)
+    """Mails of the whole installation in a second at the most; 0 for as many as there are."""
     mail_batch: int = Field(default=200, ge=1, le=2000)
     """Mails a courier takes at once."""
     mail_lease_s: float = Field(default=300.0, gt=0)

@@ -18,10 +18,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from pydantic import SecretStr
 
 from services.notifications.bootstrap import Notifications, bootstrap
-from services.notifications.courier import Courier, carry_mails, smtp_of
+from services.notifications.courier import Courier, carry_mails
 from services.notifications.domain.delivery import RetryPolicy, Sent
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
+from services.notifications.mail_server import smtp_of
 from services.notifications.outgoing import Outgoing
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
@@ -181,7 +182,7 @@ async def published(root: Notifications) -> list[tuple[str, str]]:
     """Type and notification id of every event in the outbox."""
     rows = await root.database[OUTBOX].find({}).sort("position", 1).to_list(None)
     events = [orjson.loads(message.value) for row in rows for message in unpack(row)]
-    return [(event["type"], event["data"]["notification_id"]) for event in events]
+    return [(event["type"], event["data"].get("notification_id", event["subject"])) for event in events]
 
 
 async def test_every_mail_arrives_once_and_is_written_down_with_its_event(

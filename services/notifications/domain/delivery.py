@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.notifications.domain.replies import Bounce, bounce_of
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -16,6 +18,8 @@ class Refused:
     """The server will not take this mail, now or later."""
 
     reply: str
+    bounce: Bounce | None = None
+    """What that says of the address."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,14 @@ class Later:
     due_at: datetime
 
 
-Outcome = Sent | Refused | Later
+@dataclass(frozen=True)
+class Skipped:
+    """It was not even tried."""
+
+    reason: str
+
+
+Outcome = Sent | Refused | Later | Skipped
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,14 @@ class RetryPolicy:
 
     def after_reply(self, code: int, reply: str, attempt: Attempt) -> Refused | Later:
         """The server said no: for good with a code of 500 or more, for now with a lower one."""
+        bounce = bounce_of(code, reply)
         if code >= 500:
-            return Refused(f"{code} {reply}"[:500])
-        return self.after_fault(f"{code} {reply}", attempt)
+            return Refused(f"{code} {reply}"[:500], bounce)
+        return self.after_fault(f"{code} {reply}", attempt, bounce)
 
-    def after_fault(self, what: str, attempt: Attempt) -> Refused | Later:
+    def after_fault(self, what: str, attempt: Attempt, bounce: Bounce | None = None) -> Refused | Later:
         """The attempt came to nothing, through nobody's decision."""
         due_at = attempt.at + self.delay(attempt.number)
         if due_at - attempt.first_at > self.give_up:
-            return Refused(f"given up after {attempt.number} attempts: {what}"[:500])
+            return Refused(f"given up after {attempt.number} attempts: {what}"[:500], bounce)
         return Later(what[:500], due_at)

@@ -15,6 +15,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from typing import Final, Protocol
 
 from services.notifications.domain.notification import Notification
+from services.notifications.domain.unsubscription import Unsubscriptions
 from services.notifications.domain.wording import FootLine
 
 _BOUNDARY: Final = b"=_cxc_alternative"
@@ -42,16 +43,38 @@ class Stationery(Protocol):
 
 
 class Letterhead:
-    """Who writes: the From address, whose domain is also that of message ids."""
+    """Who writes: the From address, whose domain is also that of message ids.
 
-    def __init__(self, sender: str, stationery: Stationery) -> None:
+    bounces: the mailbox that reports of what could not be delivered come back to, with each mail's id in
+    its address (`bounces+<id>@…`); else to the sender. wishes: where readers say what they want to get.
+    """
+
+    def __init__(
+        self,
+        sender: str,
+        stationery: Stationery,
+        *,
+        unsubscriptions: Unsubscriptions | None = None,
+        bounces: str | None = None,
+        wishes: str = "",
+    ) -> None:
         name, self.address = parseaddr(sender)
         self.domain = self.address.rpartition("@")[2]
         if not self.domain:
             raise ValueError(f"'{sender}' is no mail address to send from")
-        self.sender = _mailbox(self.address)
+        self._sender = _mailbox(self.address)
+        self._bounces = _mailbox(bounces).partition(b"@") if bounces else None
+        self._unsubscriptions = unsubscriptions
+        self._wishes = wishes
         self._from = formataddr((name, self.address)).encode("ascii")
         self._stationery = stationery
+
+    def envelope_sender(self, notification: Notification) -> bytes:
+        """Whom the mail server tells when it could not deliver the mail after all."""
+        if self._bounces is None:
+            return self._sender
+        mailbox, at, domain = self._bounces
+        return mailbox + b"+" + notification.id.encode("ascii") + at + domain
 
     def envelope_address(self, notification: Notification) -> bytes:
         """Whom the mail is for, as the mail server is told; raises ValueError when it cannot be."""
@@ -63,8 +86,12 @@ class Letterhead:
 
     def write(self, notification: Notification, at: datetime) -> bytes:
         """The finished mail; lines end in CRLF, everything is ASCII. Raises ValueError as above."""
+        leave = self._unsubscriptions.link(notification) if self._unsubscriptions else ""
         footer = self._stationery.footer(
-            notification.why, language=notification.language, wishes="", unsubscribe=""
+            notification.why,
+            language=notification.language,
+            wishes=self._wishes if leave else "",
+            unsubscribe=leave,
         )
         below = "\n".join(f"{line.text}: {line.link}" if line.link else line.text for line in footer)
         text = f"{notification.text}\n\n{notification.link_label}: {notification.link}\n\n-- \n{below}\n"
@@ -77,6 +104,7 @@ class Letterhead:
             language=notification.language,
             partnership=notification.partnership,
         )
+        case = _one_line(f"<case-{notification.case}@{self.domain}>")
         head = b"".join(
             (
                 b"From: " + self._from,
@@ -84,8 +112,12 @@ class Letterhead:
                 b"\nSubject: " + _subject(notification.subject),
                 b"\nDate: " + format_datetime(at).encode("ascii"),
                 b"\nMessage-ID: " + self.message_id(notification).encode("ascii"),
-                b"\nReferences: " + _one_line(f"<case-{notification.case}@{self.domain}>"),
-                b"\nAuto-Submitted: auto-generated",
+                # The same parent for all mails of a case, though no mail has that id: they form one thread.
+                b"\nIn-Reply-To: " + case,
+                b"\nReferences: " + case,
+                b"\nList-Id: " + self._list_id(notification),
+                b"\n" + (self._unsubscriptions.headers(leave) if self._unsubscriptions else b""),
+                b"Auto-Submitted: auto-generated",
                 b"\nMIME-Version: 1.0",
                 b'\nContent-Type: multipart/alternative; boundary="' + _BOUNDARY + b'"\n',
             )
@@ -93,6 +125,11 @@ class Letterhead:
         return (head + _part(b"plain", text) + _part(b"html", html) + b"\n--" + _BOUNDARY + b"--\n").replace(
             b"\n", b"\r\n"
         )
+
+    def _list_id(self, notification: Notification) -> bytes:
+        """One list a partnership, so that mail programs can file by it."""
+        of = f"{notification.partnership}." if notification.partnership else ""
+        return _one_line(f"<{of.replace('_', '-')}notifications.{self.domain}>")
 
 
 def _part(subtype: bytes, body: str) -> bytes:
