@@ -3,33 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from pymongo import DESCENDING
 
 from services.notifications.domain.deadlines import DeadlineTable
-from services.notifications.domain.notification import Notification, NotificationState, moment_text
+from services.notifications.domain.digest import Mailbox
+from services.notifications.domain.fact import ToldFact, UndoneFacts
+from services.notifications.domain.notification import (
+    DIGEST,
+    Notification,
+    NotificationState,
+    first_id_at,
+    moment_text,
+)
 from services.notifications.domain.recipients import Desk
 from services.notifications.domain.reminder import Reminder, ReminderState
 from services.notifications.domain.rules import Channel, RuleTable
+from services.notifications.domain.searches import InboxSearch, LogSearch
+from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from services.notifications.domain.switchboard import THE_ONLY, Switchboard
 from services.notifications.domain.wishes import Wishes
 from services.notifications.outgoing import PENDING
+from services.notifications.webhooks.repositories import Deliveries, Endpoints
+from services.notifications.webhooks.subscriptions import Subscriptions
 from shared.contracts.envelope import now
 from shared.erasure import Erasures, prepare_erasures
+from shared.errors import NotFound
 from shared.sealed import Seal
 from shared.storage.driver import Database, Document
 from shared.storage.store import Store
-from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from shared.storage.unit_of_work import Clock, Repository, UnitOfWork
 
 if TYPE_CHECKING:
     from services.notifications.words import Words
 
 _MENTIONING: Document = {"mentions.0": {"$exists": True}}
+_UNREAD: Document = {"channel": Channel.INBOX.value, "read_at": None, "archived_at": None}
+_NOT_SENT: Document = {
+    "state": {
+        "$in": [
+            NotificationState.CANCELLED.value,
+            NotificationState.FAILED.value,
+            NotificationState.SKIPPED.value,
+        ]
+    }
+}
+"""Few, and what the delivery log is searched for most."""
+_GATHERED: Document = {"state": NotificationState.GATHERED.value}
+_DIGEST: Document = {"kind": DIGEST}
 _STANDING: Document = {"order": {"$exists": True}}
 """Reminders of what is still to be done."""
+
+
+_MAILBOXES: Final = 200
+TOLD_IN_DIGESTS: Final = (
+    *("about", "asks", "case", "case_name", "created_at", "kind", "link", "link_label", "mentions"),
+    *("pace", "partnerships", "subject"),
+)
+"""What a digest needs to know of the messages in it."""
 
 
 async def prepare_notifications(database: Database) -> None:
@@ -40,11 +73,31 @@ async def prepare_notifications(database: Database) -> None:
         [("recipient_key", 1), ("_id", DESCENDING)],
         partialFilterExpression={"channel": Channel.INBOX.value},
     )
-    await collection.create_index([("about", 1), ("_id", DESCENDING)])
-    await collection.create_index([("partnerships", 1), ("_id", DESCENDING)])
+    await collection.create_index([("recipient_key", 1), ("kind", 1)], partialFilterExpression=_UNREAD)
+    for field in ("about", "case", "correlation_id", "fact_type", "kind", "partnerships"):
+        await collection.create_index([(field, 1), ("_id", DESCENDING)])
+    for field in ("address", "digest", "recipient_registration"):
+        given: Document = {field: {"$type": "string"}}
+        await collection.create_index([(field, 1), ("_id", DESCENDING)], partialFilterExpression=given)
+    await collection.create_index([("state", 1), ("_id", DESCENDING)], partialFilterExpression=_NOT_SENT)
     await collection.create_index("mentions", partialFilterExpression=_MENTIONING)
+    await _prepare_digests(database)
     await _prepare_reminders(database)
+    suppressions = database[Suppression.COLLECTION]
+    await suppressions.create_index(
+        [("partnership", 1), ("_id", 1)], partialFilterExpression={"state": AddressState.SUPPRESSED.value}
+    )
+    await suppressions.create_index("registration_id")
+    await suppressions.create_index("changed_at")
     await prepare_erasures(database)
+
+
+async def _prepare_digests(database: Database) -> None:
+    messages = database[Notification.COLLECTION]
+    await messages.create_index([("channel", 1), ("due_at", 1)], partialFilterExpression=_GATHERED, name="gathered")
+    by_mailbox = [("person", 1), ("channel", 1), ("address", 1)]
+    await messages.create_index([*by_mailbox, ("due_at", 1)], partialFilterExpression=_GATHERED, name="mailboxes")
+    await messages.create_index([*by_mailbox, ("state", 1)], partialFilterExpression=_DIGEST, name="digests")
 
 
 async def _prepare_reminders(database: Database) -> None:
@@ -62,40 +115,52 @@ class NotificationRepository(Repository[Notification]):
 
     model = Notification
 
-    async def inbox(
-        self, key: str, *, unread: bool, about: str | None, limit: int, after: str | None
-    ) -> list[Notification]:
+    async def inbox(self, search: InboxSearch, *, limit: int, after: str | None) -> list[Notification]:
         """What lies in a recipient's inbox."""
-        where: Document = {"recipient_key": key, "channel": Channel.INBOX.value}
-        if unread:
-            where["read_at"] = None
-        return await self._newest(where, about, limit, after)
+        return await self._newest(search.conditions(), limit, after)
 
-    async def log(
-        self,
-        partnership: str | None,
-        *,
-        state: NotificationState | None,
-        channel: Channel | None,
-        about: str | None,
-        limit: int,
-        after: str | None,
+    async def entry(self, id: str, key: str) -> Notification:
+        """A message to the recipient of that inbox; raises `NotFound` for anybody else's."""
+        notification = await self.find(id)
+        if notification is None or notification.recipient_key != key:
+            raise NotFound(f"There is no notification {id} in your inbox.")
+        return notification
+
+    async def unread(self, key: str) -> dict[str, int]:
+        """How many entries of an inbox are unread, by kind."""
+        where = InboxSearch(key, unread=True).conditions()
+        totals = await self._uow.totals(Notification, where, of=None, by=["kind"])
+        return {kind or "": int(number) for (kind,), number in sorted(totals.items())}
+
+    async def log(self, search: LogSearch, *, limit: int, after: str | None) -> list[Notification]:
+        """What was told to anyone."""
+        return await self._newest(search.conditions(), limit, after)
+
+    async def sent_out_about(
+        self, about: str, matter: str | None, fact_types: Iterable[str], until: datetime
     ) -> list[Notification]:
-    suppressions = database[Suppression.COLLECTION]
-    await suppressions.create_index(
-        [("partnership", 1), ("_id", 1)], partialFilterExpression={"state": AddressState.SUPPRESSED.value}
-    )
-    await suppressions.create_index("registration_id")
-    await suppressions.create_index("changed_at")
-        """What was told to anyone, of one partnership's cases or of all."""
-        where: Document = {}
-        if partnership is not None:
-            where["partnerships"] = partnership
-        if state is not None:
-            where["state"] = state.value
-        if channel is not None:
-            where["channel"] = channel.value
-        return await self._newest(where, about, limit, after)
+        """Every mail and chat message about facts of these types that happened until then; new ones of this
+        unit of work too."""
+        before, types = first_id_at(until + timedelta(milliseconds=1)), sorted(fact_types)
+        where: Document = {
+            "about": about,
+            "_id": {"$lt": before},
+            "fact_type": {"$in": types},
+            "channel": {"$ne": Channel.INBOX.value},
+        }
+        if matter is not None:
+            where["matter"] = matter
+        stored = await self._uow.query(Notification, where, sort=[("_id", 1)])
+        new = [
+            one
+            for one in self._uow.at_hand(Notification)
+            if one.about == about
+            and one.fact_type in types
+            and one.id < before
+            and one.channel is not Channel.INBOX
+            and (matter is None or one.matter == matter)
+        ]
+        return list({one.id: one for one in (*stored, *new)}.values())
 
     async def naming(self, registration_id: str) -> list[Notification]:
         """Every message about the registration or that may name it, oldest first; new ones of this unit of
@@ -115,14 +180,39 @@ class NotificationRepository(Repository[Notification]):
             return 0, None
         return await self._uow.count(Notification, due), datetime.fromisoformat(first[0]["due_at"])
 
-    async def _newest(
-        self, where: Document, about: str | None, limit: int, after: str | None
-    ) -> list[Notification]:
-        if about is not None:
-            where["about"] = about
-        if after is not None:
-            where["_id"] = {"$lt": after}
-        return await self._uow.query(Notification, where, sort=[("_id", DESCENDING)], limit=limit)
+    async def due_mailboxes(self, channel: Channel, at: datetime) -> list[Mailbox]:
+        """Some of those for which a digest is due, the one that has waited longest first."""
+        due = {**_GATHERED, "channel": channel.value, "due_at": {"$lte": moment_text(at)}}
+        rows = await self._uow.rows(
+            Notification, due, ["person", "address"], sort=[("due_at", 1)], limit=_MAILBOXES
+        )
+        found = (Mailbox(row["person"], channel, row["address"]) for row in rows)
+        return list(dict.fromkeys(found))
+
+    async def gathered(self, mailbox: Mailbox, due: datetime, *, limit: int) -> list[Notification]:
+        """What is to go into a digest for this mailbox by then, what has waited longest first."""
+        return await self._uow.query(
+            Notification,
+            {**_GATHERED, **mailbox._asdict(), "kind": {"$ne": DIGEST}, "due_at": {"$lte": moment_text(due)}},
+            sort=[("due_at", 1)],
+            limit=limit,
+        )
+
+    async def digest_of(self, mailbox: Mailbox, state: NotificationState) -> Notification | None:
+        """A digest for this mailbox that is open (gathered), or on its way (pending)."""
+        where = {**_DIGEST, **mailbox._asdict(), "state": state.value}
+        return next(iter(await self._uow.query(Notification, where, limit=1)), None)
+
+    async def digested(self, digest: str) -> list[Document]:
+        """What was put into a digest by the transactions before this one, as far as its words need it."""
+        where = {"digest": digest, "state": NotificationState.DIGESTED.value}
+        return await self._uow.rows(Notification, where, TOLD_IN_DIGESTS)
+
+    async def _newest(self, where: Document, limit: int, after: str | None) -> list[Notification]:
+        pages = [where, {"_id": {"$lt": after}}] if after is not None else [where]
+        return await self._uow.query(
+            Notification, {"$and": pages}, sort=[("_id", DESCENDING)], limit=limit
+        )
 
 
 class SwitchboardRepository(Repository[Switchboard]):
@@ -139,6 +229,29 @@ class SwitchboardRepository(Repository[Switchboard]):
         return found
 
 
+class SuppressionRepository(Repository[Suppression]):
+    """Addresses that something came back from."""
+
+    model = Suppression
+
+    async def why_skipped(self, addresses: Iterable[str]) -> dict[str, str]:
+        """By address in lower case, why those of them get no mails that mails do not reach."""
+        keys = {address_key(address): address.lower() for address in addresses}
+        found = await self.get_all(keys)
+        return {keys[one.id]: why_skipped(one.reason) for one in found if one.suppressed}
+
+    async def suppressed(
+        self, partnership: str | None, *, after: str | None, limit: int
+    ) -> list[Suppression]:
+        """Those that get no mails now, of one partnership or of all."""
+        of: Document = {"partnership": partnership} if partnership is not None else {}
+        return await self._page({"state": AddressState.SUPPRESSED.value}, of, after=after, limit=limit)
+
+    async def of_registration(self, registration_id: str) -> list[Suppression]:
+        """Those that are of the registration's organisation."""
+        return await self._uow.query(Suppression, {"registration_id": registration_id})
+
+
 class WishesRepository(Repository[Wishes]):
     """The wishes of organisations, desks and seats; their id is the person's."""
 
@@ -147,6 +260,18 @@ class WishesRepository(Repository[Wishes]):
     async def of(self, persons: Iterable[str]) -> dict[str, Wishes]:
         """By person, those that have any."""
         return {wishes.id: wishes for wishes in await self.get_all(persons)}
+
+
+class ToldFactRepository(Repository[ToldFact]):
+    """Which facts were told."""
+
+    model = ToldFact
+
+
+class UndoneFactsRepository(Repository[UndoneFacts]):
+    """Which facts were undone; their id is what they were about, and the matter."""
+
+    model = UndoneFacts
 
 
 class ReminderRepository(Repository[Reminder]):
@@ -196,43 +321,26 @@ class NotificationsUnitOfWork(UnitOfWork):
         words: Words,
         desks: Mapping[str, Desk],
         seal: Seal | None = None,
+        subscriptions: Subscriptions | None = None,
         chats: Collection[str] = (),
         clock: Clock = now,
     ) -> None:
         super().__init__(store, service="notifications", clock=clock)
         self.notifications = NotificationRepository(self)
         self.switchboards = SwitchboardRepository(self)
+        self.suppressions = SuppressionRepository(self)
         self.wishes = WishesRepository(self)
+        self.told_facts = ToldFactRepository(self)
+        self.undone_facts = UndoneFactsRepository(self)
         self.reminders = ReminderRepository(self)
+        self.endpoints = Endpoints(self)
+        self.deliveries = Deliveries(self)
         self.erasures = Erasures(self)
         self.rules = rules
         self.deadlines = deadlines
         self.words = words
         self.desks = desks
         self.seal = seal or Seal(None)
+        self.subscriptions = subscriptions or Subscriptions()
         self.chats = chats
         """The keys of recipients that have a chat room."""
-class SuppressionRepository(Repository[Suppression]):
-    """Addresses that something came back from."""
-
-    model = Suppression
-
-    async def why_skipped(self, addresses: Iterable[str]) -> dict[str, str]:
-        """By address in lower case, why those of them get no mails that mails do not reach."""
-        keys = {address_key(address): address.lower() for address in addresses}
-        found = await self.get_all(keys)
-        return {keys[one.id]: why_skipped(one.reason) for one in found if one.suppressed}
-
-    async def suppressed(
-        self, partnership: str | None, *, after: str | None, limit: int
-    ) -> list[Suppression]:
-        """Those that get no mails now, of one partnership or of all."""
-        of: Document = {"partnership": partnership} if partnership is not None else {}
-        return await self._page({"state": AddressState.SUPPRESSED.value}, of, after=after, limit=limit)
-
-    async def of_registration(self, registration_id: str) -> list[Suppression]:
-        """Those that are of the registration's organisation."""
-        return await self._uow.query(Suppression, {"registration_id": registration_id})
-
-
-        self.suppressions = SuppressionRepository(self)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from pydantic import PlainSerializer
 
+from services.notifications.domain.limits import GatheredFor
 from services.notifications.domain.planning import NotTold, Planned
 from services.notifications.domain.recipients import Role, organisation_key
 from services.notifications.domain.rules import Channel, Urgency
@@ -43,11 +45,19 @@ class NotificationState(StrEnum):
     """It could not go out: no address, or one that takes no mails."""
 
 
+_GONE: Final = (NotificationState.SENT, NotificationState.DIGESTED)
+
 ERASED_SUBJECT: Final = "About an organisation whose data were erased"
 ERASED_TEXT: Final = (
     "This message named an organisation whose personal data have been erased since, and so have its words. "
     "What became of the case is where the link leads."
 )
+
+
+DIGEST: Final = "digest"
+"""The kind, and the type of fact, of a message that puts others together."""
+SEVERAL: Final = "several"
+"""What a digest is about that has more than one subject."""
 
 
 class NotInTheInbox(RuleBroken):
@@ -76,6 +86,30 @@ def first_id_at(moment: datetime) -> str:
     return f"{high[:8]}-{high[8:]}"
 
 
+class Contents(NamedTuple):
+    """What messages are about that go into a digest; those whose words were erased are about nothing."""
+
+    about: str
+    case: str
+    mentions: list[str]
+    partnerships: list[str]
+
+    @classmethod
+    def of(cls, items: Iterable[Mapping[str, Any]]) -> Contents:
+        """By the messages' documents, as they are stored."""
+        told = [item for item in items if item["subject"] != ERASED_SUBJECT]
+        about = sorted({item["about"] for item in told})
+        cases = sorted({item["case"] for item in told})
+        mentions = {*about} | {id for item in told for id in item["mentions"]}
+        partnerships = {id for item in told for id in item["partnerships"]}
+        return cls(
+            about=about[0] if len(about) == 1 else SEVERAL,
+            case=cases[0] if len(cases) == 1 else SEVERAL,
+            mentions=sorted(mentions),
+            partnerships=sorted(partnerships),
+        )
+
+
 class Notification(Aggregate):
     """A message; worded when it was made, so that it says later what was said then.
 
@@ -90,8 +124,12 @@ class Notification(Aggregate):
     fact_key: str = ""
     """What makes two events the same fact."""
     about: str
+    matter: str | None = None
+    """Which of several like facts about the same it tells of, where each is undone by itself."""
     case: str
     """What mails are threaded by."""
+    case_name: str = ""
+    """What its recipient knows the case by: the organisations."""
     correlation_id: str
     kind: str = ""
     """What people have wishes about."""
@@ -107,6 +145,8 @@ class Notification(Aggregate):
     partnership: str | None = None
     partnerships: list[str]
     """Whose staff may see it in the delivery log."""
+    asks: bool = False
+    """Whether its recipient has something to do."""
     channel: Channel
     address: str | None = None
     template: str = ""
@@ -124,6 +164,8 @@ class Notification(Aggregate):
     pace: Pace = Pace.AT_ONCE
     digest: str | None = None
     """The mail of the digest it went into."""
+    gathered_for: GatheredFor | None = None
+    """Why it waits for a digest, or did, where its recipient's wish is not why it does."""
     claimed_by: str | None = None
     attempts: int = 0
     settled_at: Moment | None = None
@@ -144,17 +186,20 @@ class Notification(Aggregate):
         fact_type: str,
         fact_key: str,
         about: str,
+        matter: str | None,
         case: str,
         correlation_id: str,
         partnerships: list[str],
         mentions: list[str],
         at: datetime,
+        case_name: str = "",
+        asks: bool = False,
     ) -> Notification:
         """A new message: it waits to be sent or gathered, is there in the inbox, or says why it is not."""
         recipient = planned.recipient
         state, due_at, pace, reason = NotificationState.SENT, None, Pace.AT_ONCE, None
         if isinstance(planned, NotTold):
-            state, reason = NotificationState.SKIPPED, " ".join(planned.because)
+            state, reason = NotificationState(planned.recorded or "skipped"), " ".join(planned.because)
         elif planned.channel is not Channel.INBOX:
             due_at, pace = planned.due_at, planned.pace
             state = NotificationState.PENDING if pace is Pace.AT_ONCE else NotificationState.GATHERED
@@ -164,7 +209,9 @@ class Notification(Aggregate):
             fact_type=fact_type,
             fact_key=fact_key,
             about=about,
+            matter=matter,
             case=case,
+            case_name=case_name,
             correlation_id=correlation_id,
             kind=planned.kind,
             urgency=planned.urgency,
@@ -175,6 +222,7 @@ class Notification(Aggregate):
             mentions=mentions,
             partnership=recipient.partnership,
             partnerships=partnerships,
+            asks=asks,
             channel=planned.channel,
             address=planned.address,
             template=planned.rule.template,
@@ -227,13 +275,119 @@ class Notification(Aggregate):
         if self.channel is not Channel.INBOX:
             raise NotInTheInbox(f"Notification {self.id} does not lie in an inbox: it went by {self.channel}.")
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may go into a digest after all, where its recipient has had many mails."""
+        return (
+            self.urgency is not Urgency.CRITICAL
+            and self.kind != DIGEST
+            and not self.attempts
+            and self.gathered_for is None
+        )
+
+    @classmethod
+    def open_digest(cls, items: Sequence[Notification], *, at: datetime) -> Notification:
+        """The digest that these, all for one mailbox, are the first to go into; it waits until it is written.
+
+        Its id is the same whoever opens it: made of the mailbox and the moment the last of them is due.
+        """
+        latest = max(items, key=lambda item: item.created_at)
+        due_at = max(item.due_at or at for item in items)
+        id = notification_id(DIGEST, due_at, f"{latest.person} {latest.address}", 0, latest.channel)
+        digest = cls(
+            id=id,
+            fact_id=id,
+            fact_type=DIGEST,
+            about=SEVERAL,
+            case=SEVERAL,
+            correlation_id=id,
+            kind=DIGEST,
+            recipient=latest.recipient,
+            recipient_key=latest.recipient_key,
+            person=latest.person,
+            recipient_registration=latest.recipient_registration,
+            partnership=latest.partnership,
+            partnerships=[],
+            channel=latest.channel,
+            address=latest.address,
+            template=DIGEST,
+            language=latest.language,
+            subject="",
+            text="",
+            link="",
+            link_label="",
+            why="",
+            state=NotificationState.GATHERED,
+            created_at=at,
+            due_at=due_at,
+        )
+        digest._touch()
+        return digest
+
+    def go_into(self, digest: Notification) -> None:
+        """It is told in that digest, from now on."""
+        self._require_gathered()
+        self.state, self.digest, self.due_at = NotificationState.DIGESTED, digest.id, None
+        self._touch()
+
+    def write(self, wording: Wording, contents: Contents, at: datetime) -> None:
+        """All that goes into this digest is in it: these are its words, and it goes out."""
+        self._require_gathered()
+        self.subject, self.text, self.why = wording.subject, wording.text, wording.why
+        self.link, self.link_label = wording.link, wording.link_label
+        self.about, self.case = contents.about, contents.case
+        self.mentions, self.partnerships = contents.mentions, contents.partnerships
+        self._go_out(at)
+
+    def let_go(self, at: datetime) -> None:
+        """It goes out as it is: there is too little for a digest."""
+        self._require_gathered()
+        self.gathered_for = self.gathered_for or GatheredFor.WISH
+        self._go_out(at)
+
+    def put_off(self, until: datetime) -> None:
+        """It is not put into a digest before that moment."""
+        self._require_gathered()
+        self.due_at = until
+        self._touch()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can still be kept from going out; what a courier has taken may be gone already."""
+        return self.state is NotificationState.GATHERED or (
+            self.state is NotificationState.PENDING and self.claimed_by is None
+        )
+
+    @property
+    def went_out(self) -> bool:
+        """Whether its recipient has heard of it, or may have."""
+        return self.state in _GONE or (
+            self.state is NotificationState.PENDING and self.claimed_by is not None
+        )
+
+    def cancel(self, reason: str) -> None:
+        """It has not gone out, and does not: a sentence says why."""
+        if self.state not in (NotificationState.PENDING, NotificationState.GATHERED):
+            raise ValueError(f"notification {self.id} is {self.state}: it does not wait to go out")
+        self.state, self.reason = NotificationState.CANCELLED, reason
+        self.due_at, self.claimed_by = None, None
+        self._touch()
+
+    def _require_gathered(self) -> None:
+        if self.state is not NotificationState.GATHERED:
+            raise ValueError(f"notification {self.id} is {self.state}, and waits for no digest")
+
+    def _go_out(self, at: datetime) -> None:
+        self.state, self.due_at = NotificationState.PENDING, at
+        self._touch()
+
     def erase(self, registration_id: str) -> None:
         """Let go of what it says, as that names an organisation that was erased, and of its address.
 
         What is left counts: who was told, in which role, of which fact, when and how. A mail of its own
         that waits is not sent any more; one that somebody else waits for says where to look instead.
         """
-        self.subject, self.text = ERASED_SUBJECT, ERASED_TEXT
+        self.subject, self.text, self.case_name = ERASED_SUBJECT, ERASED_TEXT, ""
         if self.recipient_registration == registration_id:
             self.recipient_key = self.person = organisation_key(registration_id)
             self.address, self.last_reply = None, None

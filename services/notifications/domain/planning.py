@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.recipients import Recipient, Seat, Served
 from services.notifications.domain.rules import Channel, Rule, Urgency
 from services.notifications.domain.wishes import (
@@ -21,6 +22,7 @@ from services.notifications.domain.wishes import (
 )
 
 NO_ADDRESS: Final = "There is no mail address on file."
+UNHEARD_OF: Final = "What this undoes had not gone out either: the inbox tells of both."
 _IN_THE_INBOX: Final = ("It lies in the inbox at once.",)
 _AT_ONCE: Final = ("No wishes are on file: it goes out at once.",)
 _CRITICAL: Final = ("It is critical: it goes out at once, whatever was wished.",)
@@ -64,8 +66,8 @@ class NotTold:
     urgency: Urgency
     language: str
     because: tuple[str, ...]
-    recorded: bool = False
-    """Whether the log is to show it: it should have gone out, and could not."""
+    recorded: Literal["skipped", "cancelled"] | None = None
+    """As what the log is to show it: as one that should go out and cannot, or need not any more."""
 
 
 def persons(served: Iterable[Served]) -> list[str]:
@@ -86,12 +88,13 @@ def plan(
     at: datetime,
     chats: Collection[str] = (),
     suppressed: Mapping[str, str] | None = None,
+    spared: Collection[Mailbox] = (),
 ) -> list[Planned | NotTold]:
     """Every message to those a fact of this kind is told to, as they wish it, and every one left out.
 
     `wishes` are by person, `chats` the keys of recipients with a chat room, `suppressed` says why an
-    address (in lower case) gets no mails. An address gets one mail, whatever the number of roles it has
-    in the case.
+    address (in lower case) gets no mails, `spared` are those who have not heard of what this undoes. An
+    address gets one mail, whatever the number of roles it has in the case.
     """
     planned: list[Planned | NotTold] = []
     written_to: set[str] = set()
@@ -121,7 +124,9 @@ def plan(
                 if address.lower() in written_to:
                     planned.append(mail.left_out("Another mail about this goes to the same address."))
                 elif suppressed and (reason := suppressed.get(address.lower())):
-                    planned.append(mail.left_out(reason, recorded=Channel.EMAIL in rule.channels))
+                    planned.append(mail.left_out(reason, recorded="skipped"))
+                elif spared and mail.mailbox in spared:
+                    planned.append(mail.left_out(UNHEARD_OF, recorded="cancelled"))
                 else:
                     entry = mail.planned(at)
                     if isinstance(entry, Planned):
@@ -130,12 +135,14 @@ def plan(
             if not recipient.seats and Channel.EMAIL in rule.channels:
                 wish = wishes.get(recipient.key)
                 mail = _Message(recipient, recipient.key, Channel.EMAIL, None, 0, rule, kind, wish)
-                planned.append(mail.left_out(NO_ADDRESS, recorded=True))
+                planned.append(mail.left_out(NO_ADDRESS, recorded="skipped"))
         if recipient.key in chats and (rule.channels - {Channel.INBOX} or rule.urgency is Urgency.DIGEST):
             wish = wishes.get(recipient.key)
-            planned.append(
-                _Message(recipient, recipient.key, Channel.CHAT, None, 0, rule, kind, wish).planned(at)
-            )
+            message = _Message(recipient, recipient.key, Channel.CHAT, None, 0, rule, kind, wish)
+            if message.mailbox in spared:
+                planned.append(message.left_out(UNHEARD_OF, recorded="cancelled"))
+            else:
+                planned.append(message.planned(at))
     return planned
 
 
@@ -152,6 +159,10 @@ class _Message:
     kind: str
     wishes: Wishes | None
 
+    @property
+    def mailbox(self) -> Mailbox:
+        return Mailbox(self.person, self.channel, self.address)
+
     def planned(self, at: datetime) -> Planned | NotTold:
         rule, wishes = self.rule, self.wishes
         wish = wishes.of_kind(self.kind) if wishes else NO_WISH
@@ -167,7 +178,7 @@ class _Message:
             return self.left_out(f"The wishes on file choose not to hear of this kind by {self.channel}.")
         return self._goes_out(*_when(wishes, wish, at))
 
-    def left_out(self, reason: str, *, recorded: bool = False) -> NotTold:
+    def left_out(self, reason: str, *, recorded: Literal["skipped", "cancelled"] | None = None) -> NotTold:
         return NotTold(
             self.recipient,
             self.person,

@@ -34,6 +34,7 @@ from shared.contracts.matching import (
     SearchMatched,
     SigningRole,
 )
+from shared.contracts.registration import RegistrationMerged, RegistrationUnmerged
 
 Role = Literal["participant", "visitor", "host", "staff", "invited"]
 
@@ -170,6 +171,15 @@ def about(event: Event) -> str:
     return case(event)
 
 
+def matter(event: Event) -> str | None:
+    """Which of several like facts about the same it is, so that one is undone and the others stand."""
+    if isinstance(event, PlaceEvent):
+        return event.party.registration_id
+    if isinstance(event, (RegistrationMerged, RegistrationUnmerged)):
+        return event.merge_id
+    return None
+
+
 def case(event: Event) -> str:
     """What mails are threaded by: match, plan, group event, partnership or payment, else the registration."""
     if isinstance(event, (MatchEvent, GrantEvent)):
@@ -183,6 +193,13 @@ def case(event: Event) -> str:
     if isinstance(event, GatheringEvent):
         return event.group_event_id
     return next((party.registration_id for party in parties(event).values()), "")
+
+
+def case_name(event: Event) -> str:
+    """What the case is called by those it concerns: the visitor and the host, the organisation, the title."""
+    if isinstance(event, GatheringEvent):
+        return event.title
+    return " → ".join(party.organisation for party in parties(event).values())
 
 
 def audience(event: Event, to: Audience, desks: Mapping[str, Desk]) -> Iterator[Recipient]:

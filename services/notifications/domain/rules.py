@@ -72,6 +72,8 @@ class Rule(BaseModel):
     template: str
     channels: frozenset[Channel]
     urgency: Urgency = Urgency.NORMAL
+    asks: bool = False
+    """Whether the recipient has something to do."""
     why: str
 
     @model_validator(mode="after")
@@ -118,6 +120,29 @@ class Kind(BaseModel):
     """Second parts of event types: registration, fits, match, commitment, grant."""
 
 
+class Undoing(BaseModel):
+    """Which facts about the same do not hold any more once this event has come, if `when` holds for it.
+
+    What waits to be sent about them is cancelled in either case.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    undone: frozenset[str] = frozenset()
+    """Taken back: whoever was to hear of it by mail and has not is not mailed of this event either."""
+    overtaken: frozenset[str] = frozenset()
+    """Done or out of date: this event is told as its rules say."""
+    when: dict[str, Condition] = Field(default_factory=dict)
+
+
+class DigestReason(BaseModel):
+    """Why somebody gets a digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    why: str
+
+
 class RuleTable(BaseModel):
     """Every event of the other services: its rules, or the reason why nobody is told."""
 
@@ -129,7 +154,9 @@ class RuleTable(BaseModel):
     events: dict[str, list[Rule]]
     nobody: dict[str, str]
     kinds: dict[str, Kind]
-    undoes: dict[str, frozenset[str]] = Field(default_factory=dict)
+    digests: dict[str, DigestReason]
+    """By the pace that was wished; `at_once` for whoever had many messages."""
+    undoes: dict[str, Undoing] = Field(default_factory=dict)
     """Event type → the types it undoes where they are about the same."""
 
     _kind_by_link: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -138,7 +165,7 @@ class RuleTable(BaseModel):
     def model_post_init(self, _: Any) -> None:
         """Turn round what is asked about every event."""
         self._kind_by_link = {part: id for id, kind in self.kinds.items() for part in kind.covers}
-        self._undoable = frozenset[str]().union(*self.undoes.values())
+        self._undoable = frozenset[str]().union(*(one.undone | one.overtaken for one in self.undoes.values()))
 
     @model_validator(mode="after")
     def _told_or_not_told(self) -> Self:
@@ -169,6 +196,13 @@ class RuleTable(BaseModel):
         """Which kind of fact it is for those who have wishes."""
         return self._kind_by_link[kind_of(wire_type)]
 
+    def undoing(self, event: Event) -> Undoing | None:
+        """What this event undoes."""
+        found = self.undoes.get(event.TYPE)
+        if found and all(holds(condition, getattr(event, field)) for field, condition in found.when.items()):
+            return found
+        return None
+
     def may_be_undone(self, wire_type: str) -> bool:
         """Whether some event undoes this one."""
         return wire_type in self._undoable
@@ -186,11 +220,10 @@ class RuleTable(BaseModel):
         found += [f"template {name} does not exist" for name in sorted(self.templates() - known)]
         for wire_type, rules in self.events.items():
             fields = set(events[wire_type].model_fields) if wire_type in events else set()
-            found += [
-                f"{wire_type} has no field {field}"
-                for rule in rules
-                for field in rule.when.keys() - fields - {AUTO_ACCEPT}
-            ]
+            wanted = {field for rule in rules for field in rule.when}
+            if wire_type in self.undoes:
+                wanted |= self.undoes[wire_type].when.keys()
+            found += [f"{wire_type} has no field {field}" for field in wanted - fields - {AUTO_ACCEPT}]
         return found
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.webhooks.use_cases.erase_deliveries import erase_deliveries
 
 
 async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str) -> None:
     """Let go of every word and address; that a message was sent, and of which fact, stays."""
-    messages = await uow.notifications.naming(registration_id)
+    # First: what is told of it in this unit of work from now on finds the erasure.
     await uow.erasures.note(registration_id, uow.now)
-    for message in messages:
+    for message in await uow.notifications.naming(registration_id):
         if not message.is_erased_for(registration_id):
             message.erase(registration_id)
     for reminder in await uow.reminders.naming(registration_id):
         reminder.erase(
             registration_id, uow.deadlines.deadlines.get(reminder.name), desks=uow.desks, at=uow.now
         )
+    await erase_deliveries(uow, registration_id)

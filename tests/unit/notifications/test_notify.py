@@ -19,6 +19,7 @@ from services.notifications.domain.notification import (
 )
 from services.notifications.domain.rules import Channel
 from services.notifications.handlers import handlers
+from services.notifications.domain.searches import InboxSearch, LogSearch
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
 from services.notifications.use_cases.read_notification import read_notification
@@ -30,7 +31,7 @@ from shared.messaging.consumer import BatchConsumer
 from shared.messaging.topics import events
 from shared.storage.store import INBOX, OUTBOX
 from shared.storage.transactions import Transactions
-from tests.builders import a_message, an_envelope
+from tests.builders import A_MOMENT, a_message, an_envelope
 from tests.fakes import MemoryTransactions
 from tests.unit.notifications import samples
 
@@ -60,12 +61,13 @@ async def test_a_fact_delivered_twice_is_told_once(
     assert stored(transactions) == first
 
 
-async def test_another_fact_of_the_same_kind_is_told_too(
+async def test_the_same_fact_an_hour_later_is_told_again(
     transactions: MemoryTransactions[NotificationsUnitOfWork],
 ) -> None:
     approved = samples.a_match(MatchApproved)
-    for _ in range(2):
-        fact = an_envelope(approved, service="matching", subject="m-1")
+    for hours in range(2):
+        once = an_envelope(approved, service="matching", subject="m-1")
+        fact = once.model_copy(update={"time": A_MOMENT + timedelta(hours=hours)})
         await transactions.run(lambda uow, fact=fact: notify(uow, fact, approved))  # type: ignore[misc]
     assert len(stored(transactions)) == 12
 
@@ -119,7 +121,7 @@ async def test_an_entry_is_read_once_and_only_in_ones_own_inbox(
 
     unread = await transactions.read(
         lambda uow: uow.notifications.inbox(
-            entry.recipient_key, unread=True, about=None, limit=10, after=None
+            InboxSearch(entry.recipient_key, unread=True), limit=10, after=None
         )
     )
     assert unread == []
@@ -128,16 +130,15 @@ async def test_an_entry_is_read_once_and_only_in_ones_own_inbox(
 async def test_the_log_is_the_partnerships_own_and_is_paged_newest_fact_first(
     transactions: MemoryTransactions[NotificationsUnitOfWork],
 ) -> None:
-    for party in (samples.VISITOR, samples.HOST, samples.VISITOR):
+    for hours, party in enumerate((samples.VISITOR, samples.HOST, samples.VISITOR)):
         event = samples.an_acceptance(party=party)
-        fact = an_envelope(event, service="registration", subject=party.registration_id)
+        once = an_envelope(event, service="registration", subject=party.registration_id)
+        fact = once.model_copy(update={"time": A_MOMENT + timedelta(hours=hours)})
         await transactions.run(lambda uow, fact=fact, event=event: notify(uow, fact, event))  # type: ignore[misc]
 
     async def page(partnership: str | None, after: str | None = None) -> list[Notification]:
         return await transactions.read(
-            lambda uow: uow.notifications.log(
-                partnership, state=None, channel=None, about=None, limit=3, after=after
-            )
+            lambda uow: uow.notifications.log(LogSearch(partnership), limit=3, after=after)
         )
 
     first = await page(None)

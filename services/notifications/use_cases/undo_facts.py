@@ -1,0 +1,44 @@
+"""Facts do not hold any more: what waits to be said of them is not sent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.notifications.domain import recipients
+from services.notifications.domain.digest import Mailbox
+from services.notifications.domain.fact import UndoneFacts, undone_ids
+from services.notifications.domain.rules import Undoing
+from services.notifications.repositories import NotificationsUnitOfWork
+from shared.contracts.envelope import Event
+
+
+async def undo_facts(
+    uow: NotificationsUnitOfWork, event: Event, undoing: Undoing, *, at: datetime
+) -> frozenset[Mailbox]:
+    """Cancel what the event undoes and has not gone out; who has not heard of it, and needs no correction.
+
+    What a courier has in its hands counts as gone out. What of it comes later still finds that it is undone.
+    """
+    about, matter = recipients.about(event), recipients.matter(event)
+    types = undoing.undone | undoing.overtaken
+    cancelled: set[Mailbox] = set()
+    heard: set[Mailbox] = set()
+    for message in await uow.notifications.sent_out_about(about, matter, types, at):
+        if message.fact_type not in undoing.undone:
+            whose = None
+        else:
+            whose = Mailbox(message.person, message.channel, message.address)
+        if message.waits:
+            message.cancel(f"It was undone by {event.TYPE} before it went out.")
+            if whose:
+                cancelled.add(whose)
+        elif message.went_out and whose:
+            heard.add(whose)
+
+    id = undone_ids(about, matter)[-1]
+    facts = await uow.undone_facts.find(id)
+    if facts is None:
+        facts = UndoneFacts(id=id)
+        uow.undone_facts.add(facts)
+    facts.note(types, at, event.TYPE)
+    return frozenset(cancelled - heard)
