@@ -68,6 +68,7 @@ _PROBLEMS: Final = {
     410: "It was there, and is over",
     413: "Larger than the limit",
     422: "Malformed; `errors` says where",
+    429: "Too many at once; end one, or try again later",
     503: "A server this one needs is away; try again",
 }
 

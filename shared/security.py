@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -36,6 +36,8 @@ class Caller:
     role: CallerRole
     partnership: str | None = None
     organisation: str | None = None
+    until: float | None = field(default=None, compare=False)
+    """When the token expires, in seconds since 1970."""
 
     @property
     def sees_everything(self) -> bool:
@@ -165,4 +167,5 @@ def caller_of(claims: dict[str, Any]) -> Caller:
         role=role,
         partnership=claims.get("cxc_partnership"),
         organisation=claims.get("cxc_organisation"),
+        until=float(claims["exp"]) if "exp" in claims else None,
     )

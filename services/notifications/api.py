@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.notifications.bootstrap import bootstrap
-from services.notifications.routes import held, inbox, log, outgoing
+from services.notifications.routes import held, inbox, log, outgoing, stream
 from services.notifications.settings import NotificationsSettings
 from shared.http import create_api
 
@@ -19,6 +19,7 @@ def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
         description="Who was told what, when, through which channel, and what became of it.",
         routers=[
             inbox.router,
+            stream.router,
             log.router,
             outgoing.router,
             held.router,

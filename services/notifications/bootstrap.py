@@ -13,6 +13,7 @@ from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
 from services.notifications.holding import Holding
+from services.notifications.live import Live
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
 from services.notifications.words import Words
@@ -40,6 +41,7 @@ class Notifications:
     rules: RuleTable
     deadlines: DeadlineTable
     words: Words
+    live: Live
     mail_waiting: asyncio.Event
     """What is new in inboxes, for those who listen."""
     holding: Holding
@@ -52,6 +54,7 @@ class Notifications:
 
     async def close(self) -> None:
         """Let the database's connections go."""
+        await self.live.close()
         await close(self.client)
 
 
@@ -120,6 +123,7 @@ async def bootstrap(
         rules=rules,
         deadlines=deadlines,
         words=words,
+        live=Live(store, streams=settings.inbox_streams, streams_of_one=settings.inbox_streams_of_one),
         mail_waiting=asyncio.Event(),
     )
         holding=Holding(store),

@@ -53,5 +53,10 @@ class NotificationsSettings(ServiceSettings):
     mail_first_retry_s: float = Field(default=10.0, gt=0)
     """The wait after the first failed attempt, in seconds; it doubles up to an hour, for four days."""
 
+    inbox_streams: int = Field(default=1000, ge=1)
+    """Live streams of inboxes one API process serves at the same time."""
+    inbox_streams_of_one: int = Field(default=20, ge=1)
+    """How many of them may be of the same inbox."""
+
     kept_days: int = Field(default=730, ge=1)
     """How long it is kept what was said to whom, mails and entries of inboxes alike."""

@@ -87,13 +87,18 @@ def bucket_of(database: Database, name: str) -> AsyncGridFSBucket:
 
 
 async def watch(
-    source: Collection | Database, pipeline: list[Document], *, since: Timestamp | None = None
+    source: Collection | Database,
+    pipeline: list[Document],
+    *,
+    since: Timestamp | None = None,
+    wait_ms: int = 5000,
 ) -> Any:
     """An open change stream: an async context manager and iterator.
 
-    `since` is an operation time of the server; changes from then on come too.
+    `since` is an operation time of the server; changes from then on come too. `try_next` waits `wait_ms`
+    for one.
     """
-    opening: Any = source.watch(pipeline, max_await_time_ms=5000, start_at_operation_time=since)
+    opening: Any = source.watch(pipeline, max_await_time_ms=wait_ms, start_at_operation_time=since)
     return await opening if hasattr(opening, "__await__") else opening
 
 

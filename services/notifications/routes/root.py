@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Query, Request
@@ -26,6 +26,7 @@ async def root(request: Request) -> Notifications:
 
 Root = Annotated[Notifications, Depends(root)]
 About = Annotated[str | None, Query(max_length=200, description="A registration, match or grant id.")]
+Kinds = Annotated[Sequence[str], Query(max_length=50, description="Only these kinds; may be repeated.")]
 
 
 async def change(

@@ -1,10 +1,9 @@
-"""Mark an entry of the caller's own inbox as read."""
+"""Mark an entry of the caller's own inbox as read, or as unread."""
 
 from __future__ import annotations
 
 from services.notifications.domain.notification import Notification
 from services.notifications.repositories import NotificationsUnitOfWork
-from shared.errors import NotFound
 
 
 async def read_notification(uow: NotificationsUnitOfWork, id: str, *, key: str) -> Notification:
@@ -12,8 +11,13 @@ async def read_notification(uow: NotificationsUnitOfWork, id: str, *, key: str) 
 
     Raises `NotFound` when it does not lie in the inbox of `key`.
     """
-    notification = await uow.notifications.find(id)
-    if notification is None or notification.recipient_key != key:
-        raise NotFound(f"There is no notification {id} in your inbox.")
+    notification = await uow.notifications.entry(id, key)
     notification.read(uow.now)
+    return notification
+
+
+async def unread_notification(uow: NotificationsUnitOfWork, id: str, *, key: str) -> Notification:
+    """The entry, unread and out of the archive; raises as above."""
+    notification = await uow.notifications.entry(id, key)
+    notification.unread()
     return notification
