@@ -42,10 +42,10 @@ class Notifications:
     deadlines: DeadlineTable
     words: Words
     live: Live
-    mail_waiting: asyncio.Event
     """What is new in inboxes, for those who listen."""
     holding: Holding
     """What is held, for couriers."""
+    mail_waiting: asyncio.Event
     """Set when there may be mails to send."""
 
     def wake(self) -> None:
@@ -124,6 +124,6 @@ async def bootstrap(
         deadlines=deadlines,
         words=words,
         live=Live(store, streams=settings.inbox_streams, streams_of_one=settings.inbox_streams_of_one),
+        holding=Holding(store),
         mail_waiting=asyncio.Event(),
     )
-        holding=Holding(store),
