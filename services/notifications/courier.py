@@ -22,6 +22,7 @@ from pymongo.errors import PyMongoError
 from services.notifications.conversation import Conversation, Step
 from services.notifications.domain.delivery import Attempt, Outcome, Refused, RetryPolicy, Sent, Skipped
 from services.notifications.domain.letter import Letterhead
+from services.notifications.domain.limits import GatheredFor, RecipientLimits
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.replies import asks_to_slow_down
 from services.notifications.domain.switchboard import Outlet
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 MAILS = Counter("cxc_mails_total", "Attempts to hand a mail to the server, by what became of it", ["outcome"])
+SET_ASIDE = Counter("cxc_mails_set_aside_total", "Mails made to wait for a digest, by why", ["why"])
 AWAY = Gauge("cxc_mail_server_away", "1 while a connection cannot be used, by what is in its way", ["why"])
 IN_HAND = Gauge("cxc_outgoing_in_hand", "Messages a worker has taken to send", ["channel"])
 
@@ -140,6 +142,7 @@ class Courier:
         waiting: asyncio.Event,
         gate: Gate | None = None,
         addresses: Addresses | None = None,
+        limits: RecipientLimits | None = None,
         connections: int = 4,
         batch: int = 200,
         lease: timedelta = timedelta(minutes=5),
@@ -151,6 +154,7 @@ class Courier:
         self._waiting = waiting
         self._gate = gate
         self._addresses = addresses
+        self._limits = limits
         self._batch = batch
         self._lease = lease
         self._policy = policy or RetryPolicy()
@@ -179,13 +183,16 @@ class Courier:
         while True:
             self._waiting.clear()
             until = self._clock() + self._lease
-            room, mails = Room(self._batch), []
+            room = Room(self._batch)
+            taken: list[Notification] = []
+            mails: list[Notification] = []
             dead: Mapping[str, str] = {}
             try:
                 room = await self._gate.ask(self._batch) if self._gate else room
                 if room.messages:
-                    mails = await self._mails.take(room.messages, until)
-                    dead = await self._addresses.suppressed(mails) if self._addresses and mails else {}
+                    taken = await self._mails.take(room.messages, until)
+                    dead = await self._addresses.suppressed(taken) if self._addresses and taken else {}
+                    mails = await self._within_limits(taken, dead)
                 if self._gate:
                     await self._gate.give_back(room.messages - len(mails) + len(dead))
             except PyMongoError as error:
@@ -198,9 +205,28 @@ class Courier:
                     self._finish(mail, Skipped(dead[mail.id]))
                 else:
                     await self._in_hand.put((mail, until))
-            if len(mails) < max(1, room.messages):
+            if len(taken) < max(1, room.messages):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._waiting.wait(), min(POLL_S, room.again_in_s or POLL_S))
+
+    async def _within_limits(
+        self, taken: Sequence[Notification], dead: Collection[str]
+    ) -> list[Notification]:
+        """Those that go now; the others are set aside for a digest."""
+        at = self._clock()
+        through: list[Notification] = []
+        aside: dict[GatheredFor, list[Notification]] = {}
+        for mail in taken:
+            why = None
+            if self._limits and mail.id not in dead:
+                why = self._limits.next_mail(
+                    mail.person, mail.case, at, may_wait=mail.may_wait, since=mail.created_at
+                )
+            (through if why is None else aside.setdefault(why, [])).append(mail)
+        for reason, mails in aside.items():
+            await self._mails.set_aside(mails, reason)
+            SET_ASIDE.labels(reason.value).inc(len(mails))
+        return through
 
     async def _send(self, line: Line) -> None:
         try:
@@ -320,6 +346,7 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
         waiting=root.mail_waiting,
         gate=Gate(root.database, Outlet.EMAIL, root.holding, per_second=settings.mails_per_second),
         addresses=Suppressing(root),
+        limits=RecipientLimits(settings.mails_per_hour, settings.mails_per_case),
         connections=settings.smtp_connections,
         batch=settings.mail_batch,
         lease=timedelta(seconds=settings.mail_lease_s),

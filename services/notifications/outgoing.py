@@ -9,6 +9,7 @@ from typing import Final
 from pymongo import UpdateOne
 
 from services.notifications.domain.delivery import Later, Outcome, Refused, Skipped
+from services.notifications.domain.limits import GatheredFor
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
 from services.notifications.domain.rules import Channel
 from shared.contracts.envelope import Cause, new_id, now
@@ -127,6 +128,19 @@ class Outgoing:
         await self._messages.update_many(
             {**self._waiting, "claimed_by": self.courier, "_id": {"$in": [one.id for one in messages]}},
             [{"$set": {"claimed_by": None, "due_at": "$created_at"}}],
+        )
+
+    async def set_aside(self, messages: Sequence[Notification], why: GatheredFor) -> None:
+        """Have messages of this courier wait for a digest instead."""
+        waiting = {
+            "state": NotificationState.GATHERED.value,
+            "gathered_for": why.value,
+            "due_at": moment_text(why.due_at(self._clock())),
+            "claimed_by": None,
+        }
+        await self._messages.update_many(
+            {**self._waiting, "claimed_by": self.courier, "_id": {"$in": [one.id for one in messages]}},
+            {"$set": waiting, "$inc": {"version": 1}},
         )
 
     async def release(self) -> None:

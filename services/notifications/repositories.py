@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ from services.notifications.domain.notification import (
 from services.notifications.domain.recipients import Desk
 from services.notifications.domain.reminder import Reminder, ReminderState
 from services.notifications.domain.rules import Channel, RuleTable
-from services.notifications.domain.searches import InboxSearch, LogSearch
+from services.notifications.domain.searches import GIVEN, InboxSearch, LogSearch
 from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from services.notifications.domain.switchboard import THE_ONLY, Switchboard
 from services.notifications.domain.wishes import Wishes
@@ -39,8 +40,16 @@ from shared.storage.unit_of_work import Clock, Repository, UnitOfWork
 if TYPE_CHECKING:
     from services.notifications.words import Words
 
+COUNTED: Final = 1000
+"""Unread entries that are counted: nobody reads a higher figure, and it is counted often."""
+
 _MENTIONING: Document = {"mentions.0": {"$exists": True}}
-_UNREAD: Document = {"channel": Channel.INBOX.value, "read_at": None, "archived_at": None}
+_INBOX: Document = {"channel": Channel.INBOX.value}
+_ENTRIES: dict[str, Document] = {
+    "inbox": {**_INBOX, "archived_at": None},
+    "inbox_unread": {**_INBOX, "archived_at": None, "read_at": None},
+    "inbox_archived": {**_INBOX, "archived_at": GIVEN},
+}
 _NOT_SENT: Document = {
     "state": {
         "$in": [
@@ -69,16 +78,16 @@ async def prepare_notifications(database: Database) -> None:
     """Make the service's own indexes; safe to call again and at once."""
     collection = database[Notification.COLLECTION]
     await collection.create_index([("channel", 1), ("due_at", 1)], partialFilterExpression=PENDING)
-    await collection.create_index(
-        [("recipient_key", 1), ("_id", DESCENDING)],
-        partialFilterExpression={"channel": Channel.INBOX.value},
-    )
-    await collection.create_index([("recipient_key", 1), ("kind", 1)], partialFilterExpression=_UNREAD)
+    for name, entries in _ENTRIES.items():
+        await collection.create_index(
+            [("recipient_key", 1), ("_id", DESCENDING)], name=name, partialFilterExpression=entries
+        )
     for field in ("about", "case", "correlation_id", "fact_type", "kind", "partnerships"):
         await collection.create_index([(field, 1), ("_id", DESCENDING)])
     for field in ("address", "digest", "recipient_registration"):
-        given: Document = {field: {"$type": "string"}}
-        await collection.create_index([(field, 1), ("_id", DESCENDING)], partialFilterExpression=given)
+        await collection.create_index(
+            [(field, 1), ("_id", DESCENDING)], partialFilterExpression={field: GIVEN}
+        )
     await collection.create_index([("state", 1), ("_id", DESCENDING)], partialFilterExpression=_NOT_SENT)
     await collection.create_index("mentions", partialFilterExpression=_MENTIONING)
     await _prepare_digests(database)
@@ -94,10 +103,10 @@ async def prepare_notifications(database: Database) -> None:
 
 async def _prepare_digests(database: Database) -> None:
     messages = database[Notification.COLLECTION]
-    await messages.create_index([("channel", 1), ("due_at", 1)], partialFilterExpression=_GATHERED, name="gathered")
+    await messages.create_index([("due_at", 1), ("channel", 1)], partialFilterExpression=_GATHERED)
     by_mailbox = [("person", 1), ("channel", 1), ("address", 1)]
-    await messages.create_index([*by_mailbox, ("due_at", 1)], partialFilterExpression=_GATHERED, name="mailboxes")
-    await messages.create_index([*by_mailbox, ("state", 1)], partialFilterExpression=_DIGEST, name="digests")
+    await messages.create_index([*by_mailbox, ("due_at", 1)], partialFilterExpression=_GATHERED)
+    await messages.create_index([*by_mailbox, ("state", 1)], partialFilterExpression=_DIGEST)
 
 
 async def _prepare_reminders(database: Database) -> None:
@@ -126,11 +135,13 @@ class NotificationRepository(Repository[Notification]):
             raise NotFound(f"There is no notification {id} in your inbox.")
         return notification
 
-    async def unread(self, key: str) -> dict[str, int]:
-        """How many entries of an inbox are unread, by kind."""
+    async def unread(self, key: str) -> Counter[str]:
+        """How many entries of an inbox are unread, by kind; counted up to `COUNTED` of them."""
         where = InboxSearch(key, unread=True).conditions()
-        totals = await self._uow.totals(Notification, where, of=None, by=["kind"])
-        return {kind or "": int(number) for (kind,), number in sorted(totals.items())}
+        found = await self._uow.rows(
+            Notification, where, ["kind"], sort=[("_id", DESCENDING)], limit=COUNTED
+        )
+        return Counter(entry.get("kind", "") for entry in found)
 
     async def log(self, search: LogSearch, *, limit: int, after: str | None) -> list[Notification]:
         """What was told to anyone."""
@@ -179,6 +190,14 @@ class NotificationRepository(Repository[Notification]):
         if not first:
             return 0, None
         return await self._uow.count(Notification, due), datetime.fromisoformat(first[0]["due_at"])
+
+    async def waiting_for_digests(self, at: datetime) -> tuple[int, timedelta]:
+        """How many messages wait for a digest, and for how long the first of them has been due."""
+        first = await self._uow.rows(Notification, _GATHERED, ["due_at"], sort=[("due_at", 1)], limit=1)
+        if not first:
+            return 0, timedelta(0)
+        overdue = at - datetime.fromisoformat(first[0]["due_at"])
+        return await self._uow.count(Notification, _GATHERED), max(overdue, timedelta(0))
 
     async def due_mailboxes(self, channel: Channel, at: datetime) -> list[Mailbox]:
         """Some of those for which a digest is due, the one that has waited longest first."""

@@ -58,5 +58,9 @@ class NotificationsSettings(ServiceSettings):
     inbox_streams_of_one: int = Field(default=20, ge=1)
     """How many of them may be of the same inbox."""
 
+    mails_per_hour: int = Field(default=20, ge=1)
+    """Mails one person gets in an hour, from each worker; what may wait goes into a digest after that."""
+    mails_per_case: int = Field(default=5, ge=1)
+    """As many about one case in ten minutes."""
     kept_days: int = Field(default=730, ge=1)
     """How long it is kept what was said to whom, mails and entries of inboxes alike."""

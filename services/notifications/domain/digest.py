@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
+
+from services.notifications.domain.rules import Channel
 
 CASES: Final = 30
 """Cases a digest tells of; how many more there are, it says."""
@@ -14,6 +16,15 @@ LINES: Final = 5
 """What it says of each: how the case stands now, and what came before that."""
 FEW: Final = 3
 """So many messages that only had to wait are sent as they are; more become a digest."""
+
+
+class Mailbox(NamedTuple):
+    """Whose messages go together, and to where."""
+
+    person: str
+    channel: Channel
+    address: str | None
+    """None for a chat room."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class Item:
     kind: str
     subject: str
     link: str
+    link_label: str
     at: datetime
     asks: bool = False
     """Whether its recipient has something to do."""
@@ -47,6 +59,7 @@ class CaseDigest:
     id: str
     name: str
     link: str
+    link_label: str
     asks: bool
     now: Line
     """The latest."""
@@ -97,8 +110,10 @@ def _told(thread: list[Item], lines: int) -> CaseDigest:
     latest = thread[-1]
     return CaseDigest(
         id=latest.case,
-        name=latest.name,
+        # A payment or a plan is called by what it says of itself.
+        name=latest.name or latest.subject,
         link=latest.link,
+        link_label=latest.link_label,
         # An approval ends that one was asked for; a message that came in between does not.
         asks=any({item.kind: item.asks for item in thread}.values()),
         now=now,

@@ -29,8 +29,8 @@ class GatheredFor(StrEnum):
     def due_at(self, at: datetime) -> datetime:
         """When what is set aside now is put together.
 
-        At the next quarter of an hour, the same for all couriers. A backlog after a minute at the least,
-        and at most two: by then all of it was looked through.
+        At the next quarter of an hour, the same for all couriers. A backlog after one minute at least and
+        two at most: by then all of it was looked through.
         """
         if self is GatheredFor.BACKLOG:
             return _next(at + timedelta(minutes=1), timedelta(minutes=1))

@@ -283,6 +283,7 @@ class Notification(Aggregate):
             and self.kind != DIGEST
             and not self.attempts
             and self.gathered_for is None
+            and bool(self.person)
         )
 
     @classmethod
@@ -351,6 +352,11 @@ class Notification(Aggregate):
         self.due_at = until
         self._touch()
 
+    def wait_for(self, pace: Pace, due_at: datetime) -> None:
+        """Its reader has changed the wishes: it goes into the digest of that moment."""
+        self.put_off(due_at)
+        self.pace = pace
+
     @property
     def waits(self) -> bool:
         """Whether it can still be kept from going out; what a courier has taken may be gone already."""
@@ -395,6 +401,9 @@ class Notification(Aggregate):
                 self.state = NotificationState.CANCELLED
                 self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
+        elif self.kind == DIGEST and self.state is NotificationState.PENDING and self.claimed_by is None:
+            # It tells of others too: it is written anew, of what is left.
+            self.state = NotificationState.GATHERED
         self._touch()
 
     def names(self, registration_id: str) -> bool:

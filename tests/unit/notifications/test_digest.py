@@ -19,6 +19,7 @@ def an_item(minute: int = 0, subject: str = "Approved", *, case: str = "m-1", **
         "kind": "matches",
         "subject": subject,
         "link": f"https://cxc.example/matches/{case}",
+        "link_label": "See the match",
         "at": AT + timedelta(minutes=minute),
         **changes,
     }

@@ -1,0 +1,164 @@
+"""What was gathered for somebody is put together when it is due: one message instead of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum, auto
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.notifications.domain.digest import FEW, Digest, Item, Line, Mailbox, by_case
+from services.notifications.domain.limits import GatheredFor
+from services.notifications.domain.notification import DIGEST, Contents, Notification, NotificationState
+from services.notifications.domain.wishes import DEFAULT_ZONE, Pace, Wishes, zone_of
+from services.notifications.repositories import TOLD_IN_DIGESTS, NotificationsUnitOfWork
+from shared.storage.driver import Document
+
+AT_ONCE: Final = 500
+"""Messages in one transaction."""
+
+
+class Made(Enum):
+    """How far a digest has come."""
+
+    SO_FAR = auto()
+    """There is more to put into it."""
+    DONE = auto()
+    """What was due is in a digest, goes out as it is, or waits for another time."""
+
+
+async def make_digest(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> Made:
+    """Put what is due for this mailbox into a digest; some of it, where it is much for one transaction.
+
+    The digest is there from the first of its messages on, and waits like them until all are in it: whoever
+    goes on after a crash finds it. What its reader no longer wants to hear of is cancelled; what comes due
+    in quiet hours waits for their end, and all of it while the digest before is on its way.
+    """
+    items = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
+    made = Made.SO_FAR if len(items) == AT_ONCE else Made.DONE
+    wishes = await _wishes(uow, mailbox.person)
+    digest = await uow.notifications.digest_of(mailbox, NotificationState.GATHERED)
+    if digest is None:
+        items = await _ready(uow, mailbox, items, wishes)
+        if not items:
+            return made
+        if made is Made.DONE and _are_few(items):
+            for item in items:
+                item.let_go(uow.now)
+            return made
+        digest = Notification.open_digest(items, at=uow.now)
+        if await uow.notifications.find(digest.id) is not None:
+            # They were on their way here while it was made, and it may have been read by now.
+            _put_off(items, GatheredFor.LIMIT.due_at(uow.now))
+            return made
+        uow.notifications.add(digest)
+    for item in items:
+        item.go_into(digest)
+    if made is Made.DONE:
+        await _write(uow, digest, items, wishes)
+    return made
+
+
+async def put_off(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> None:
+    """Leave what is due for this mailbox, or some of it, until the next quarter of an hour."""
+    due = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
+    digest = await uow.notifications.digest_of(mailbox, NotificationState.GATHERED)
+    _put_off([*due, *([digest] if digest else [])], GatheredFor.LIMIT.due_at(uow.now))
+
+
+async def _wishes(uow: NotificationsUnitOfWork, person: str) -> Wishes | None:
+    desk = person.partition("/")[0]
+    found = await uow.wishes.of([person, desk])
+    return found.get(person) or found.get(desk)
+
+
+async def _ready(
+    uow: NotificationsUnitOfWork, mailbox: Mailbox, items: list[Notification], wishes: Wishes | None
+) -> list[Notification]:
+    if wishes is not None:
+        wanted = [item for item in items if item.channel in wishes.of_kind(item.kind).channels]
+        for item in items:
+            if item not in wanted:
+                item.cancel("Its recipient has chosen since not to hear of this kind by this channel.")
+        items = wanted
+        if wishes.quiet is not None and wishes.quiet.hold(uow.now.astimezone(_zone(wishes))):
+            _put_off(items, wishes.quiet.end_after(uow.now, _zone(wishes)))
+            return []
+    if items and await uow.notifications.digest_of(mailbox, NotificationState.PENDING):
+        _put_off(items, GatheredFor.LIMIT.due_at(uow.now))
+        return []
+    return items
+
+
+def _are_few(items: Sequence[Notification]) -> bool:
+    if all(item.gathered_for is GatheredFor.BACKLOG for item in items):
+        return len(items) <= FEW
+    return len(items) == 1
+
+
+def _put_off(items: Sequence[Notification], until: datetime) -> None:
+    for item in items:
+        item.put_off(until)
+
+
+async def _write(
+    uow: NotificationsUnitOfWork, digest: Notification, items: Sequence[Notification], wishes: Wishes | None
+) -> None:
+    before = await uow.notifications.digested(digest.id)
+    # In the form in which they are stored, once this transaction is.
+    now = [item.model_dump(mode="json", include=set(TOLD_IN_DIGESTS)) for item in items]
+    told = {row["_id"]: row for row in before} | {
+        item.id: row for item, row in zip(items, now, strict=True)
+    }
+    if not told:
+        digest.cancel("Nothing is left of what it was to tell.")
+        return
+    content = _in_local_time(by_case(_item(row) for row in told.values()), _zone(wishes))
+    named = {case.id for case in content.cases}
+    facts = {
+        "cases": content.cases,
+        "more": content.more,
+        "more_cases": content.more_cases,
+        "only": content.cases[0].name if len(content.cases) == 1 else "",
+        "staff": digest.recipient == "staff",
+        "to_do": content.to_do,
+        "total": content.total,
+    }
+    wording = uow.words.say(
+        digest.template,
+        facts,
+        about=digest.id,
+        link=uow.rules.links[DIGEST],
+        why=uow.rules.digests[max((row["pace"] for row in told.values()), key=list(Pace).index)].why,
+        language=digest.language,
+    )
+    digest.write(wording, Contents.of(row for row in told.values() if row["case"] in named), uow.now)
+
+
+def _zone(wishes: Wishes | None) -> ZoneInfo:
+    return (zone_of(wishes.time_zone) if wishes else None) or ZoneInfo(DEFAULT_ZONE)
+
+
+def _item(row: Document) -> Item:
+    return Item(
+        case=row["case"],
+        name=row["case_name"],
+        kind=row["kind"],
+        subject=row["subject"],
+        link=row["link"],
+        link_label=row["link_label"],
+        at=datetime.fromisoformat(row["created_at"]),
+        asks=row["asks"],
+    )
+
+
+def _in_local_time(digest: Digest, zone: ZoneInfo) -> Digest:
+    def local(line: Line) -> Line:
+        return replace(line, at=line.at.astimezone(zone))
+
+    cases = (
+        replace(case, now=local(case.now), before=tuple(map(local, case.before))) for case in digest.cases
+    )
+    return replace(digest, cases=tuple(cases))
