@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.notifications.bootstrap import bootstrap
-from services.notifications.routes import held, inbox, log, outgoing, stream
+from services.notifications.routes import held, inbox, log, outgoing, reminders, stream
 from services.notifications.settings import NotificationsSettings
 from shared.http import create_api
 
@@ -21,6 +21,7 @@ def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
             inbox.router,
             stream.router,
             log.router,
+            reminders.router,
             outgoing.router,
             held.router,
         ],

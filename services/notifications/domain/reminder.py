@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from services.notifications.domain import recipients
 from services.notifications.domain.deadlines import Deadline, is_over
 from services.notifications.domain.notification import Moment
-from services.notifications.domain.recipients import Desk
+from services.notifications.domain.recipients import Desk, Role
 from shared.aggregate import Aggregate
 from shared.contracts.envelope import Event
 from shared.contracts.notifications import DeadlineReminded
@@ -34,6 +34,16 @@ class ReminderState(StrEnum):
     """It is done, was cancelled, or has no last day any more."""
 
 
+class Awaited(BaseModel):
+    """Somebody whose turn it is."""
+
+    key: str
+    """Whose inbox a reminder would lie in."""
+    role: Role
+    partnership: str | None = None
+    """Whose staff it is, or who manages the organisation."""
+
+
 class Asked(BaseModel):
     """What is to be done, as the event that asks for it tells."""
 
@@ -42,8 +52,8 @@ class Asked(BaseModel):
     about: str
     facts: dict[str, Any]
     """The event's fields, of which a reminder's words are made."""
-    recipients: list[str]
-    """Whose inbox it would be said in."""
+    awaited: list[Awaited]
+    """Those who would be reminded today."""
     partnerships: list[str]
     """Whose staff may see it."""
     mentions: list[str]
@@ -72,7 +82,7 @@ class Asked(BaseModel):
             by=by,
             about=recipients.about(told),
             facts=told.model_dump(mode="json", exclude={"deadline", "over"}),
-            recipients=[one.key for one in asked],
+            awaited=[Awaited(key=one.key, role=one.role, partnership=one.partnership) for one in asked],
             partnerships=recipients.partnerships(told),
             mentions=[id for id in recipients.registrations(told) if id not in erased],
             event_id=event_id,
@@ -168,7 +178,11 @@ class Reminder(Aggregate):
         found_by: dict[str, object] = {"subjects": sorted({self.case, *self.mentions})}
         if asked is not None:
             found_by["subjects"] = sorted({self.case, *self.mentions, asked.about})
-            found_by |= asked.model_dump(include={"recipients", "partnerships"}) | {"order": self.order}
+            found_by |= {
+                "recipients": [one.key for one in asked.awaited],
+                "partnerships": asked.partnerships,
+                "order": self.order,
+            }
         return super().to_document() | found_by
 
     @property
@@ -188,6 +202,11 @@ class Reminder(Aggregate):
         self.mentions = self._mentioned()
         self._schedule(deadline, at)
         return True
+
+    def to_come(self, deadline: Deadline) -> list[datetime]:
+        """When there is something to be said about it, from the next moment on."""
+        asked = self.asked
+        return [moment for moment in deadline.moments(asked.by) if moment > self._since()] if asked else []
 
     def is_due(self, at: datetime) -> bool:
         """Whether its moment has come."""

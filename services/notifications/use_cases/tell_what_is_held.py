@@ -21,6 +21,8 @@ _NOT_ITS_OWN: Final = {
     "text",
 }
 """What a message to somebody else says, and where it went, is that one's to know."""
+_OF_THE_EVENT: Final = {"facts": True, "mentions": True, "awaited": True}
+"""What a reminder keeps of the event that asks: the other organisation is in it too."""
 
 
 async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
@@ -30,6 +32,7 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
     if not own or not _may_know(by, own):
         raise nothing_held("notifications", registration_id)
     others = [one for one in messages if one.recipient_registration != registration_id]
+    reminders = await uow.reminders.naming(registration_id)
     return [
         Kind(
             name="messages",
@@ -44,6 +47,18 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
             "how; their words and addresses are theirs.",
             kept="For the retention time of messages; words that name it go when it is erased.",
             documents=[one.model_dump(mode="json", exclude=_NOT_ITS_OWN) for one in others],
+        ),
+        Kind(
+            name="reminders",
+            what="What is to be done in its cases, by whom until when, and how often that was said; kept to "
+            "remind of it, with what the event said that asks for it.",
+            kept=f"For the retention time of messages after the last change, at the most. {UNTIL_ERASED}",
+            documents=[
+                one.model_dump(
+                    mode="json", exclude={"mentions": True, "words": {"__all__": {"asked": _OF_THE_EVENT}}}
+                )
+                for one in reminders
+            ],
         ),
     ]
 

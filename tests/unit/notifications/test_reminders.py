@@ -21,6 +21,7 @@ from services.notifications.use_cases.erase_notifications import erase_notificat
 from services.notifications.use_cases.forget_reminders import forget_reminders
 from services.notifications.use_cases.remind import remind
 from services.notifications.use_cases.schedule_reminders import schedule_reminders
+from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.common import Window
 from shared.contracts.envelope import Cause, CloudEvent, Event, parse, wrap
@@ -50,12 +51,14 @@ from shared.contracts.matching import (
 from shared.contracts.notifications import DeadlineReminded
 from shared.contracts.registration import RegistrationAmended
 from shared.contracts.types import EventType
+from shared.contracts.vocabulary import Verdict
 from shared.messaging.outbox import unpack
+from shared.security import Caller, CallerRole
 from shared.storage.store import OUTBOX, Store
 from tests.fakes import MemoryDatabase, MemoryTransactions
 from tests.unit.notifications import samples
 
-HEARD = {model.TYPE: model for source in SOURCES for model in EVENTS[source]}
+HEARD: dict[str, type[Event]] = {model.TYPE: model for source in SOURCES for model in EVENTS[source]}
 TABLE = samples.DEADLINES
 
 JANUARY_16 = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
@@ -158,13 +161,14 @@ def test_the_table_names_what_does_not_fit() -> None:
         update={
             "link": "nowhere",
             "asks": {EventType.GRANT_PAYABLE: Ask(by="tomorrow"), EventType.GRANT_PAID: Ask(by="paid_on")},
-            "rules": [given.rules[0].model_copy(update={"template": "unsaid", "when": {"weather": ["fine"]}})],
+            "rules": [
+                given.rules[0].model_copy(update={"template": "unsaid", "when": {"weather": ["fine"]}})
+            ],
         }
     )
-    table = DeadlineTable(version="x", deadlines={"broken": broken}, elsewhere={"cxc.dream.v1": "Nobody dreams."})
-    known = {EventType.GRANT_PAYABLE: GrantPayable, EventType.GRANT_PAID: HEARD[EventType.GRANT_PAID]}
-    ends = {wire_type: HEARD[wire_type] for wire_type in given.ends}
-    assert table.problems({**ends, **known}, [], samples.RULES.links) == [
+    table = DeadlineTable(version="x", deadlines={"broken": broken}, elsewhere={"cxc.dream.v1": "Sleep."})
+    known = {wire_type: HEARD[wire_type] for wire_type in (*given.ends, *broken.asks)}
+    assert table.problems(known, [], samples.RULES.links) == [
         "template unsaid does not exist",
         "cxc.dream.v1 is no contract",
         "broken: there is no link nowhere",
@@ -300,7 +304,7 @@ async def test_a_question_without_a_last_day_is_not_reminded_of_and_one_with_a_d
     assert case.one("question_to_answer", "r-visitor").state is ReminderState.ENDED
     await case.hear(samples.a_question(answer_by=date(2023, 2, 3)), of="r-visitor", on="2023-01-18")
     assert mailed(await case.look("2023-01-31")) == {samples.VISITOR.email: "reminder_question"}
-    amended = samples.a_screening(samples.Verdict.ELIGIBLE, amended=True)
+    amended = samples.a_screening(Verdict.ELIGIBLE, amended=True)
     assert isinstance(amended, RegistrationAmended)
     await case.hear(amended, of="r-visitor", on="2023-02-01")
     assert await case.look("2023-02-02") == []
@@ -329,7 +333,7 @@ async def test_an_agreement_still_unsigned_after_the_stay_concerns_staff_too(cas
     assert {one.template for one in told} == {"reminder_agreement", "staff_reminder_agreement_visitor"}
 
 
-async def test_evidence_is_asked_for_once_the_report_is_there_and_anew_when_it_was_returned(case: Case) -> None:
+async def test_evidence_is_asked_for_once_the_report_is_there_and_anew_if_returned(case: Case) -> None:
     await case.hear(samples.a_report(ReportSubmitted), of="report-m-1", on="2023-02-20")
     assert {one.name for one in case.all() if one.due_at} == {"evidence_to_send", "report_to_validate"}
     assert mailed(await case.look("2023-02-25")) == {
@@ -569,3 +573,16 @@ async def test_a_handler_tells_of_the_event_and_notes_its_deadline(case: Case) -
     await case.transactions.run(lambda uow: tell(event, uow, envelope))
     assert case.one("payment_to_make").due_at == datetime(2023, 2, 27, 7, tzinfo=UTC)
     assert case.transactions.database[Notification.COLLECTION]
+
+
+async def test_an_organisation_is_told_what_is_held_of_its_reminders_and_nothing_of_the_other_side(
+    case: Case,
+) -> None:
+    event = samples.a_grant(GrantClaimedBack)
+    envelope = case.envelope(event, "g-1")
+    await case.transactions.run(lambda uow: tell(event, uow, envelope))
+    caller = Caller("v", CallerRole.PARTICIPANT, organisation=samples.VISITOR.owner)
+    kinds = await case.transactions.read(lambda uow: tell_what_is_held(uow, "r-visitor", by=caller))
+    [document] = next(kind.documents for kind in kinds if kind.name == "reminders")
+    assert (document["name"], document["words"][0]["asked"]["by"]) == ("amount_to_return", "2023-04-05")
+    assert "Navigli" not in str(document)
