@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from services.notifications.domain import recipients
+from services.notifications.domain.deadlines import Deadline
 from services.notifications.domain.reminder import NEVER, Asked, Reminder, Word, reminder_id
 from services.notifications.repositories import NotificationsUnitOfWork
 from shared.contracts.envelope import CloudEvent, Event
+from shared.contracts.types import EventType
 
 
 async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -> None:
-    """Take the event in for each deadline it concerns; a second time, or late, it changes nothing."""
+    """Take the event in for each deadline it concerns; a second time, or late, it changes nothing.
+
+    A reminder that has not gone out yet to somebody whose turn it no longer is, or with another day, is
+    not sent.
+    """
     concerned = [
         (name, deadline, ask)
         for name, deadline in uow.deadlines.by_type.get(event.TYPE, ())
@@ -23,6 +29,7 @@ async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, eve
     found = await uow.reminders.find_all(reminder_id(name, case) for name, _, _ in concerned)
     # A clock that is ahead of ours must not keep a reminder back.
     at = min(fact.time or NEVER, uow.now)
+    stale: list[tuple[Deadline, Asked, Reminder]] = []
     for (name, deadline, ask), reminder in zip(concerned, found, strict=True):
         by = ask.deadline(event, at) if ask else None
         asked = by and Asked.of(
@@ -44,4 +51,19 @@ async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, eve
         if reminder is None:
             reminder = Reminder.first_heard_of(name, case, at=uow.now)
             uow.reminders.add(reminder)
-        reminder.hear(word, deadline, at=uow.now)
+        before = reminder.asked
+        if reminder.hear(word, deadline, at=uow.now) and before and reminder.told:
+            stale.append((deadline, before, reminder))
+    for deadline, before, reminder in stale:
+        await _unsay(uow, deadline, before, reminder.asked, because=event.TYPE)
+
+
+async def _unsay(
+    uow: NotificationsUnitOfWork, deadline: Deadline, before: Asked, now: Asked | None, *, because: str
+) -> None:
+    told = {rule.template for rule in deadline.rules}
+    still = {one.key for one in now.awaited} if now and now.by == before.by else set()
+    types = {EventType.DEADLINE_REMINDED}
+    for message in await uow.notifications.sent_out_about(before.about, None, types, uow.now):
+        if message.template in told and message.recipient_key not in still and message.waits:
+            message.cancel(f"There was nothing to remind of any more after {because}.")

@@ -268,6 +268,32 @@ async def test_what_is_done_is_reminded_of_no_more(case: Case) -> None:
         assert await case.look(day) == []
 
 
+async def test_a_reminder_that_has_not_gone_out_is_not_sent_to_who_signed_meanwhile(case: Case) -> None:
+    await case.hear(samples.a_commitment(CommitmentDrawnUp), of="c-1")
+    mails = {one.id for one in await case.look("2023-02-07") if one.address}
+    await case.hear(samples.a_commitment(CommitmentSigned), of="c-1")
+
+    def waiting() -> set[str | None]:
+        stored = case.transactions.database[Notification.COLLECTION]
+        made = [Notification.from_document(stored[id]) for id in mails]
+        assert {one.reason for one in made} <= {
+            None,
+            "There was nothing to remind of any more after cxc.commitment.signed.v1.",
+            "There was nothing to remind of any more after cxc.commitment.completed.v1.",
+        }
+        return {one.address for one in made if one.waits}
+
+    everybody = {
+        samples.VISITOR.email,
+        samples.HOST.email,
+        "staff@hempclub.example",
+        "staff@sampletex.example",
+    }
+    assert waiting() == everybody - {samples.VISITOR.email} | {"deputy@sampletex.example"}
+    await case.hear(samples.a_commitment(CommitmentCompleted), of="c-1")
+    assert waiting() == set()
+
+
 async def test_a_deadline_that_moves_moves_its_reminders(case: Case) -> None:
     await case.hear(samples.a_commitment(CommitmentDrawnUp), of="c-1")
     assert await case.look("2023-02-07")
