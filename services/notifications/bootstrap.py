@@ -17,6 +17,7 @@ from services.notifications.live import Live
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
 from services.notifications.words import Words
+from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
 from shared.sealed import Seal
@@ -68,6 +69,14 @@ def load_deadlines(path: Path = REMINDERS) -> DeadlineTable:
     return DeadlineTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+def require_deadlines_to_fit(deadlines: DeadlineTable, rules: RuleTable, words: Words) -> None:
+    """Raises ValueError, naming all that does not fit the contracts, templates and links there are."""
+    others = (models for service, models in EVENTS.items() if service != "notifications")
+    told = {model.TYPE: model for models in others for model in models}
+    if problems := deadlines.problems(told, words.names(), rules.links):
+        raise ValueError(f"The table of deadlines does not fit: {'; '.join(problems)}.")
+
+
 def desks_of(partnerships: Partnerships, support_office: str | None = None) -> dict[str, Desk]:
     """The staff of every partnership, by its id, and the support office, if it has an address."""
     desks = {
@@ -102,6 +111,7 @@ async def bootstrap(
     desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
     rules, deadlines = load_rules(), load_deadlines()
     words = Words(desks, settings.public_url)
+    require_deadlines_to_fit(deadlines, rules, words)
     return Notifications(
         settings=settings,
         client=client,

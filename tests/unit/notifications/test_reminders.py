@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.notifications.bootstrap import require_deadlines_to_fit
 from services.notifications.domain.deadlines import Ask, DeadlineTable, is_day
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.reminder import Reminder, ReminderState, reminder_id
@@ -177,6 +178,13 @@ def test_the_table_names_what_does_not_fit() -> None:
         "broken: cxc.grant.payable.v1 has no field weather",
     ]
     assert table.problems({}, ["unsaid"], ["nowhere"])[-1].startswith("broken: cxc.grant.cancelled.v1, ")
+
+
+def test_the_service_does_not_start_with_a_table_that_does_not_fit() -> None:
+    require_deadlines_to_fit(TABLE, samples.RULES, samples.WORDS)
+    without = TABLE.model_copy(update={"elsewhere": {}})
+    with pytest.raises(ValueError, match=r"names a day, and nothing says who reminds of it; .*\.$"):
+        require_deadlines_to_fit(without, samples.RULES, samples.WORDS)
 
 
 def test_a_deadline_is_in_one_part_of_the_table() -> None:
