@@ -23,18 +23,30 @@ EVERYTHING: Final = "all"
 """The scope of those who read all cases."""
 WITHHELD: Final = "(withheld)"
 
+_PARTNERSHIP: Final = "partnership:"
+_SOURCE: Final = "source:"
 _PARTIES: Final = ("party", "visitor", "host")
 _MENTIONED: Final = re.compile(rb'"registration_id"\s*:\s*"([^"]+)"')
 
 
 def scope_of_partnership(partnership: str) -> str:
     """The scope of a partnership's staff."""
-    return f"partnership:{partnership}"
+    return _PARTNERSHIP + partnership
 
 
 def scope_of_source(source: str) -> str:
     """The scope of an outside system: what concerns the registrations it submitted."""
-    return f"source:{source}"
+    return _SOURCE + source
+
+
+def partnership_of(scope: str) -> str | None:
+    """The partnership whose staff's scope it is."""
+    return scope.removeprefix(_PARTNERSHIP) if scope.startswith(_PARTNERSHIP) else None
+
+
+def source_of(scope: str) -> str | None:
+    """The outside system whose scope it is."""
+    return scope.removeprefix(_SOURCE) if scope.startswith(_SOURCE) else None
 
 
 def scope_of_reader(caller: Caller) -> str | None:
