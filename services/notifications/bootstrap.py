@@ -16,6 +16,9 @@ from services.notifications.holding import Holding
 from services.notifications.live import Live
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
+from services.notifications.webhooks.addresses import Destinations
+from services.notifications.webhooks.lanes import prepare_lanes
+from services.notifications.webhooks.subscriptions import Subscriptions
 from services.notifications.words import Words
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import now
@@ -46,12 +49,20 @@ class Notifications:
     """What is new in inboxes, for those who listen."""
     holding: Holding
     """What is held, for couriers."""
+    seal: Seal
+    subscriptions: Subscriptions
+    """The webhook endpoints there are; a worker keeps them current."""
+    destinations: Destinations
+    """Where webhooks may go."""
     mail_waiting: asyncio.Event
     """Set when there may be mails to send."""
+    webhooks_waiting: asyncio.Event
+    """Set when there may be events for webhook endpoints."""
 
     def wake(self) -> None:
         """A batch was committed; the worker calls this."""
         self.mail_waiting.set()
+        self.webhooks_waiting.set()
 
     async def close(self) -> None:
         """Let the database's connections go."""
@@ -107,11 +118,14 @@ async def bootstrap(
     store = client[database or settings.database]
     await prepare_database(store)
     await prepare_notifications(store)
+    await prepare_lanes(store)
 
     desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
     rules, deadlines = load_rules(), load_deadlines()
     words = Words(desks, settings.public_url)
     require_deadlines_to_fit(deadlines, rules, words)
+    seal, subscriptions = Seal(settings.seal_key), Subscriptions()
+    await subscriptions.look(store)
     return Notifications(
         settings=settings,
         client=client,
@@ -125,7 +139,8 @@ async def bootstrap(
                 deadlines=deadlines,
                 words=words,
                 desks=desks,
-                seal=Seal(settings.seal_key),
+                seal=seal,
+                subscriptions=subscriptions,
                 clock=clock,
             ),
         ),
@@ -135,5 +150,9 @@ async def bootstrap(
         words=words,
         live=Live(store, streams=settings.inbox_streams, streams_of_one=settings.inbox_streams_of_one),
         holding=Holding(store),
+        seal=seal,
+        subscriptions=subscriptions,
+        destinations=settings.destinations,
         mail_waiting=asyncio.Event(),
+        webhooks_waiting=asyncio.Event(),
     )

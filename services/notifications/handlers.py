@@ -9,6 +9,7 @@ from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
 from services.notifications.use_cases.schedule_reminders import schedule_reminders
+from services.notifications.webhooks.use_cases.enqueue_deliveries import enqueue_deliveries
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.envelope import CloudEvent, Event
 from shared.contracts.matching import InvitationSent
@@ -26,11 +27,15 @@ async def tell(event: Event, uow: NotificationsUnitOfWork, envelope: CloudEvent)
     """Tell those the rule table names, and note what is to be done by when."""
     await notify(uow, envelope, event)
     await schedule_reminders(uow, envelope, event)
+    await enqueue_deliveries(uow, envelope)
 
 
-@handlers.on(RegistrationErased)
-async def on_registration_erased(event: RegistrationErased, uow: NotificationsUnitOfWork) -> None:
+@handlers.on_enveloped(RegistrationErased)
+async def on_registration_erased(
+    event: RegistrationErased, uow: NotificationsUnitOfWork, envelope: CloudEvent
+) -> None:
     await erase_notifications(uow, event.party.registration_id)
+    await enqueue_deliveries(uow, envelope)
 
 
 @handlers.on_enveloped(InvitationSent)
@@ -38,6 +43,7 @@ async def on_invitation_sent(
     event: InvitationSent, uow: NotificationsUnitOfWork, envelope: CloudEvent
 ) -> None:
     await notify(uow, envelope, OpenedInvitation(**dict(event), **uow.seal.open(event.sealed)))
+    await enqueue_deliveries(uow, envelope)
 
 
 for source in SOURCES:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import BeforeValidator, Field, FilePath, SecretStr
+from pydantic_settings import NoDecode
 
+from services.notifications.webhooks.addresses import Destinations, Network, networks_of
 from shared.contracts.vocabulary import BlankIsNone, Email
 from shared.messaging.topics import ServiceName
 from shared.settings import ServiceSettings
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _networks(given: Any) -> Any:
+    return networks_of(given) if isinstance(given, str) else given
+
+
+def _by_commas(given: Any) -> Any:
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
 class NotificationsSettings(ServiceSettings):
@@ -46,6 +58,10 @@ class NotificationsSettings(ServiceSettings):
 
     mails_per_second: float = Field(default=0, ge=0)
     """Mails of the whole installation in a second at the most; 0 for as many as there are."""
+    mails_per_hour: int = Field(default=20, ge=1)
+    """Mails one person gets in an hour, from each worker; what may wait goes into a digest after that."""
+    mails_per_case: int = Field(default=5, ge=1)
+    """As many about one case in ten minutes."""
     mail_batch: int = Field(default=200, ge=1, le=2000)
     """Mails a courier takes at once."""
     mail_lease_s: float = Field(default=300.0, gt=0)
@@ -58,9 +74,25 @@ class NotificationsSettings(ServiceSettings):
     inbox_streams_of_one: int = Field(default=20, ge=1)
     """How many of them may be of the same inbox."""
 
-    mails_per_hour: int = Field(default=20, ge=1)
-    """Mails one person gets in an hour, from each worker; what may wait goes into a digest after that."""
-    mails_per_case: int = Field(default=5, ge=1)
-    """As many about one case in ten minutes."""
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Networks that webhooks may go to though they are not public, in CIDR notation, separated by commas."""
+    webhook_ports: Annotated[frozenset[Port], NoDecode, BeforeValidator(_by_commas)] = frozenset({443, 8443})
+    """Ports that webhooks may go to, separated by commas."""
+    webhook_plain_http: bool = False
+    """Whether webhooks may go to `webhook_networks` without TLS."""
+    webhook_ca_file: Annotated[FilePath | None, BlankIsNone] = None
+    """Certificates to trust besides the system's, PEM."""
+    webhook_connections: int = Field(default=64, ge=1, le=1000)
+    """Webhook requests on their way at the same time in one worker."""
+    webhook_timeout_s: float = Field(default=15.0, gt=0, le=60)
+    """How long an endpoint may take, from the lookup of its name to the end of its answer, in seconds."""
+    webhook_kept_days: int = Field(default=30, ge=2)
+    """How long events are kept that were sent to webhook endpoints, or wait at disabled ones."""
+
     kept_days: int = Field(default=730, ge=1)
     """How long it is kept what was said to whom, mails and entries of inboxes alike."""
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where webhooks may go."""
+        return Destinations(self.webhook_networks, self.webhook_ports, self.webhook_plain_http)

@@ -25,6 +25,7 @@ from pymongo import AsyncMongoClient
 import services.funding.chores
 import services.matching.plan_maker
 import services.notifications.courier
+import services.notifications.webhooks.dispatcher
 import services.registration.feed.builder
 import services.registration.lookalike_search  # noqa: F401  it has one too
 import shared.chores

@@ -34,6 +34,7 @@ from shared.contracts.matching import (
     SearchMatched,
     SigningRole,
 )
+from shared.contracts.notifications import AddressEvent, EndpointDisabled
 from shared.contracts.registration import RegistrationMerged, RegistrationUnmerged
 
 Role = Literal["participant", "visitor", "host", "staff", "invited"]
@@ -47,6 +48,12 @@ class OpenedInvitation(InvitationSent):
 
     email: str
     token: str
+
+
+class OwnedEndpointDisabled(EndpointDisabled):
+    """A webhook endpoint that was given up, with the address its owner left."""
+
+    contact: str | None
 
 
 class Seat(NamedTuple):
@@ -134,9 +141,11 @@ def partnerships(event: Event) -> list[str]:
     """The partnerships concerned, the visitor's first, each once."""
     of_one = (GrantEvent, GatheringEvent, LedgerDiffered, ForecastWarning, PaymentEvent)
     concerned = [event.partnership] if isinstance(event, of_one) else []
+    if isinstance(event, AddressEvent):
+        concerned = list(event.partnerships)
     if isinstance(event, PlanPublished):
         concerned = [share.partnership for share in event.partnerships]
-    if isinstance(event, SearchMatched) and event.partnership:
+    if isinstance(event, (SearchMatched, EndpointDisabled)) and event.partnership:
         concerned = [event.partnership]
     concerned += [party.partnership for party in parties(event).values() if party.partnership]
     return list(dict.fromkeys(concerned))
@@ -149,6 +158,8 @@ def registrations(event: Event) -> list[str]:
         named += [fit.partner.registration_id for fit in event.fits]
     if isinstance(event, MessageSent):
         named.append(event.sender.registration_id)
+    if isinstance(event, AddressEvent) and event.registration_id:
+        named.append(event.registration_id)
     if isinstance(event, SearchMatched):
         named += [profile.registration_id for profile in event.found]
     named += [party.registration_id for party in _listed(event)]
@@ -186,6 +197,10 @@ def case(event: Event) -> str:
         return event.match_id
     if isinstance(event, PlanPublished):
         return event.plan_id
+    if isinstance(event, EndpointDisabled):
+        return event.endpoint_id
+    if isinstance(event, AddressEvent):
+        return event.suppression_id
     if isinstance(event, (LedgerDiffered, ForecastWarning)):
         return event.partnership
     if isinstance(event, PaymentEvent):
@@ -199,6 +214,10 @@ def case_name(event: Event) -> str:
     """What the case is called by those it concerns: the visitor and the host, the organisation, the title."""
     if isinstance(event, GatheringEvent):
         return event.title
+    if isinstance(event, EndpointDisabled):
+        return event.server
+    if isinstance(event, AddressEvent):
+        return event.address
     return " → ".join(party.organisation for party in parties(event).values())
 
 
@@ -225,6 +244,9 @@ def audience(event: Event, to: Audience, desks: Mapping[str, Desk]) -> Iterator[
                 yield _of(party, "participant", desks)
         case Audience.AWAITED_STAFF:
             yield from _staff([id for id in partnerships(event) if id in _awaited(event)], desks)
+        case Audience.ENDPOINT_CONTACT:
+            if isinstance(event, OwnedEndpointDisabled) and event.contact:
+                yield _contact_of(event, event.contact)
         case Audience.SUPPORT_OFFICE:
             yield from _staff([SUPPORT_OFFICE], desks)
         case Audience.OTHER_SIDE:
@@ -308,6 +330,13 @@ def _invited(event: OpenedInvitation) -> Recipient:
         partnership=event.party.partnership,
         # Not its own, there may be none yet: the mail is erased with the registration that invites.
         party=event.party,
+    )
+
+
+def _contact_of(event: OwnedEndpointDisabled, address: str) -> Recipient:
+    key = f"endpoint:{event.endpoint_id}"
+    return Recipient(
+        role="staff", key=key, seats=(Seat(address, "en", key),), partnership=event.partnership
     )
 
 

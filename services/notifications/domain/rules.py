@@ -51,6 +51,8 @@ class Audience(StrEnum):
     """The address an invitation goes to, of whoever it is."""
     AWAITED_STAFF = "awaited_staff"
     """Staff of the partnerships whose word or signature is open."""
+    ENDPOINT_CONTACT = "endpoint_contact"
+    """The address that the owner of a webhook endpoint left."""
     SUPPORT_OFFICE = "support_office"
     """Whoever looks after the whole scheme."""
 

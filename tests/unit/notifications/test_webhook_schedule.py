@@ -77,6 +77,6 @@ def test_a_receiver_says_how_long_to_wait_up_to_a_day(retry_after: str | None, w
 
 
 def test_a_redirect_is_told_where_it_leads() -> None:
-    assert why_not_taken(302, "https://elsewhere.example/") == (
-        "It redirects to https://elsewhere.example/. Redirects are not followed: give the endpoint its new URL."
+    assert why_not_taken(302, "https://a.example/") == (
+        "It redirects to https://a.example/. Redirects are not followed: give the endpoint its new URL."
     )
