@@ -61,7 +61,8 @@ _NOT_SENT: Document = {
 }
 """Few, and what the delivery log is searched for most."""
 _GATHERED: Document = {"state": NotificationState.GATHERED.value}
-_DIGEST: Document = {"kind": DIGEST}
+_DIGEST: Document = {"fact_type": DIGEST}
+_NO_DIGEST: Document = {"fact_type": {"$ne": DIGEST}}
 _STANDING: Document = {"order": {"$exists": True}}
 """Reminders of what is still to be done."""
 
@@ -212,10 +213,15 @@ class NotificationRepository(Repository[Notification]):
         """What is to go into a digest for this mailbox by then, what has waited longest first."""
         return await self._uow.query(
             Notification,
-            {**_GATHERED, **mailbox._asdict(), "kind": {"$ne": DIGEST}, "due_at": {"$lte": moment_text(due)}},
+            {**_GATHERED, **mailbox._asdict(), **_NO_DIGEST, "due_at": {"$lte": moment_text(due)}},
             sort=[("due_at", 1)],
             limit=limit,
         )
+
+    async def gathered_by_wish(self, persons: Collection[str], *, limit: int) -> list[Notification]:
+        """What waits for these persons' digests because they wished so, what is due first first."""
+        where = {**_GATHERED, **_NO_DIGEST, "person": {"$in": list(persons)}, "gathered_for": None}
+        return await self._uow.query(Notification, where, sort=[("due_at", 1)], limit=limit)
 
     async def digest_of(self, mailbox: Mailbox, state: NotificationState) -> Notification | None:
         """A digest for this mailbox that is open (gathered), or on its way (pending)."""

@@ -45,12 +45,12 @@ async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
 
 
 async def delete_before(database: Database, before: datetime) -> int:
-    """Delete some of the messages made before that moment; a mail that still waits is kept. How many were."""
+    """Delete some of the messages made before that moment; one that still waits is kept. How many were."""
     messages = database[Notification.COLLECTION]
     old = {
         "_id": {"$lt": first_id_at(before)},
         "created_at": {"$lt": moment_text(before)},
-        "state": {"$ne": NotificationState.PENDING.value},
+        "state": {"$nin": [NotificationState.PENDING.value, NotificationState.GATHERED.value]},
     }
     found = await messages.find(old, {"_id": 1}).sort("_id", 1).limit(AT_ONCE).to_list(None)
     if found:

@@ -7,10 +7,13 @@ from functools import partial
 from services.notifications.bootstrap import bootstrap
 from services.notifications.chores import do_chores
 from services.notifications.courier import carry_mails
+from services.notifications.digests import make_digests
 from services.notifications.handlers import SOURCES, handlers
 from services.notifications.retention import let_go_of_old
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.erase_notifications import erase_notifications
+from services.notifications.webhooks.dispatcher import send_webhooks
+from services.notifications.webhooks.subscriptions import know_endpoints
 from shared.erasure import keep_erased
 from shared.messaging import topics
 from shared.messaging.worker import create_worker
@@ -22,5 +25,13 @@ app = create_worker(
     handlers,
     lambda: bootstrap(settings),
     sources=[topics.events(source) for source in SOURCES],
-    companions=[carry_mails, do_chores, let_go_of_old, partial(keep_erased, erase=erase_notifications)],
+    companions=[
+        carry_mails,
+        make_digests,
+        know_endpoints,
+        send_webhooks,
+        do_chores,
+        let_go_of_old,
+        partial(keep_erased, erase=erase_notifications),
+    ],
 )

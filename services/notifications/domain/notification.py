@@ -55,7 +55,7 @@ ERASED_TEXT: Final = (
 
 
 DIGEST: Final = "digest"
-"""The kind, and the type of fact, of a message that puts others together."""
+"""The type of fact of a message that puts others together; it is of no kind."""
 SEVERAL: Final = "several"
 """What a digest is about that has more than one subject."""
 
@@ -280,7 +280,7 @@ class Notification(Aggregate):
         """Whether it may go into a digest after all, where its recipient has had many mails."""
         return (
             self.urgency is not Urgency.CRITICAL
-            and self.kind != DIGEST
+            and self.fact_type != DIGEST
             and not self.attempts
             and self.gathered_for is None
             and bool(self.person)
@@ -302,12 +302,12 @@ class Notification(Aggregate):
             about=SEVERAL,
             case=SEVERAL,
             correlation_id=id,
-            kind=DIGEST,
             recipient=latest.recipient,
             recipient_key=latest.recipient_key,
             person=latest.person,
             recipient_registration=latest.recipient_registration,
             partnership=latest.partnership,
+            mentions=[latest.recipient_registration] if latest.recipient_registration else [],
             partnerships=[],
             channel=latest.channel,
             address=latest.address,
@@ -401,7 +401,7 @@ class Notification(Aggregate):
                 self.state = NotificationState.CANCELLED
                 self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
-        elif self.kind == DIGEST and self.state is NotificationState.PENDING and self.claimed_by is None:
+        elif self.fact_type == DIGEST and self.state is NotificationState.PENDING and self.claimed_by is None:
             # It tells of others too: it is written anew, of what is left.
             self.state = NotificationState.GATHERED
         self._touch()

@@ -61,6 +61,11 @@ async def make_digest(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> Made:
     return made
 
 
+def zone_for(wishes: Wishes | None) -> ZoneInfo:
+    """By whose clock a reader's days begin and end."""
+    return (zone_of(wishes.time_zone) if wishes else None) or ZoneInfo(DEFAULT_ZONE)
+
+
 async def put_off(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> None:
     """Leave what is due for this mailbox, or some of it, until the next quarter of an hour."""
     due = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
@@ -83,8 +88,8 @@ async def _ready(
             if item not in wanted:
                 item.cancel("Its recipient has chosen since not to hear of this kind by this channel.")
         items = wanted
-        if wishes.quiet is not None and wishes.quiet.hold(uow.now.astimezone(_zone(wishes))):
-            _put_off(items, wishes.quiet.end_after(uow.now, _zone(wishes)))
+        if wishes.quiet is not None and wishes.quiet.hold(uow.now.astimezone(zone_for(wishes))):
+            _put_off(items, wishes.quiet.end_after(uow.now, zone_for(wishes)))
             return []
     if items and await uow.notifications.digest_of(mailbox, NotificationState.PENDING):
         _put_off(items, GatheredFor.LIMIT.due_at(uow.now))
@@ -109,13 +114,11 @@ async def _write(
     before = await uow.notifications.digested(digest.id)
     # In the form in which they are stored, once this transaction is.
     now = [item.model_dump(mode="json", include=set(TOLD_IN_DIGESTS)) for item in items]
-    told = {row["_id"]: row for row in before} | {
-        item.id: row for item, row in zip(items, now, strict=True)
-    }
+    told = {row["_id"]: row for row in before} | {item.id: row for item, row in zip(items, now, strict=True)}
     if not told:
         digest.cancel("Nothing is left of what it was to tell.")
         return
-    content = _in_local_time(by_case(_item(row) for row in told.values()), _zone(wishes))
+    content = _in_local_time(by_case(_item(row) for row in told.values()), zone_for(wishes))
     named = {case.id for case in content.cases}
     facts = {
         "cases": content.cases,
@@ -135,10 +138,6 @@ async def _write(
         language=digest.language,
     )
     digest.write(wording, Contents.of(row for row in told.values() if row["case"] in named), uow.now)
-
-
-def _zone(wishes: Wishes | None) -> ZoneInfo:
-    return (zone_of(wishes.time_zone) if wishes else None) or ZoneInfo(DEFAULT_ZONE)
 
 
 def _item(row: Document) -> Item:
