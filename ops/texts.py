@@ -21,7 +21,7 @@ from jinja2.ext import babel_extract
 
 from services.notifications.domain.notification import ERASED_SUBJECT, ERASED_TEXT
 from services.notifications.languages import DOMAIN, LANGUAGES, LOCALES, SOURCE, catalogue_file
-from services.notifications.words import TEMPLATES
+from services.notifications.texts import TEMPLATES
 from shared.contracts.common import ERASED
 
 SERVICE: Final = TEMPLATES.parents[1]

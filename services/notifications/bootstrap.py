@@ -14,6 +14,7 @@ from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
 from services.notifications.holding import Holding
 from services.notifications.live import Live
+from services.notifications.overrides import read_own_texts
 from services.notifications.repositories import NotificationsUnitOfWork, prepare_notifications
 from services.notifications.settings import NotificationsSettings
 from services.notifications.webhooks.addresses import Destinations
@@ -122,7 +123,8 @@ async def bootstrap(
 
     desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
     rules, deadlines = load_rules(), load_deadlines()
-    words = Words(desks, settings.public_url)
+    overrides = read_own_texts(settings.texts, desks, rules, deadlines) if settings.texts else None
+    words = Words(desks, settings.public_url, overrides=overrides)
     require_deadlines_to_fit(deadlines, rules, words)
     seal, subscriptions = Seal(settings.seal_key), Subscriptions()
     await subscriptions.look(store)

@@ -16,6 +16,7 @@ from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
+from jinja2 import Undefined
 
 from shared import words
 from shared.contracts.common import ERASED, Party, Place, Window
@@ -72,8 +73,11 @@ class Language:
 
     def write(self, value: Any) -> str:
         """How a fact stands in a sentence: an organisation by its name, a `Window` as its days, a `Decimal`
-        as an amount in EUR. Raises jinja2's UndefinedError for what is not there."""
-        return self._written.get(type(value), str)(value)
+        as an amount in EUR.
+
+        Raises jinja2's UndefinedError for what is not there, TypeError for what cannot stand in a sentence.
+        """
+        return self._written.get(type(value), _plain)(value)
 
     def days(self, window: Window) -> str:
         """`14 to 16 February 2023`, naming month and year once where they are the same."""
@@ -124,6 +128,12 @@ class Language:
             for part in self._locale.interval_formats["yMMMd"][unlike]
         )
         return format_date(first, begin, self._locale) + format_date(last, end, self._locale)
+
+
+def _plain(value: Any) -> str:
+    if value is None or isinstance(value, bool) or not isinstance(value, str | float | Undefined):
+        raise TypeError(f"a {type(value).__name__} cannot stand in a sentence")
+    return str(value)
 
 
 @cache

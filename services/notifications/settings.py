@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr
+from pydantic import BeforeValidator, DirectoryPath, Field, FilePath, SecretStr
 from pydantic_settings import NoDecode
 
 from services.notifications.webhooks.addresses import Destinations, Network, networks_of
@@ -40,6 +40,9 @@ class NotificationsSettings(ServiceSettings):
     """Where reports of what could not be delivered come back to; the sender's if left out."""
     mail_system: Annotated[str | None, BlankIsNone] = None
     """The `sub` of the external system that may hand over such reports."""
+
+    texts: Annotated[DirectoryPath | None, BlankIsNone] = None
+    """Partnerships' own texts, `<partnership>/<template>.<language>.txt.j2`; read when a process starts."""
 
     support_office_email: Annotated[Email | None, BlankIsNone] = None
     """Where the support office is told of payments that are late; left out, it is not."""

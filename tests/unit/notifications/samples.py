@@ -87,6 +87,7 @@ from shared.contracts.matching import (
     SearchMatched,
     SigningRole,
 )
+from shared.contracts.notifications import AddressSuppressed
 from shared.contracts.registration import (
     Availability,
     PreAgreed,
@@ -119,7 +120,7 @@ DESKS = {
 PUBLIC_URL = "https://cxc.example"
 RULES = load_rules()
 DEADLINES = load_deadlines()
-WORDS = Words(DESKS, PUBLIC_URL)
+WORDS = Words(DESKS, PUBLIC_URL, strict=True)
 SEAL = Seal(A_SECRET)
 
 VISITOR = a_party("r-visitor", owner="tagus-fibre")
@@ -453,6 +454,16 @@ def a_moved_group_event() -> Any:
     return a_group_event(GatheringChanged, former_days=former, concerned=[VISITOR])
 
 
+def a_suppressed_address(registration_id: str | None = "r-visitor") -> AddressSuppressed:
+    return AddressSuppressed(
+        suppression_id="b7d1",
+        address="o…@tagus-fibre.example",
+        registration_id=registration_id,
+        partnerships=["hempclub"],
+        reason="550 5.1.1 User unknown",
+    )
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -502,6 +513,8 @@ def every_event() -> list[Event]:
             found=[PublicProfile.of(HOST), PublicProfile.of(HOST)],
             more=3,
         ),
+        a_suppressed_address(),
+        a_suppressed_address(registration_id=None),
         a_match(MatchProposed, proposed_by="visitor"),
         a_match(MatchProposed, proposed_by="host"),
         a_match(MatchProposed, proposed_by="host", answer_by=ANSWER_BY),

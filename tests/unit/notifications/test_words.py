@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from prometheus_client import REGISTRY
 
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel, Link
+from services.notifications.domain.wording import Wording
 from services.notifications.use_cases.notify import notify
 from services.notifications.words import Words
-from shared.contracts.common import Window
 from shared.contracts.envelope import Event
 from shared.contracts.matching import MatchApproved, MatchRefused
 from shared.contracts.registration import RegistrationInterestAsked
@@ -194,13 +194,27 @@ async def test_staff_get_the_rule_and_its_source() -> None:
     assert "(sample rule book, 2)" in mails["staff@hempclub.example"].text
 
 
-async def test_an_unknown_name_in_a_template_fails(tmp_path: Path) -> None:
-    (tmp_path / "layout.html.j2").write_text("")
-    (tmp_path / "bad.txt.j2").write_text(
-        "{% block subject %}Hello{% endblock %}{% block body %}{{ wether }}{% endblock %}"
-    )
+def told_by(words: Words, template: str) -> Wording:
     event = samples.an_acceptance()
-    [(recipient, _)] = serve(event, samples.RULES.rules_for(event.TYPE), samples.DESKS)
-    link = Link(path="/{about}", label="See")
+    [(recipient, _), *_] = serve(event, samples.RULES.rules_for(event.TYPE), samples.DESKS)
+    return words.word(template, event, recipient, about="r-1", link=Link(path="/{about}", label="See"))
+
+
+def test_what_a_text_misses_fails_the_tests_and_leaves_the_reader_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "layout.html.j2").write_text("")
+    for name, missing in (("unknown", "wether"), ("nothing", "party.partnership.name"), ("empty", "profile")):
+        (tmp_path / f"{name}.txt.j2").write_text(
+            "{% block subject %}Hello{% endblock %}"
+            "{% block body %}{{ party }}, {{ " + missing + " }}{% endblock %}"
+        )
+    strict = Words({}, "", tmp_path, strict=True)
     with pytest.raises(UndefinedError, match="wether"):
-        Words({}, "", tmp_path).word("bad", event, recipient, about="r-1", link=link)
+        told_by(strict, "unknown")
+    with pytest.raises(UndefinedError, match="name"):
+        told_by(strict, "nothing")
+    with pytest.raises(TypeError, match="Profile"):
+        told_by(strict, "empty")
+    for name in ("unknown", "nothing", "empty"):
+        labels, before = {"template": name}, "cxc_texts_with_gaps_total"
+        assert told_by(Words({}, "", tmp_path), name).text == "Tagus Fibre Works (sample), …"
+        assert REGISTRY.get_sample_value(before, labels) == 1

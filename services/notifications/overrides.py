@@ -1,0 +1,241 @@
+"""Partnerships' own texts in place of the shipped ones: tried when they are read, and never trusted after."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from prometheus_client import Counter, Gauge
+from pydantic import BaseModel
+
+from services.notifications.domain.deadlines import DeadlineTable
+from services.notifications.domain.recipients import Desk
+from services.notifications.domain.rules import RuleTable
+from services.notifications.examples import Example, examples
+from services.notifications.languages import LANGUAGES, SOURCE, Language, language_for
+from services.notifications.texts import BODY, SUBJECT, SUFFIX, blocks, facts_of, names_in, texts_in
+
+_log = structlog.get_logger(__name__)
+
+UNUSABLE: Final = Gauge("cxc_own_texts_unusable", "Texts of partnerships that are not used: they are broken")
+FAILED: Final = Counter(
+    "cxc_own_texts_failed_total",
+    "Messages sent in the shipped words, as the partnership's own text failed",
+    ["partnership"],
+)
+
+_NAME: Final = re.compile(r"(?P<template>[a-z0-9_]+)\.(?P<language>[a-z]{2})" + re.escape(SUFFIX))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What keeps a text from being used."""
+
+    file: str
+    line: int | None
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f', line {self.line}' if self.line else ''}: {self.sentence}"
+
+
+class Overrides:
+    """The texts of a folder: `<partnership>/<template>.<language>.txt.j2`, with one or both blocks.
+
+    One in which anything is wrong is not used and is named in `problems`. One that fails only when a real
+    event is worded says nothing then; that is logged and counted.
+    """
+
+    def __init__(self, texts: Mapping[tuple[str, str, str], Template], problems: Sequence[Problem]) -> None:
+        self._texts = texts
+        self.problems = problems
+
+    @classmethod
+    def read(
+        cls, folder: Path, desks: Mapping[str, Desk], known: Collection[str], tries: Sequence[Example]
+    ) -> Self:
+        """Read them, and try each on what is to be worded by its template; `known`: the templates there are.
+
+        Raises OSError when the folder cannot be read.
+        """
+        texts: dict[tuple[str, str, str], Template] = {}
+        problems: list[Problem] = []
+        for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+            for file in sorted(path.rglob("*")):
+                if file.is_file():
+                    found = _Text(folder, file, desks, known, tries)
+                    problems += (broken := found.problems())
+                    if not broken:
+                        texts[found.key] = found.template
+        problems += [
+            Problem(path.name, None, "lies beside the folders of the partnerships; put it into one of them")
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.name.endswith(SUFFIX)
+        ]
+        return cls(texts, sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def say(
+        self, partnership: str | None, template: str, language: str, facts: dict[str, Any]
+    ) -> dict[str, str]:
+        """Subject or body or both in the partnership's own words; nothing where it has none, or they fail."""
+        text = self._texts.get((partnership or "", template, language))
+        if text is None:
+            return {}
+        try:
+            said = blocks(text, facts)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the shipped words go out
+            FAILED.labels(partnership).inc()
+            _log.error("own_text_failed", file=text.name, line=_line(text, error), problem=str(error))
+            return {}
+        return {name: words for name, words in said.items() if words}
+
+
+def read_own_texts(
+    folder: Path, desks: Mapping[str, Desk], rules: RuleTable, deadlines: DeadlineTable
+) -> Overrides:
+    """The texts of the partnerships; those that are broken are logged and counted, and not used.
+
+    Raises OSError when the folder cannot be read.
+    """
+    read = Overrides.read(folder, desks, names_in(), list(examples(rules, deadlines)))
+    UNUSABLE.set(len(read.problems))
+    for problem in read.problems:
+        _log.error("own_text_unusable", file=problem.file, line=problem.line, problem=problem.sentence)
+    return read
+
+
+class TextSandbox(ImmutableSandboxedEnvironment):
+    """For texts written elsewhere: they read facts, and call nothing but the forms of a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.globals.clear()
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """The fields of contracts, and no methods: pydantic's can read files."""
+        if isinstance(obj, BaseModel):
+            return attr in type(obj).model_fields
+        return super().is_safe_attribute(obj, attr, value) and not callable(value)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Only what chooses the form that goes with a number."""
+        return obj == self.globals["ngettext"]
+
+
+class _Text:
+    """One file, to be looked at."""
+
+    def __init__(
+        self,
+        folder: Path,
+        path: Path,
+        desks: Mapping[str, Desk],
+        known: Collection[str],
+        tries: Sequence[Example],
+    ) -> None:
+        self._path, self._desks, self._known, self._tries = path, desks, known, tries
+        self._file = path.relative_to(folder).as_posix()
+        self._partnership = path.relative_to(folder).parts[0]
+        self.key = (self._partnership, "", "")
+        self.template: Template
+
+    def problems(self) -> list[Problem]:
+        """All that is wrong with it; of what comes one after the other, the first."""
+        name = _NAME.fullmatch(self._path.name)
+        if self._partnership not in self._desks:
+            return [self._problem(f"there is no partnership '{self._partnership}'")]
+        if name is None or self._path.parent.name != self._partnership:
+            return [
+                self._problem(
+                    f"texts are called {self._partnership}/<template>.<language>{SUFFIX}, such as "
+                    f"{self._partnership}/match_approved.it{SUFFIX}"
+                )
+            ]
+        if name["template"] not in self._known:
+            return [self._problem(f"there is no template '{name['template']}'")]
+        if name["language"] not in LANGUAGES:
+            return [
+                self._problem(f"there are no texts in '{name['language']}'; there are {', '.join(LANGUAGES)}")
+            ]
+        self.key = (self._partnership, name["template"], name["language"])
+        return self._of_content(language_for(name["language"]))
+
+    def _of_content(self, reader: Language) -> list[Problem]:
+        texts = texts_in(reader, self._desks, TextSandbox())
+        try:
+            source = self._path.read_text(encoding="utf-8")
+            parsed = texts.parse(source, self._file)
+            self.template = texts.from_string(source)
+        except TemplateSyntaxError as error:
+            return [self._problem(error.message or "it is no template", error.lineno)]
+        except (OSError, UnicodeDecodeError) as error:
+            return [self._problem(f"it cannot be read: {error}")]
+        self.template.name = self._file
+        problems = list(self._of_structure(parsed))
+        return problems or list(self._of_trial(reader))
+
+    def _of_structure(self, parsed: nodes.Template) -> Iterator[Problem]:
+        found = [block.name for block in parsed.find_all(nodes.Block)]
+        if not found:
+            yield self._problem(
+                "it has neither a block subject nor a block body; write {% block body %} … {% endblock %}"
+            )
+        for block in parsed.find_all(nodes.Block):
+            if block.name not in (SUBJECT, BODY):
+                yield self._problem(
+                    f"there is no block {block.name}; there are subject and body", block.lineno
+                )
+        for other in parsed.find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+            yield self._problem("it cannot take in other files", other.lineno)
+        for call in parsed.find_all((nodes.Call, nodes.Macro, nodes.CallBlock)):
+            if not (isinstance(call, nodes.Call) and _chooses_form(call)):
+                yield self._problem("it cannot call anything; write facts and filters only", call.lineno)
+        names = {name for told in self._facts(language_for(SOURCE)) for name in told}
+        if names:
+            for name in sorted(meta.find_undeclared_variables(parsed) - names - {"ngettext"}):
+                first = next(node for node in parsed.find_all(nodes.Name) if node.name == name)
+                yield self._problem(
+                    f"there is no '{name}' in this message; there are {', '.join(sorted(names))}",
+                    first.lineno,
+                )
+
+    def _of_trial(self, reader: Language) -> Iterator[Problem]:
+        for facts in self._facts(reader):
+            try:
+                said = blocks(self.template, facts)
+            except Exception as error:  # noqa: BLE001 - anything may be wrong with it
+                yield self._problem(f"it fails on an example: {error}", _line(self.template, error))
+                return
+            for name, words in said.items():
+                if not words:
+                    yield self._problem(f"its {name} says nothing, at least in one case")
+                    return
+
+    def _facts(self, reader: Language) -> Iterator[dict[str, Any]]:
+        for one in self._tries:
+            if one.template == self.key[1]:
+                yield facts_of(one.event, one.recipient, self._desks, reader)
+
+    def _problem(self, sentence: str, line: int | None = None) -> Problem:
+        return Problem(self._file, line, sentence)
+
+
+def _chooses_form(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Name) and call.node.name == "ngettext"
+
+
+def _line(template: Template, error: BaseException) -> int | None:
+    """The line of the template in which it failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    failed = [frame.lineno for frame in frames if frame.filename == "<template>" and frame.lineno]
+    return template.get_corresponding_lineno(failed[-1]) if failed else None
