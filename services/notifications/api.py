@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.notifications.bootstrap import bootstrap
-from services.notifications.routes import held, inbox, log, outgoing, reminders, stream
+from services.notifications.routes import (
+    held,
+    inbox,
+    log,
+    outgoing,
+    reminders,
+    stream,
+    suppressions,
+    unsubscribe,
+    webhooks,
+    wishes,
+)
 from services.notifications.settings import NotificationsSettings
 from shared.http import create_api
 
@@ -21,8 +32,12 @@ def create_app(settings: NotificationsSettings | None = None) -> FastAPI:
             inbox.router,
             stream.router,
             log.router,
+            wishes.router,
             reminders.router,
             outgoing.router,
+            suppressions.router,
+            unsubscribe.router,
+            webhooks.router,
             held.router,
         ],
         bootstrap=lambda: bootstrap(settings),

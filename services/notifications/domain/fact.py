@@ -33,7 +33,7 @@ def fact_key(fact: CloudEvent, event: Event) -> str:
 
 
 class ToldFact(Aggregate):
-    """That a fact was told, under whatever event's id; kept by the minute, so that its twin is found by id."""
+    """That a fact was told, under whatever event's id; kept by the minute, so that twins find each other."""
 
     COLLECTION: ClassVar[str] = "facts"
 

@@ -13,10 +13,17 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from services.notifications.domain.rules import Channel
 from shared.aggregate import Aggregate
+from shared.errors import RuleBroken
 
 DEFAULT_ZONE: Final = "Europe/Brussels"
 DIGEST_TIME: Final = time(8)
 """When daily and weekly digests are due, by their reader's clock; weekly ones on Mondays."""
+
+
+class WishesChanged(RuleBroken):
+    """Somebody else changed them in between."""
+
+    code = "wishes-changed"
 
 
 class Pace(StrEnum):
@@ -71,8 +78,8 @@ class KindWish(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[Channel, ...] = (Channel.EMAIL, Channel.CHAT, Channel.INBOX)
-    """Where a rule tells by one that is not here, it does not; the inbox holds everything in any case."""
+    channels: tuple[Channel, ...] = (Channel.EMAIL, Channel.CHAT)
+    """What a rule sends by one that is not here is left out; the inbox holds everything in any case."""
     pace: Pace = Pace.AT_ONCE
 
 
@@ -86,6 +93,7 @@ class Wishes(Aggregate):
     time_zone: str = DEFAULT_ZONE
     """IANA name. It may have been known once and not be any more: see `zone_of`."""
     quiet: QuietHours | None = None
+    changed_at: datetime | None = None
     kinds: dict[str, KindWish] = {}
     """By kind of fact; one that is missing is told at once, by every channel its rule names."""
 
@@ -100,13 +108,23 @@ class Wishes(Aggregate):
         time_zone: str,
         quiet: QuietHours | None,
         kinds: Mapping[str, KindWish],
+        at: datetime,
     ) -> None:
         """These are the wishes from now on; what was sent or gathered before stays as it is."""
         self.language = language
         self.time_zone = time_zone
         self.quiet = quiet
         self.kinds = dict(kinds)
+        self.changed_at = at
         self._touch()
+
+    def require_seen(self, version: int) -> None:
+        """Raises `WishesChanged` when whoever changes them has seen another version."""
+        if version != self.version:
+            raise WishesChanged(
+                f"You saw version {version}, and the wishes are at version {self.version}: they were changed "
+                "in between. Read them again, and send what you want with that version."
+            )
 
 
 NO_WISH: Final = KindWish()
