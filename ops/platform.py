@@ -27,6 +27,7 @@ from shared.messaging.topics import SERVICES, ServiceName
 ServerName = Literal["kafka", "mongo", "mail", "issuer"]
 SERVERS: Final[tuple[ServerName, ...]] = ("kafka", "mongo", "mail", "issuer")
 
+_MAIL_LIMITS: Final = ("CXC_MAILS_PER_HOUR", "CXC_MAILS_PER_CASE")
 _FIRST_BACK_OFF_S: Final = 0.5
 _LONGEST_BACK_OFF_S: Final = 30.0
 _STEADY_AFTER_S: Final = 30.0
@@ -184,6 +185,8 @@ class Platform:
             known |= {"CXC_ISSUER": self.issuer_url, "CXC_JWKS_URL": f"{self.issuer_url}/jwks.json"}
         if "mail" in self._servers:
             known |= {"CXC_SMTP_HOST": "127.0.0.1", "CXC_SMTP_PORT": str(self.port("smtp"))}
+            # A demo tells in a minute what takes months elsewhere.
+            known |= {name: os.environ.get(name, "10000") for name in _MAIL_LIMITS}
         if self._partnerships is not None:
             known["CXC_PARTNERSHIPS"] = str(self._partnerships.resolve())
         return known | self._environment
