@@ -110,7 +110,7 @@ class Wishes(Aggregate):
         kinds: Mapping[str, KindWish],
         at: datetime,
     ) -> None:
-        """These are the wishes from now on; what was sent or gathered before stays as it is."""
+        """These are the wishes from now on; what was sent before stays as it is."""
         self.language = language
         self.time_zone = time_zone
         self.quiet = quiet

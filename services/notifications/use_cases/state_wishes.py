@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from services.notifications.domain.wishes import KindWish, QuietHours, Wishes
 from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.use_cases.move_gathered import move_gathered
 from shared.errors import Malformed, NotFound
 
 
@@ -19,7 +20,10 @@ async def state_wishes(
     kinds: Mapping[str, KindWish],
     seen_version: int,
 ) -> Wishes:
-    """These are the person's wishes from now on; raises `WishesChanged`, `Malformed` for unknown kinds."""
+    """These are the person's wishes from now on, for what waits for a digest as well.
+
+    Raises `WishesChanged`, `Malformed` for unknown kinds.
+    """
     if unknown := sorted(kinds.keys() - uow.rules.kinds.keys()):
         known = ", ".join(uow.rules.kinds)
         raise Malformed(
@@ -32,6 +36,7 @@ async def state_wishes(
     if wishes is None:
         uow.wishes.add(seen)
     seen.change(language=language, time_zone=time_zone, quiet=quiet, kinds=kinds, at=uow.now)
+    await move_gathered(uow, person)
     return seen
 
 
@@ -41,3 +46,4 @@ async def withdraw_wishes(uow: NotificationsUnitOfWork, person: str) -> None:
     if wishes is None:
         raise NotFound("There are no wishes on file here: everything is told as the rules say.")
     uow.wishes.remove(wishes)
+    await move_gathered(uow, person)

@@ -13,13 +13,13 @@ import pytest
 from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.notification import DIGEST, Notification, NotificationState
 from services.notifications.domain.rules import Channel
-from services.notifications.domain.wishes import KindWish, Pace, QuietHours, Wishes, seat_key
+from services.notifications.domain.wishes import KindWish, Pace, QuietHours, seat_key
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases import make_digest as making
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.make_digest import Made, make_digest, put_off
-from services.notifications.use_cases.move_gathered import move_gathered
 from services.notifications.use_cases.notify import notify
+from services.notifications.use_cases.state_wishes import state_wishes, withdraw_wishes
 from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.envelope import Event
 from shared.contracts.matching import (
@@ -74,18 +74,16 @@ class House:
         language: str | None = None,
     ) -> None:
         async def change(uow: NotificationsUnitOfWork) -> None:
-            wishes = await uow.wishes.find(person)
-            if wishes is None:
-                wishes = Wishes(id=person)
-                uow.wishes.add(wishes)
-            wishes.change(
+            before = await uow.wishes.find(person)
+            await state_wishes(
+                uow,
+                person,
                 language=language,
                 time_zone=zone,
                 quiet=QuietHours(begins=quiet[0], ends=quiet[1]) if quiet else None,
                 kinds={"matches": KindWish(channels=tuple(channels), pace=pace)},
-                at=self.at,
+                seen_version=before.version if before else 0,
             )
-            await move_gathered(uow, person)
 
         await self.transactions.run(change)
 
@@ -242,6 +240,14 @@ async def test_whoever_wishes_for_all_at_once_has_what_is_gathered_at_once(house
     await house.wish(SEAT, Pace.WEEKLY)
     await house.tell(a_match(1), a_match(2))
     await house.wish(SEAT, Pace.AT_ONCE)
+    await house.make()
+    assert len(house.digests()) == 1
+
+
+async def test_whoever_takes_back_all_wishes_has_what_is_gathered_at_once_too(house: House) -> None:
+    await house.wish(SEAT, Pace.WEEKLY)
+    await house.tell(a_match(1), a_match(2))
+    await house.transactions.run(partial(withdraw_wishes, person=SEAT))
     await house.make()
     assert len(house.digests()) == 1
 
