@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Final
 
 from services.notifications.bootstrap import Notifications
 from services.notifications.domain.notification import moment_text
@@ -11,6 +12,8 @@ from services.notifications.domain.reminder import Reminder, ReminderState
 from services.notifications.reminding import Looking
 from services.notifications.use_cases.forget_reminders import forget_reminders
 from shared.chores import LOOK_EVERY_S, Chore, Round, go_round, ids_of
+
+REMINDERS_EVERY_S: Final = 10.0
 
 
 async def _forget_reminders(round: Round[Notifications]) -> None:
@@ -24,11 +27,15 @@ async def _forget_reminders(round: Round[Notifications]) -> None:
 
 
 async def do_chores(
-    root: Notifications, stopping: asyncio.Event, *, look_every_s: float = LOOK_EVERY_S
+    root: Notifications,
+    stopping: asyncio.Event,
+    *,
+    look_every_s: float = LOOK_EVERY_S,
+    reminders_every_s: float = REMINDERS_EVERY_S,
 ) -> None:
     """The worker's companion: do each chore when its time has come."""
     chores = [
-        Chore("reminders", timedelta(seconds=10), Looking().look),
+        Chore("reminders", timedelta(seconds=reminders_every_s), Looking().look),
         Chore("old reminders", timedelta(hours=24), _forget_reminders),
     ]
     await go_round(root, stopping, chores, look_every_s=look_every_s)

@@ -15,6 +15,7 @@ from services.notifications.domain.notification import moment_text
 from services.notifications.domain.reminder import Reminder, ReminderState
 from services.notifications.use_cases.remind import remind
 from shared.chores import Round, ids_of
+from shared.storage.driver import Document
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +90,11 @@ class Looking:
         round.root.wake()
 
 
+def due_by(at: datetime) -> Document:
+    """The reminders whose moment has come."""
+    return {"state": ReminderState.SCHEDULED.value, "due_at": {"$lte": moment_text(at)}}
+
+
 async def find_due(root: Notifications, at: datetime) -> list[str]:
-    """The reminders whose moment has come, the longest due first."""
-    due = {"state": ReminderState.SCHEDULED.value, "due_at": {"$lte": moment_text(at)}}
-    return await ids_of(root.database[Reminder.COLLECTION], due, sort=[("due_at", 1)])
+    """Their ids, the longest due first."""
+    return await ids_of(root.database[Reminder.COLLECTION], due_by(at), sort=[("due_at", 1)])
