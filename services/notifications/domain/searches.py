@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from services.notifications.domain.notification import NotificationState, first_id_at
 from services.notifications.domain.rules import Channel, Urgency
@@ -15,6 +15,9 @@ Conditions = dict[str, Any]
 
 WORDS_LOOKED_FOR: Final = timedelta(days=31)
 """How far back words are looked for where nothing else narrows the search: no index has them."""
+
+GIVEN: Final = {"$gt": ""}
+"""Of a field of text: not null. An index of those that have it serves whoever looks for a value."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +29,7 @@ class InboxSearch:
     key: str
     unread: bool = False
     read: bool = False
-    archived: Literal["exclude", "only", "include"] = "exclude"
+    archived: bool = False
     kinds: Sequence[str] = ()
     """None means of every kind."""
     about: str | None = None
@@ -39,9 +42,8 @@ class InboxSearch:
         if self.unread:
             where["read_at"] = None
         elif self.read:
-            where["read_at"] = {"$ne": None}
-        if self.archived != "include":
-            where["archived_at"] = None if self.archived == "exclude" else {"$ne": None}
+            where["read_at"] = GIVEN
+        where["archived_at"] = GIVEN if self.archived else None
         if self.kinds:
             where["kind"] = {"$in": list(self.kinds)}
         if self.about is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,7 @@ from services.notifications.domain.notification import Notification
 from services.notifications.domain.recipients import Role
 from services.notifications.domain.rules import Urgency
 from services.notifications.domain.searches import InboxSearch
-from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.repositories import COUNTED, NotificationsUnitOfWork
 from services.notifications.routes.root import About, Kinds, Root, change, inbox_of
 from services.notifications.use_cases.archive_notification import (
     archive_notification,
@@ -65,12 +65,14 @@ class Unread(BaseModel):
     unread: int
     kinds: dict[str, int]
     """By kind; one without unread entries is left out."""
+    more: bool
+    """There are more than were counted: show "999+"."""
 
     @classmethod
     async def of(cls, uow: NotificationsUnitOfWork, key: str) -> Self:
         """Those of that inbox."""
         kinds = await uow.notifications.unread(key)
-        return cls(unread=sum(kinds.values()), kinds=kinds)
+        return cls(unread=kinds.total(), kinds=dict(sorted(kinds.items())), more=kinds.total() == COUNTED)
 
 
 class Those(BaseModel):
@@ -84,14 +86,10 @@ class Those(BaseModel):
     kinds: Annotated[list[str], Field(max_length=50, description="Only these kinds.")] = []
 
 
-class Done(BaseModel):
-    """What became of the inbox."""
+class Done(Unread):
+    """What became of the inbox: how many entries were changed, and how many are unread now."""
 
     changed: int
-    """How many entries were changed."""
-    unread: int
-    """How many are unread now."""
-    kinds: dict[str, int]
 
 
 @router.get("/inbox", summary="The caller's own inbox", responses=problem_responses(401, 403, 422))
@@ -99,15 +97,13 @@ async def inbox(
     caller: Authenticated,
     notifications: Root,
     unread: bool = False,
-    archived: Annotated[
-        Literal["exclude", "only", "include"], Query(description="What of the archive.")
-    ] = "exclude",
+    archived: Annotated[bool, Query(description="The archive, instead of what is not in it.")] = False,
     kind: Kinds = (),
     about: About = None,
     limit: Limit = 50,
     after: After = None,
 ) -> Inbox:
-    """What the caller's organisation, or partnership, was told; newest first, without what is archived."""
+    """What the caller's organisation, or partnership, was told; newest first."""
     search = InboxSearch(inbox_of(caller), unread=unread, archived=archived, kinds=kind, about=about)
     found = await notifications.transactions.read(
         lambda uow: uow.notifications.inbox(search, limit=limit, after=after)

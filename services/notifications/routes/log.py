@@ -12,6 +12,7 @@ from services.notifications.domain.notification import Notification, Notificatio
 from services.notifications.domain.recipients import Role
 from services.notifications.domain.rules import Channel, Urgency
 from services.notifications.domain.searches import LogSearch
+from services.notifications.domain.suppression import masked
 from services.notifications.domain.wishes import Pace
 from services.notifications.routes.root import About, Kinds, Root, own_key
 from shared.errors import Forbidden, NotFound
@@ -87,12 +88,6 @@ class Log(BaseModel):
 
     items: list[LogEntry]
     next: str | None
-
-
-def masked(address: str) -> str:
-    """`anna@sme.example` → `a…@sme.example`."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}…@{domain}"
 
 
 @router.get("/notifications", summary="The delivery log", responses=problem_responses(401, 403, 422))
