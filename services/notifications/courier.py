@@ -340,7 +340,7 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
     """The worker's companion: one courier for the life of the worker."""
     settings = root.settings
     courier = Courier(
-        Outgoing(root.client, root.database),
+        Outgoing(root.client, root.database, clock=root.clock),
         smtp_of(settings),
         letterhead_of(settings, root.words),
         waiting=root.mail_waiting,
@@ -351,5 +351,6 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
         batch=settings.mail_batch,
         lease=timedelta(seconds=settings.mail_lease_s),
         policy=RetryPolicy(first=timedelta(seconds=settings.mail_first_retry_s)),
+        clock=root.clock,
     )
     await courier.run(stopping)

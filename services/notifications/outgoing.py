@@ -29,13 +29,22 @@ class Outgoing:
     """
 
     def __init__(
-        self, client: Client, database: Database, channel: Channel = Channel.EMAIL, clock: Clock = now
+        self,
+        client: Client,
+        database: Database,
+        channel: Channel = Channel.EMAIL,
+        clock: Clock = now,
+        *,
+        address: str | None = None,
     ) -> None:
+        """`address` where only what goes there is meant."""
         self._client = client
         self._database = database
         self._messages = database[Notification.COLLECTION]
         self._clock = clock
         self._waiting: Document = {**PENDING, "channel": channel.value}
+        if address is not None:
+            self._waiting["address"] = address
         self.courier = new_id()
         """Whose messages these are while they are on their way."""
 
@@ -151,14 +160,7 @@ class Outgoing:
         )
 
     def _announce(self, uow: UnitOfWork, message: Notification, outcome: Outcome) -> None:
-        facts = {
-            "notification_id": message.id,
-            "fact_id": message.fact_id,
-            "fact_type": message.fact_type,
-            "about": message.about,
-            "recipient": message.recipient,
-            "partnership": message.partnership,
-        }
+        facts = message.in_events()
         match outcome:
             case Later() | Skipped():
                 return

@@ -16,6 +16,7 @@ from services.notifications.domain.notification import (
     first_id_at,
     moment_text,
 )
+from services.notifications.domain.suppression import Suppression
 from shared.contracts.envelope import now
 from shared.storage.driver import Database
 
@@ -38,6 +39,8 @@ async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
             before = now() - timedelta(days=root.settings.kept_days)
             while not stopping.is_set() and await delete_before(root.database, before) == AT_ONCE:
                 pass
+            old = {"changed_at": {"$lt": moment_text(before)}}
+            await root.database[Suppression.COLLECTION].delete_many(old)
         except PyMongoError as error:
             _log.warning("old_messages_not_deleted", error=repr(error)[:300])
         with contextlib.suppress(TimeoutError):

@@ -18,6 +18,7 @@ from services.notifications.domain.rules import Channel, Urgency
 from services.notifications.domain.wishes import Pace
 from services.notifications.domain.wording import Wording
 from shared.aggregate import Aggregate
+from shared.contracts.notifications import NotificationFailed
 from shared.errors import RuleBroken
 
 
@@ -378,6 +379,23 @@ class Notification(Aggregate):
         self.state, self.reason = NotificationState.CANCELLED, reason
         self.due_at, self.claimed_by = None, None
         self._touch()
+
+    def come_back(self, said: str, at: datetime) -> None:
+        """The mail server had taken it, and could not deliver it after all; a second time changes nothing."""
+        if self.state is NotificationState.SENT:
+            self.state, self.last_reply, self.settled_at = NotificationState.FAILED, said[:500], at
+            self._record(NotificationFailed(**self.in_events(), reason=self.last_reply))
+
+    def in_events(self) -> dict[str, Any]:
+        """What every event about it carries."""
+        return {
+            "notification_id": self.id,
+            "fact_id": self.fact_id,
+            "fact_type": self.fact_type,
+            "about": self.about,
+            "recipient": self.recipient,
+            "partnership": self.partnership,
+        }
 
     def _require_gathered(self) -> None:
         if self.state is not NotificationState.GATHERED:

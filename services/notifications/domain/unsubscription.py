@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Self
 
-from services.notifications.domain.notification import Notification
+from services.notifications.domain.notification import DIGEST, Notification
 from services.notifications.domain.rules import Urgency
 
 EVERY_KIND: Final = "every"
@@ -21,6 +22,17 @@ class Leaving(NamedTuple):
 
     person: str
     kind: str
+
+    @classmethod
+    def of(cls, mail: Notification) -> Self | None:
+        """What leaving this mail means; None for people who have no wishes here."""
+        if not mail.person.startswith(("organisation:", "partnership:")):
+            return None
+        return cls(mail.person, EVERY_KIND if mail.kind in ("", DIGEST) else mail.kind)
+
+    def kinds(self, known: Iterable[str]) -> list[str]:
+        """Those it means, of the kinds that are known; none for one that is not."""
+        return [kind for kind in known if self.kind in (kind, EVERY_KIND)]
 
 
 class Unsubscriptions:
@@ -55,9 +67,10 @@ class Unsubscriptions:
     def link(self, mail: Notification) -> str:
         """Where the mail's kind can be left; empty for critical mails, which come whatever was wished, and
         for people who have no wishes here."""
-        if mail.urgency is Urgency.CRITICAL or not mail.person.startswith(("organisation:", "partnership:")):
+        leaving = Leaving.of(mail)
+        if leaving is None or mail.urgency is Urgency.CRITICAL:
             return ""
-        return f"{self._url}/{self.token(Leaving(mail.person, mail.kind or EVERY_KIND))}"
+        return f"{self._url}/{self.token(leaving)}"
 
     def headers(self, link: str) -> bytes:
         """The lines of a mail's head that say where it can be left, each with its end."""

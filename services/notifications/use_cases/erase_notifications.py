@@ -17,4 +17,6 @@ async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str
         reminder.erase(
             registration_id, uow.deadlines.deadlines.get(reminder.name), desks=uow.desks, at=uow.now
         )
+    for suppression in await uow.suppressions.of_registration(registration_id):
+        uow.remove(suppression)
     await erase_deliveries(uow, registration_id)

@@ -13,6 +13,7 @@ from services.notifications.domain.notification import Notification, notificatio
 from services.notifications.domain.planning import Planned, persons, plan
 from services.notifications.domain.recipients import Served
 from services.notifications.domain.rules import Channel
+from services.notifications.domain.suppression import Suppression, address_key
 from services.notifications.domain.wishes import Wishes
 from services.notifications.domain.wording import Wording
 from services.notifications.repositories import NotificationsUnitOfWork
@@ -52,11 +53,13 @@ async def notify(
     undoable = undone_ids(about, matter) if uow.rules.may_be_undone(fact.type) else ()
     named, people = recipients.registrations(event), persons(served)
     ids = _ids(fact, served)
+    addresses = [seat.address for recipient, _ in served for seat in recipient.seats]
     await uow.prefetch(
         (ToldFact, near),
         (Notification, ids.values()),
         (UndoneFacts, undoable),
         (Wishes, people),
+        (Suppression, map(address_key, addresses)),
         (Erasure, named),
     )
     undone = latest(await uow.undone_facts.get_all(undoable), fact.type)
@@ -67,6 +70,7 @@ async def notify(
         return []
     spared = await undo_facts(uow, event, undoing, at=at) if undoing else frozenset()
     # At hand, and asked for last: who was erased meanwhile in this unit of work is not told.
+    suppressed = await uow.suppressions.why_skipped(addresses)
     wishes, erased = await uow.wishes.of(people), await uow.erasures.among(named)
     if not served:
         return []
@@ -76,7 +80,15 @@ async def notify(
     kind = uow.rules.kind_for(event.TYPE)
     planned = [
         one
-        for one in plan(served, kind=kind, wishes=wishes, at=uow.now, chats=uow.chats, spared=spared)
+        for one in plan(
+            served,
+            kind=kind,
+            wishes=wishes,
+            at=uow.now,
+            chats=uow.chats,
+            suppressed=suppressed,
+            spared=spared,
+        )
         if (isinstance(one, Planned) or one.recorded) and not one.recipient.is_of(erased)
     ]
     # All words first: a template that fails must not leave half the recipients told.

@@ -32,6 +32,7 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
     if not own or not _may_know(by, own):
         raise nothing_held("notifications", registration_id)
     others = [one for one in messages if one.recipient_registration != registration_id]
+    addresses = await uow.suppressions.of_registration(registration_id)
     reminders = await uow.reminders.naming(registration_id)
     return [
         Kind(
@@ -47,6 +48,13 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
             "how; their words and addresses are theirs.",
             kept="For the retention time of messages; words that name it go when it is erased.",
             documents=[one.model_dump(mode="json", exclude=_NOT_ITS_OWN) for one in others],
+        ),
+        Kind(
+            name="addresses that mails did not reach",
+            what="What mail systems said when mails to it came back, and whether more are sent there; of the "
+            "address itself a hash, its first letter and its domain: so that nothing is sent in vain.",
+            kept=f"For the retention time of messages after the last change, at the most. {UNTIL_ERASED}",
+            documents=[one.model_dump(mode="json") for one in addresses],
         ),
         Kind(
             name="reminders",

@@ -7,7 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from services.notifications.bootstrap import load_deadlines, load_rules
-from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk, OpenedInvitation
+from services.notifications.domain.recipients import (
+    SUPPORT_OFFICE,
+    Desk,
+    OpenedInvitation,
+    OwnedEndpointDisabled,
+)
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.words import Words
 from shared.contracts.common import Receipt, RuleOutcome, Window
@@ -464,6 +469,22 @@ def a_suppressed_address(registration_id: str | None = "r-visitor") -> AddressSu
     )
 
 
+def an_endpoint_disabled(**changes: Any) -> OwnedEndpointDisabled:
+    """A webhook endpoint of HempClub's staff, given up."""
+    fields: dict[str, Any] = {
+        "endpoint_id": "e-1",
+        "server": "hooks.hempclub.example",
+        "description": "Matches for our board",
+        "partnership": "hempclub",
+        "reason": "No answer within 15 seconds.",
+        "since": datetime(2023, 2, 15, 15, 2, tzinfo=UTC),
+        "attempts": 8,
+        "contact": None,
+        **changes,
+    }
+    return OwnedEndpointDisabled(**fields)
+
+
 def every_event() -> list[Event]:
     """Every type at least once, and every turn its words can take."""
     return [
@@ -515,6 +536,8 @@ def every_event() -> list[Event]:
         ),
         a_suppressed_address(),
         a_suppressed_address(registration_id=None),
+        an_endpoint_disabled(),
+        an_endpoint_disabled(description="", partnership=None, source="/crm", attempts=1),
         a_match(MatchProposed, proposed_by="visitor"),
         a_match(MatchProposed, proposed_by="host"),
         a_match(MatchProposed, proposed_by="host", answer_by=ANSWER_BY),

@@ -82,6 +82,10 @@ from tests.unit.notifications import samples
 
 RULES = samples.RULES
 HEARD: dict[str, type[Event]] = {model.TYPE: model for source in SOURCES for model in EVENTS[source]}
+TOLD_HERE: dict[str, type[Event]] = {
+    model.TYPE: model for model in EVENTS["notifications"] if RULES.rules_for(model.TYPE)
+}
+"""Of this service's own events, those that people are told of in the same moment."""
 
 
 def told(event: Event) -> dict[str, set[str]]:
@@ -112,6 +116,11 @@ POLICY: list[tuple[Event, set[str], set[str]]] = [
     (samples.a_screening(Verdict.NEEDS_REVIEW, amended=True), {V, VS}, {V_INBOX, VS_INBOX}),
     (samples.an_acceptance(), {V}, {V_INBOX}),
     (RegistrationRejected(party=samples.VISITOR, reason="No goal."), {V}, {V_INBOX}),
+    (samples.a_suppressed_address(), {VS}, {VS_INBOX}),
+    (samples.a_suppressed_address(registration_id=None), {VS}, {VS_INBOX}),
+    (samples.an_endpoint_disabled(), {VS}, {VS_INBOX}),
+    (samples.an_endpoint_disabled(contact="crm@tagus.example"), {VS, "crm@tagus.example"}, {VS_INBOX}),
+    (samples.an_endpoint_disabled(partnership=None, source="/crm"), {"office@support.example"}, set()),
     (RegistrationWithdrawn(party=samples.VISITOR, reason=""), {V}, {V_INBOX, VS_INBOX}),
     (samples.an_assignment(Verdict.ELIGIBLE), set(), {V_INBOX}),
     (samples.an_assignment(Verdict.ELIGIBLE, party=samples.HOST), set(), {H_INBOX, HS_INBOX}),
@@ -243,7 +252,7 @@ def test_of_a_grant_only_the_visitor_and_the_paying_partnership_hear(
 
 
 def test_no_event_is_missing_from_the_table_and_nothing_in_it_is_unknown() -> None:
-    assert RULES.problems(HEARD, samples.WORDS.names()) == []
+    assert RULES.problems({**HEARD, **TOLD_HERE}, samples.WORDS.names()) == []
     assert set(handlers.types) == set(HEARD)
 
 
