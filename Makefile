@@ -52,7 +52,7 @@ format: setup  ## Let ruff put the code in order
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-docs: setup  ## Generate docs/asyncapi.yaml and docs/events.md anew
+docs: setup  ## Generate docs/asyncapi.yaml, docs/events.md and docs/texts.md anew
 	@$(RUN)/python -m ops.docs
 
 texts: setup  ## Gather the sentences of all messages and bring their translations up to date

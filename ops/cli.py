@@ -61,6 +61,8 @@ lump_sums = typer.Typer(help="What is paid for a stay.", no_args_is_help=True)
 app.add_typer(lump_sums, name="lump-sum")
 notifications = typer.Typer(help="What is told to whom, and what goes out.", no_args_is_help=True)
 app.add_typer(notifications, name="notifications")
+texts = typer.Typer(help="Partnerships' own texts.", no_args_is_help=True)
+notifications.add_typer(texts, name="texts")
 rates = typer.Typer(help="Rate tables: another one tried on the grants of the past.", no_args_is_help=True)
 app.add_typer(rates, name="rates")
 
@@ -659,6 +661,20 @@ def notifications_status(
     from ops.commands.notifications import status
 
     status(state=state, api=api, token=token, as_json=as_json)
+
+
+@texts.command("check")
+def texts_check(
+    folder: Annotated[Path, typer.Argument(help="What CXC_TEXTS names or is to name.")],
+    partnerships: Annotated[
+        Path | None, typer.Option(help="The partnerships there are; those of CXC_PARTNERSHIPS if not given.")
+    ] = None,
+) -> None:
+    """Try partnerships' own texts on examples, and name what is broken with file and line."""
+    from ops.commands.texts import check
+
+    if not check(folder, partnerships=partnerships):
+        raise typer.Exit(1)
 
 
 def _names(services: list[Service] | None) -> list[str]:

@@ -10,6 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,7 @@ _PASSING: Final = re.compile(
 """Headers that would change with each run, or say nothing."""
 
 
+@cache
 def sentences() -> Catalog:
     """Every sentence that messages are made of, with the files it stands in."""
     catalogue = _empty(None)

@@ -9,6 +9,7 @@ from typing import Final
 
 from ops.docs.asyncapi import asyncapi_yaml
 from ops.docs.events_page import events_page
+from ops.docs.texts_page import texts_page
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -18,6 +19,7 @@ def generated() -> dict[Path, str]:
     return {
         Path("docs/asyncapi.yaml"): asyncapi_yaml(),
         Path("docs/events.md"): events_page(),
+        Path("docs/texts.md"): texts_page(),
     }
 
 
