@@ -9,6 +9,7 @@ from typing import Final
 
 import yaml
 
+from services.notifications.chat_rooms import by_desk
 from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import RuleTable
@@ -122,7 +123,7 @@ async def bootstrap(
     await prepare_lanes(store)
 
     desks = desks_of(Partnerships.load(settings.partnerships), settings.support_office_email)
-    rules, deadlines = load_rules(), load_deadlines()
+    rules, deadlines, chats = load_rules(), load_deadlines(), by_desk(settings.rooms)
     overrides = read_own_texts(settings.texts, desks, rules, deadlines) if settings.texts else None
     words = Words(desks, settings.public_url, overrides=overrides)
     require_deadlines_to_fit(deadlines, rules, words)
@@ -142,6 +143,7 @@ async def bootstrap(
                 words=words,
                 desks=desks,
                 seal=seal,
+                chats=chats,
                 subscriptions=subscriptions,
                 clock=clock,
             ),

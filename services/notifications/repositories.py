@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -347,7 +347,7 @@ class NotificationsUnitOfWork(UnitOfWork):
         desks: Mapping[str, Desk],
         seal: Seal | None = None,
         subscriptions: Subscriptions | None = None,
-        chats: Collection[str] = (),
+        chats: Mapping[str, Sequence[str]] | None = None,
         clock: Clock = now,
     ) -> None:
         super().__init__(store, service="notifications", clock=clock)
@@ -367,5 +367,5 @@ class NotificationsUnitOfWork(UnitOfWork):
         self.desks = desks
         self.seal = seal or Seal(None)
         self.subscriptions = subscriptions or Subscriptions()
-        self.chats = chats
-        """The keys of recipients that have a chat room."""
+        self.chats = chats or {}
+        """The chat rooms of recipients that have some, by key."""

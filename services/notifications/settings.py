@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, DirectoryPath, Field, FilePath, SecretStr
+from pydantic import (
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
+from services.notifications.chat_rooms import Rooms, read_rooms
 from services.notifications.webhooks.addresses import Destinations, Network, networks_of
 from shared.contracts.vocabulary import BlankIsNone, Email
 from shared.messaging.topics import ServiceName
+from shared.partnerships import Partnerships
 from shared.settings import ServiceSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -72,6 +83,11 @@ class NotificationsSettings(ServiceSettings):
     mail_first_retry_s: float = Field(default=10.0, gt=0)
     """The wait after the first failed attempt, in seconds; it doubles up to an hour, for four days."""
 
+    chat_targets: Annotated[FilePath | None, BlankIsNone] = None
+    """The chat rooms of the partnerships, YAML: partnership, name of the room, Apprise's URL; a secret."""
+    chat_timeout_s: float = Field(default=20.0, gt=0, le=60)
+    """How long a room's server may take to take a message, in seconds."""
+
     inbox_streams: int = Field(default=1000, ge=1)
     """Live streams of inboxes one API process serves at the same time."""
     inbox_streams_of_one: int = Field(default=20, ge=1)
@@ -94,6 +110,20 @@ class NotificationsSettings(ServiceSettings):
 
     kept_days: int = Field(default=730, ge=1)
     """How long it is kept what was said to whom, mails and entries of inboxes alike."""
+
+    @field_validator("chat_targets")
+    @classmethod
+    def _names_rooms(cls, path: Path | None, given: ValidationInfo) -> Path | None:
+        if path is not None and (partnerships := given.data.get("partnerships")):
+            read_rooms(path, [one.id for one in Partnerships.load(partnerships)])
+        return path
+
+    @property
+    def rooms(self) -> Rooms:
+        """The chat rooms there are."""
+        if self.chat_targets is None:
+            return {}
+        return read_rooms(self.chat_targets, [one.id for one in Partnerships.load(self.partnerships)])
 
     @property
     def destinations(self) -> Destinations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.notifications.bootstrap import bootstrap
+from services.notifications.chat import carry_chat
 from services.notifications.chores import do_chores
 from services.notifications.courier import carry_mails
 from services.notifications.digests import make_digests
@@ -27,6 +28,7 @@ app = create_worker(
     sources=[topics.events(source) for source in SOURCES],
     companions=[
         carry_mails,
+        carry_chat,
         make_digests,
         know_endpoints,
         send_webhooks,

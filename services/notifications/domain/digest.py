@@ -24,7 +24,7 @@ class Mailbox(NamedTuple):
     person: str
     channel: Channel
     address: str | None
-    """None for a chat room."""
+    """Of mails; of a chat, the name of the room."""
 
 
 @dataclass(frozen=True)

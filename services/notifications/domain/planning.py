@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -23,6 +23,8 @@ from services.notifications.domain.wishes import (
 
 NO_ADDRESS: Final = "There is no mail address on file."
 UNHEARD_OF: Final = "What this undoes had not gone out either: the inbox tells of both."
+NO_ROOM: Final = "There is no chat room on file."
+NOT_PRESSING: Final = "Chat rooms hear at once only of what presses; in a digest, of all that goes out."
 _IN_THE_INBOX: Final = ("It lies in the inbox at once.",)
 _AT_ONCE: Final = ("No wishes are on file: it goes out at once.",)
 _CRITICAL: Final = ("It is critical: it goes out at once, whatever was wished.",)
@@ -86,13 +88,13 @@ def plan(
     kind: str,
     wishes: Mapping[str, Wishes],
     at: datetime,
-    chats: Collection[str] = (),
+    chats: Mapping[str, Sequence[str]] | None = None,
     suppressed: Mapping[str, str] | None = None,
     spared: Collection[Mailbox] = (),
 ) -> list[Planned | NotTold]:
     """Every message to those a fact of this kind is told to, as they wish it, and every one left out.
 
-    `wishes` are by person, `chats` the keys of recipients with a chat room, `suppressed` says why an
+    `wishes` are by person, `chats` the chat rooms of recipients by key, `suppressed` says why an
     address (in lower case) gets no mails, `spared` are those who have not heard of what this undoes. An
     address gets one mail, whatever the number of roles it has in the case.
     """
@@ -136,14 +138,35 @@ def plan(
                 wish = wishes.get(recipient.key)
                 mail = _Message(recipient, recipient.key, Channel.EMAIL, None, 0, rule, kind, wish)
                 planned.append(mail.left_out(NO_ADDRESS, recorded="skipped"))
-        if recipient.key in chats and (rule.channels - {Channel.INBOX} or rule.urgency is Urgency.DIGEST):
-            wish = wishes.get(recipient.key)
-            message = _Message(recipient, recipient.key, Channel.CHAT, None, 0, rule, kind, wish)
-            if message.mailbox in spared:
-                planned.append(message.left_out(UNHEARD_OF, recorded="cancelled"))
-            else:
-                planned.append(message.planned(at))
+        rooms = chats.get(recipient.key, ()) if chats else ()
+        planned += _for_rooms(recipient, rule, kind, wishes.get(recipient.key), rooms, spared, at)
     return planned
+
+
+def _for_rooms(
+    recipient: Recipient,
+    rule: Rule,
+    kind: str,
+    wishes: Wishes | None,
+    rooms: Sequence[str],
+    spared: Collection[Mailbox],
+    at: datetime,
+) -> Iterator[Planned | NotTold]:
+    """What presses is said in the rooms of a desk; in a digest, if it wishes for one, whatever goes out."""
+    presses = Channel.CHAT in rule.channels
+    if not presses and Channel.EMAIL not in rule.channels and rule.urgency is not Urgency.DIGEST:
+        return
+    for seat, room in enumerate(rooms):
+        message = _Message(recipient, recipient.key, Channel.CHAT, room, seat, rule, kind, wishes)
+        if message.mailbox in spared:
+            yield message.left_out(UNHEARD_OF, recorded="cancelled")
+        elif presses or message.is_for_digest:
+            yield message.planned(at)
+        else:
+            yield message.left_out(NOT_PRESSING)
+    if presses and not rooms:
+        message = _Message(recipient, recipient.key, Channel.CHAT, None, 0, rule, kind, wishes)
+        yield message.left_out(NO_ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +181,15 @@ class _Message:
     rule: Rule
     kind: str
     wishes: Wishes | None
+
+    @property
+    def seats(self) -> Sequence[Seat]:
+        """The one it is for first; a chat room is for all of them."""
+        return self.recipient.seats[self.seat if self.channel is Channel.EMAIL else 0 :]
+
+    @property
+    def is_for_digest(self) -> bool:
+        return self.wishes is not None and self.wishes.of_kind(self.kind).pace is not Pace.AT_ONCE
 
     @property
     def mailbox(self) -> Mailbox:
@@ -188,7 +220,7 @@ class _Message:
             self.rule,
             self.kind,
             self.rule.urgency,
-            _language(self.wishes, self.recipient.seats[self.seat :]),
+            _language(self.wishes, self.seats),
             (reason,),
             recorded,
         )
@@ -203,7 +235,7 @@ class _Message:
             self.rule,
             self.kind,
             self.rule.urgency,
-            _language(self.wishes, self.recipient.seats[self.seat :]),
+            _language(self.wishes, self.seats),
             due_at,
             pace,
             because,

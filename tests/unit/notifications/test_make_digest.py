@@ -59,7 +59,7 @@ class House:
             words=samples.WORDS,
             desks=samples.DESKS,
             seal=samples.SEAL,
-            chats=("partnership:hempclub",),
+            chats={"partnership:hempclub": ["hempclub/team"]},
             clock=lambda: self.at,
         )
 
@@ -460,7 +460,7 @@ async def test_chat_rooms_have_digests_too(house: House) -> None:
     await house.wish(desk, Pace.DAILY, channels=(Channel.CHAT,))
     await house.tell(a_match(1), a_match(2))
     house.at = at("2023-01-17 07:00")
-    assert await house.due() == [Mailbox(desk, Channel.CHAT, None)]
+    assert await house.due() == [Mailbox(desk, Channel.CHAT, "hempclub/team")]
     await house.make()
     stored = house.transactions.database[Notification.COLLECTION].values()
     [digest] = [one for one in stored if one["fact_type"] == DIGEST]
