@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import NoneType
 from typing import Annotated, Any, Final, Self, get_args
 from zoneinfo import ZoneInfo
@@ -24,7 +25,7 @@ LATE: Final = timedelta(days=2)
 """Nobody is reminded later than this, after the moment for it has come and the deadline is over."""
 ASKED: Final = "asked"
 """In place of a field: the day on which the event happened."""
-_OF_THE_DEADLINE: Final = frozenset({"deadline", "over"})
+_OF_THE_DEADLINE: Final = {"deadline", "over"}
 _DAYS_AFTER: Final = re.compile(r"(?P<field>[a-z_.]+)(?: \+ (?P<days>\d+) days)?")
 
 Expression = Annotated[str, StringConstraints(pattern=rf"^{_DAYS_AFTER.pattern}$")]
@@ -105,9 +106,13 @@ class Deadline(BaseModel):
         kept = {name: getattr(event, name) for name in model.model_fields if name not in _OF_THE_DEADLINE}
         return model.model_construct(**kept, deadline=by, over=False)
 
-    def told_again(self, facts: Mapping[str, Any], by: date, *, over: bool) -> Event:
-        """The same, from the facts that were kept of the event."""
-        return self.told_as.model_validate({**facts, "deadline": by, "over": over})
+    def facts_of(self, told: Event) -> str:
+        """What is kept of it, as JSON."""
+        return told.__pydantic_serializer__.to_json(told, exclude=_OF_THE_DEADLINE).decode()
+
+    def told_again(self, facts: str, by: date, *, over: bool) -> Event:
+        """The same, from what was kept."""
+        return self.told_as.model_validate({**json.loads(facts), "deadline": by, "over": over})
 
     def asked_by(self, event: Event) -> Ask | None:
         """How this event asks for it, if it does."""
@@ -125,8 +130,7 @@ class Deadline(BaseModel):
 
     def moments(self, deadline: date) -> list[datetime]:
         """When there is something to be said, in UTC: on those days in the morning."""
-        days = (deadline + timedelta(days=offset) for offset in self._offsets)
-        return [datetime.combine(day, MORNING, ZONE).astimezone(UTC) for day in days]
+        return [_morning_of(deadline + timedelta(days=offset)) for offset in self._offsets]
 
     def due(self, deadline: date, *, since: datetime, at: datetime) -> Due:
         """What has come due after `since` until `at`; of several moments the last one stands for all."""
@@ -139,6 +143,11 @@ class Deadline(BaseModel):
 
 def _applies(when: Mapping[str, Condition], event: Event) -> bool:
     return all(holds(condition, getattr(event, field)) for field, condition in when.items())
+
+
+@lru_cache(4096)
+def _morning_of(day: date) -> datetime:
+    return datetime.combine(day, MORNING, ZONE).astimezone(UTC)
 
 
 def end_of(deadline: date) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel
 
@@ -50,8 +50,8 @@ class Asked(BaseModel):
     by: date
     """The last day for it."""
     about: str
-    facts: dict[str, Any]
-    """The event's fields, of which a reminder's words are made."""
+    facts: str
+    """What is kept of the event, as JSON: a reminder's words are made of it."""
     awaited: list[Awaited]
     """Those who would be reminded today."""
     partnerships: list[str]
@@ -81,7 +81,7 @@ class Asked(BaseModel):
         return cls(
             by=by,
             about=recipients.about(told),
-            facts=told.model_dump(mode="json", exclude={"deadline", "over"}),
+            facts=deadline.facts_of(told),
             awaited=[Awaited(key=one.key, role=one.role, partnership=one.partnership) for one in asked],
             partnerships=recipients.partnerships(told),
             mentions=[id for id in recipients.registrations(told) if id not in erased],
