@@ -125,7 +125,7 @@ class Words:
             if self._strict:
                 raise
             GAPS.labels(template).inc()
-            _log.exception("text_has_gaps", template=template, language=reader.code, problem=str(error))
+            _log.error("text_has_gaps", template=template, language=reader.code, problem=str(error))
         return blocks(self._template(template, reader, strict=False), facts)
 
     def _template(self, name: str, reader: Language, *, strict: bool = True) -> Template:

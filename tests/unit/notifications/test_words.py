@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -12,10 +13,12 @@ from jinja2 import UndefinedError
 from prometheus_client import REGISTRY
 
 from services.notifications.domain.letter import Letterhead
-from services.notifications.domain.notification import Notification
+from services.notifications.domain.notification import DIGEST, Notification
 from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel, Link
 from services.notifications.domain.wording import Wording
+from services.notifications.languages import LANGUAGES
+from services.notifications.texts import TEMPLATES
 from services.notifications.use_cases.notify import notify
 from services.notifications.words import Words
 from shared.contracts.envelope import Event
@@ -73,7 +76,22 @@ async def test_every_template_can_be_worded_from_the_events_that_use_it() -> Non
             if samples.RULES.link_for(event.TYPE).path.endswith("{about}"):
                 assert notification.link.endswith("/" + notification.about)
     assert worded == samples.RULES.templates()
-    assert worded | samples.DEADLINES.templates() == set(samples.WORDS.names())
+    assert worded | samples.DEADLINES.templates() | {DIGEST} == set(samples.WORDS.names())
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_message_can_be_worded_in_every_language(code: str) -> None:
+    shipped = Words(samples.DESKS, samples.PUBLIC_URL, strict=True)
+    for event in samples.every_event():
+        link = samples.RULES.link_for(event.TYPE)
+        for recipient, rule in serve(event, samples.RULES.rules_for(event.TYPE), samples.DESKS):
+            said = shipped.word(
+                rule.template, event, recipient, about="a-1", link=link, why=rule.why, language=code
+            )
+            assert said.subject
+            assert said.text
+            for residue in ("{", "}", "%(", "%%", "None", "\n\n\n", "  "):
+                assert residue not in "\n".join((said.subject, said.text, said.link_label, said.why)), said
 
 
 async def test_every_mail_reads_back_as_it_was_written() -> None:
@@ -218,3 +236,68 @@ def test_what_a_text_misses_fails_the_tests_and_leaves_the_reader_a_gap(tmp_path
         labels, before = {"template": name}, "cxc_texts_with_gaps_total"
         assert told_by(Words({}, "", tmp_path), name).text == "Tagus Fibre Works (sample), …"
         assert REGISTRY.get_sample_value(before, labels) == 1
+
+
+def test_the_mail_says_its_language_to_screen_readers_and_names_the_partnership_and_no_outside_thing() -> (
+    None
+):
+    footer = samples.WORDS.footer("Perché sì.", language="it", wishes="https://cxc.example/w")
+    html = samples.WORDS.html(
+        subject="Approvato",
+        text="Buone notizie.\n\n- uno\n- due",
+        link="https://cxc.example/matches/m-1",
+        link_label="Vedi",
+        footer=footer,
+        language="it",
+        partnership="hempclub",
+    )
+    assert '<html lang="it">' in html
+    assert "ClusterXchange · HempClub" in html
+    assert "<li>uno</li>" in html
+    assert set(re.findall(r'(?:href|src)="([^"]*)"', html)) == {
+        "https://cxc.example/matches/m-1",
+        "https://cxc.example/w",
+    }
+    assert not re.search(r"<(img|link|script|iframe)|url\(|@import", html)
+
+
+def test_links_of_the_platform_can_be_followed_and_those_that_people_wrote_stand_as_text() -> None:
+    html = samples.WORDS.html(
+        subject="Digest",
+        text="# Lisbon to Milan\n\nSee the match: https://cxc.example/matches/m-1\nMore: https://elsewhere.example/",
+        link="https://cxc.example/inbox",
+        link_label="Inbox",
+        footer=[],
+    )
+    assert ">Lisbon to Milan</h2>" in html
+    assert '<a href="https://cxc.example/matches/m-1"' in html
+    assert "More: https://elsewhere.example/" in html
+    assert 'href="https://elsewhere.example/"' not in html
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, by WCAG 2.2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_words_stand_out_from_their_ground_in_light_and_in_dark() -> None:
+    layout = (TEMPLATES / "layout.html.j2").read_text(encoding="utf-8")
+    colour = r"(?<![-\w]){}:\s*(#[0-9a-f]{{6}})"
+    dark, light = layout.partition("(prefers-color-scheme: dark)")[2].partition("@media (max-width")[::2]
+    for part, sheet in ((light, "#ffffff"), (dark, "#222826")):
+        assert f"background:{sheet}" in part.replace(" ", "")
+        on_button = re.search(r"\.button \{[^}]*\}" if part is dark else r'class="button"[^>]*', part)
+        assert on_button is not None
+        [ground], [words] = (re.findall(colour.format(of), on_button[0]) for of in ("background", "color"))
+        assert contrast(ground, words) >= 4.5
+        for other in set(re.findall(colour.format("color"), part.replace(on_button[0], ""))):
+            assert contrast(other, sheet) >= 4.5, f"{other} on {sheet}"
