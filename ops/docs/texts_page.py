@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from services.notifications.bootstrap import load_deadlines, load_rules
-from services.notifications.domain.recipients import about
+from services.notifications.domain.digest import Item, by_case
+from services.notifications.domain.notification import DIGEST
+from services.notifications.domain.recipients import about, case, case_name
 from services.notifications.domain.rules import RuleTable
+from services.notifications.domain.wishes import Pace
+from services.notifications.domain.wording import Wording
 from services.notifications.examples import DESKS, Example, examples
+from services.notifications.languages import SOURCE
 from services.notifications.words import Words
+from shared.contracts.examples import example
 
 PUBLIC_URL: Final = "https://cxc.example"
+_IN_THE_DIGEST: Final = (
+    "staff_match_agreed",
+    "staff_match_approved",
+    "staff_grant_reserved",
+    "staff_evidence_submitted",
+    "staff_registration_to_decide",
+)
+_HEADING: Final = re.compile(r"^# (.*)$", re.MULTILINE)
 
 _INTRODUCTION: Final = """\
 <!-- Made from services/notifications/data and shared/contracts/examples by 'make docs'; change those. -->
@@ -92,6 +108,7 @@ def texts_page() -> str:
     for one in first.values():
         label = "Reminders" if one.template in reminders else _kind(one, rules)
         groups.setdefault(label, []).extend(_shown(one, words))
+    groups["Digests"] = list(_digest(first.values(), words, rules))
     parts = [_INTRODUCTION.rstrip()]
     for label, messages in groups.items():
         parts += [f"## {label}", *messages]
@@ -103,11 +120,51 @@ def _kind(one: Example, rules: RuleTable) -> str:
 
 
 def _shown(one: Example, words: Words) -> Iterator[str]:
-    wording = words.word(
-        one.template, one.event, one.recipient, about=about(one.event), link=one.link, why=one.why
-    )
-    [foot] = words.footer(wording.why, language="en")
     yield f"### {one.template}"
     yield f"To: {one.recipient.role}, about `{one.event.TYPE}`"
-    said = f"**{wording.subject}**\n\n{wording.text}\n\n[{wording.link_label}]({wording.link})\n\n{foot.text}"
-    yield "\n".join(f"> {line}".rstrip() for line in said.splitlines())
+    yield _quoted(_worded(one, words), words)
+
+
+def _worded(one: Example, words: Words) -> Wording:
+    return words.word(
+        one.template, one.event, one.recipient, about=about(one.event), link=one.link, why=one.rule.why
+    )
+
+
+def _digest(tellable: Iterable[Example], words: Words, rules: RuleTable) -> Iterator[str]:
+    """Some of the messages to HempClub's staff, as a digest of a day would put them together."""
+    items = []
+    for one in tellable:
+        if one.recipient.key == "partnership:hempclub" and one.template in _IN_THE_DIGEST:
+            wording = _worded(one, words)
+            items.append(
+                Item(
+                    case=case(one.event),
+                    name=case_name(one.event),
+                    kind=rules.kind_for(one.event.TYPE),
+                    subject=wording.subject,
+                    link=wording.link,
+                    link_label=wording.link_label,
+                    at=datetime.fromisoformat(example(one.event.TYPE)["time"]),
+                    asks=one.rule.asks,
+                )
+            )
+    wording = words.say(
+        DIGEST,
+        by_case(items).facts(staff=True),
+        about="0185e3a1-6c00-8000-8000-000000000001",
+        link=rules.links[DIGEST],
+        why=rules.digests[Pace.DAILY].why,
+        language=SOURCE,
+    )
+    yield f"### {DIGEST}"
+    yield "To: staff, once a day"
+    yield _quoted(wording, words)
+
+
+def _quoted(wording: Wording, words: Words) -> str:
+    [foot] = words.footer(wording.why, language=SOURCE)
+    # A heading of the mail is none of this page.
+    text = _HEADING.sub(r"**\1**", wording.text)
+    said = f"**{wording.subject}**\n\n{text}\n\n[{wording.link_label}]({wording.link})\n\n{foot.text}"
+    return "\n".join(f"> {line}".rstrip() for line in said.splitlines())

@@ -64,13 +64,17 @@ _WITH_VERDICT: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Example:
-    """A template with an event it is for, and somebody to tell it to."""
+    """A rule with an event it is for, and somebody it tells of it."""
 
-    template: str
+    rule: Rule
     event: Event
     recipient: Recipient
     link: Link
-    why: str
+
+    @property
+    def template(self) -> str:
+        """Its name."""
+        return self.rule.template
 
 
 def examples(rules: RuleTable, deadlines: DeadlineTable) -> Iterator[Example]:
@@ -113,4 +117,4 @@ def _as_in(rule: Rule, event: Event) -> Event:
 
 def _told(rule: Rule, event: Event, link: Link) -> Iterator[Example]:
     for recipient in audience(event, rule.to, DESKS):
-        yield Example(rule.template, event, recipient, link, rule.why)
+        yield Example(rule, event, recipient, link)

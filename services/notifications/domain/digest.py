@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.notifications.domain.rules import Channel
 
@@ -84,6 +84,18 @@ class Digest:
     def to_do(self) -> int:
         """In how many of the cases it tells of there is something to do."""
         return sum(case.asks for case in self.cases)
+
+    def facts(self, *, staff: bool) -> dict[str, Any]:
+        """What the text of a digest knows."""
+        return {
+            "cases": self.cases,
+            "more": self.more,
+            "more_cases": self.more_cases,
+            "only": self.cases[0].name if len(self.cases) == 1 else "",
+            "staff": staff,
+            "to_do": self.to_do,
+            "total": self.total,
+        }
 
 
 def by_case(items: Iterable[Item], *, cases: int = CASES, lines: int = LINES) -> Digest:

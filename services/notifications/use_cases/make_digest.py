@@ -120,22 +120,14 @@ async def _write(
         return
     content = _in_local_time(by_case(_item(row) for row in told.values()), zone_for(wishes))
     named = {case.id for case in content.cases}
-    facts = {
-        "cases": content.cases,
-        "more": content.more,
-        "more_cases": content.more_cases,
-        "only": content.cases[0].name if len(content.cases) == 1 else "",
-        "staff": digest.recipient == "staff",
-        "to_do": content.to_do,
-        "total": content.total,
-    }
     wording = uow.words.say(
         digest.template,
-        facts,
+        content.facts(staff=digest.recipient == "staff"),
         about=digest.id,
         link=uow.rules.links[DIGEST],
         why=uow.rules.digests[max((row["pace"] for row in told.values()), key=list(Pace).index)].why,
         language=digest.language,
+        partnership=digest.partnership,
     )
     digest.write(wording, Contents.of(row for row in told.values() if row["case"] in named), uow.now)
 
