@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.notifications.domain.notification import moment_text
@@ -84,14 +85,15 @@ class Lanes:
 
     async def claim(self, endpoint: str) -> bool:
         """Whether the lane is ours now, by the server's clock."""
-        free = {"$or": [{"$eq": ["$owner", self._me]}, {"$not": [{"$gt": ["$expires_at", "$$NOW"]}]}]}
+        taken = {"$and": [{"$ne": ["$owner", self._me]}, {"$gt": ["$expires_at", "$$NOW"]}]}
+        lease = {name: {"$cond": [taken, f"${name}", ours]} for name, ours in self._lease().items()}
         try:
-            claimed = await self._lanes.update_one(
-                {"_id": endpoint, "$expr": free}, [{"$set": self._lease()}], upsert=True
+            lane = await self._lanes.find_one_and_update(
+                {"_id": endpoint}, [{"$set": lease}], upsert=True, return_document=ReturnDocument.AFTER
             )
-        except DuplicateKeyError:
+        except DuplicateKeyError:  # another one made it in the same moment
             return False
-        return bool(claimed.matched_count or claimed.upserted_id is not None)
+        return lane is not None and lane["owner"] == self._me
 
     async def beat(self) -> None:
         """Keep all lanes that are ours."""
