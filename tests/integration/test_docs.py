@@ -24,6 +24,7 @@ from pymongo import AsyncMongoClient
 
 import services.funding.chores
 import services.matching.plan_maker
+import services.notifications.chores
 import services.notifications.courier
 import services.notifications.webhooks.dispatcher
 import services.registration.feed.builder
