@@ -17,6 +17,7 @@ from services.notifications.domain.notification import (
     moment_text,
 )
 from services.notifications.domain.suppression import Suppression
+from services.notifications.webhooks.sweeps import delete_deliveries
 from shared.contracts.envelope import now
 from shared.storage.driver import Database
 
@@ -30,7 +31,7 @@ AT_ONCE: Final = 1000
 
 
 async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
-    """The worker's companion: every hour, delete what is older than `kept_days`.
+    """The worker's companion: every hour, delete what is older than `kept_days`, or `webhook_kept_days`.
 
     Several workers may do it at once: whoever is later finds nothing.
     """
@@ -38,6 +39,9 @@ async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
         try:
             before = now() - timedelta(days=root.settings.kept_days)
             while not stopping.is_set() and await delete_before(root.database, before) == AT_ONCE:
+                pass
+            sent_before = now() - timedelta(days=root.settings.webhook_kept_days)
+            while not stopping.is_set() and await delete_deliveries(root.database, sent_before):
                 pass
             old = {"changed_at": {"$lt": moment_text(before)}}
             await root.database[Suppression.COLLECTION].delete_many(old)

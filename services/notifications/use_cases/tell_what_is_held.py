@@ -25,6 +25,10 @@ _OF_THE_EVENT: Final = {"facts": True, "mentions": True, "awaited": True}
 """What a reminder keeps of the event that asks: the other organisation is in it too."""
 
 
+_OF_A_DELIVERY: Final = {"id", "event_id", "event_type", "subject", "state", "created_at", "settled_at"}
+"""Its body may name the other organisation of a match, and says what the event says."""
+
+
 async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, *, by: Caller) -> list[Kind]:
     """What it was told, and to whom else messages about it went; raises `NotFound`."""
     messages = await uow.notifications.naming(registration_id)
@@ -34,6 +38,8 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
     others = [one for one in messages if one.recipient_registration != registration_id]
     addresses = await uow.suppressions.of_registration(registration_id)
     reminders = await uow.reminders.naming(registration_id)
+    deliveries = await uow.deliveries.naming(registration_id)
+    sent_to = {one.id: one.scope for one in await uow.endpoints.get_all({one.endpoint for one in deliveries})}
     return [
         Kind(
             name="messages",
@@ -66,6 +72,19 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
                     mode="json", exclude={"mentions": True, "words": {"__all__": {"asked": _OF_THE_EVENT}}}
                 )
                 for one in reminders
+            ],
+        ),
+        Kind(
+            name="webhook deliveries",
+            what="That events about it went to systems which staff, the support office or whoever sent its "
+            "registration run, as far as these may read them on the feed; `to` says whose system it is.",
+            kept="For the retention time of webhook deliveries; what they say of it goes when it is erased.",
+            documents=[
+                {
+                    **one.model_dump(mode="json", include=_OF_A_DELIVERY),
+                    "to": sent_to.get(one.endpoint, "an endpoint that is deleted"),
+                }
+                for one in deliveries
             ],
         ),
     ]

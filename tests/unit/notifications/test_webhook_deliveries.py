@@ -10,6 +10,7 @@ import pytest
 from services.notifications.handlers import handlers
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
+from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from services.notifications.webhooks.delivery import Delivery, DeliveryState, delivery_id
 from services.notifications.webhooks.endpoint import AlreadySo, Endpoint, covers
 from services.notifications.webhooks.schedule import Answer
@@ -25,6 +26,7 @@ from shared.messaging.consumer import BatchConsumer
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
 from shared.scopes import WITHHELD, as_seen_in, scopes_of
+from shared.security import Caller, CallerRole
 from shared.storage.store import OUTBOX, Store
 from tests.builders import A_MOMENT, a_host_party, a_message, a_party, an_approved_match, an_envelope
 from tests.fakes import MemoryTransactions
@@ -273,3 +275,21 @@ async def test_an_endpoint_that_is_given_up_is_told_of_without_its_path_and_with
         "crm@tagus.example",
     }
     assert all(one["fact_id"] == published["id"] for one in told)
+
+
+async def test_what_is_held_says_to_whom_events_about_it_went_and_not_what_they_say() -> None:
+    transactions = with_endpoints(Subscriptions([Subscription("e-1", CRM, ("*",), True, 1)]))
+    await transactions.run(lambda uow: add(uow, an_endpoint()))
+    consumer = BatchConsumer(handlers, transactions)  # type: ignore[arg-type]
+    fact = an_envelope(a_match(), service="matching", subject="m-1")
+    await consumer.consume([a_message(fact, topic=events("matching"))])
+    kinds = await transactions.read(
+        lambda uow: tell_what_is_held(uow, "r-visitor", by=Caller("s", CallerRole.SUPPORT_OFFICE))
+    )
+    [told] = next(kind.documents for kind in kinds if kind.name == "webhook deliveries")
+    assert (told["to"], told["event_id"], told["state"]) == (CRM, fact.id, "waiting")
+    assert told.keys().isdisjoint({"body", "attempts", "registrations"})
+
+
+async def add(uow: NotificationsUnitOfWork, endpoint: Endpoint) -> None:
+    uow.endpoints.add(endpoint)
