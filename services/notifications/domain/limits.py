@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,7 +42,8 @@ class Recent:
     def __init__(self, limit: int, within: timedelta) -> None:
         self.limit = limit
         self._within = within
-        self._moments: dict[Hashable, deque[datetime]] = {}
+        # By the hash of the key: at full speed there are hundreds of thousands, and most have one moment.
+        self._moments: dict[int, list[datetime]] = {}
         self._swept_at = datetime.min.replace(tzinfo=UTC)
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Recent:
 
     def reached(self, key: Hashable, at: datetime) -> bool:
         """Whether as many as are allowed happened to it shortly before."""
-        moments = self._moments.get(key)
+        moments = self._moments.get(hash(key))
         return moments is not None and len(moments) == self.limit and moments[0] > at - self._within
 
     def note(self, key: Hashable, at: datetime) -> None:
@@ -61,7 +61,9 @@ class Recent:
                 key: moments for key, moments in self._moments.items() if moments[-1] > at - self._within
             }
             self._swept_at = at
-        self._moments.setdefault(key, deque(maxlen=self.limit)).append(at)
+        moments = self._moments.setdefault(hash(key), [])
+        moments.append(at)
+        del moments[: -self.limit]
 
 
 @dataclass
