@@ -66,7 +66,7 @@ def scope_of_reader(caller: Caller) -> str | None:
 def scopes_of(data: Json) -> list[str]:
     """Whom an event with this data concerns, everyone who reads everything first.
 
-    The partnerships and outside systems of its parties; the partnership it names as its own, or as
+    The partnerships and outside systems of its parties; the partnerships it names as its own, or as
     the one that had the case before; the system whose message was refused, or whose endpoint it is
     about. Partners in somebody else's list of fits are not told. A mail's fate concerns the
     partnership whose staff it was for.
@@ -81,6 +81,10 @@ def scopes_of(data: Json) -> list[str]:
                 scopes[scope_of_source(source)] = None
     for name in ("partnership", "before"):
         if isinstance(partnership := data.get(name), str) and partnership:
+            scopes[scope_of_partnership(partnership)] = None
+    named = data.get("partnerships")
+    for partnership in named if isinstance(named, list) else ():
+        if isinstance(partnership, str) and partnership:
             scopes[scope_of_partnership(partnership)] = None
     for name in ("refused_source", "source"):
         if isinstance(source := data.get(name), str) and source:

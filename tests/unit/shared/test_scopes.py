@@ -55,6 +55,12 @@ def parties_of(event: dict[str, Any]) -> list[dict[str, Any]]:
         ({"partnership": "hempclub", "fact_type": "cxc.match.agreed.v1"}, ["partnership:hempclub"]),
         ({"recipient": "participant", "about": "r"}, []),
         ({"endpoint_id": "e", "source": "/crm"}, ["source:/crm"]),
+        # What was reminded of concerns everybody whose case it is; a plan's shares are no names.
+        (
+            {"reminder_id": "r", "partnerships": ["hempclub", "woolclub"]},
+            ["partnership:hempclub", "partnership:woolclub"],
+        ),
+        ({"plan_id": "p", "partnerships": [{"partnership": "hempclub"}]}, []),
         # The one that had the case hears that it has it no longer.
         (
             {"party": {"partnership": "woolclub"}, "before": "hempclub"},
