@@ -619,6 +619,30 @@ OutgoingChannels = Annotated[
 ]
 
 
+@notifications.command("explain")
+def notifications_explain(
+    event: Annotated[str, typer.Argument(metavar="EVENT.json|-", help="A CloudEvent; - is standard input.")],
+    wishes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Wishes in YAML, by organisation:…, partnership:… or address."),
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="MOMENT", help="When it comes, such as 2023-02-13T23:10+01:00.")
+    ] = None,
+    partnerships: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Partnerships, if not those of the settings.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Who would get what of an event, by which channel, when and why; and who would not. Sends nothing.
+
+    By the rules and texts of this version, without a running platform.
+    """
+    from ops.commands.explain import explain
+
+    explain(event, wishes=wishes, at=at, partnerships=partnerships, as_json=as_json)
+
+
 @notifications.command("hold")
 def notifications_hold(
     reason: Annotated[str, typer.Option(help="Why; whoever asks is shown it.")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from services.notifications.domain.searches import GIVEN, InboxSearch, LogSearch
 from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from services.notifications.domain.switchboard import THE_ONLY, Switchboard
 from services.notifications.domain.wishes import Wishes
-from services.notifications.outgoing import PENDING
+from services.notifications.outgoing import ORDER, PENDING
 from services.notifications.webhooks.repositories import Deliveries, Endpoints
 from services.notifications.webhooks.subscriptions import Subscriptions
 from shared.contracts.envelope import now
@@ -78,7 +79,7 @@ TOLD_IN_DIGESTS: Final = (
 async def prepare_notifications(database: Database) -> None:
     """Make the service's own indexes; safe to call again and at once."""
     collection = database[Notification.COLLECTION]
-    await collection.create_index([("channel", 1), ("due_at", 1)], partialFilterExpression=PENDING)
+    await collection.create_index([("channel", 1), *ORDER], partialFilterExpression=PENDING, name="outgoing")
     for name, entries in _ENTRIES.items():
         await collection.create_index(
             [("recipient_key", 1), ("_id", DESCENDING)], name=name, partialFilterExpression=entries
@@ -125,6 +126,15 @@ class NotificationRepository(Repository[Notification]):
 
     model = Notification
 
+    def __init__(self, uow: UnitOfWork) -> None:
+        super().__init__(uow)
+        self._about: dict[str, dict[str, Notification]] = {}
+        """Those at hand, by what they are about and by id."""
+        self._read: set[tuple[str, str]] = set()
+        """What they are about and the type of fact, of those that were read."""
+        self._wanted: set[tuple[str, str]] = set()
+        self._round: asyncio.Future[None] | None = None
+
     async def inbox(self, search: InboxSearch, *, limit: int, after: str | None) -> list[Notification]:
         """What lies in a recipient's inbox."""
         return await self._newest(search.conditions(), limit, after)
@@ -148,31 +158,58 @@ class NotificationRepository(Repository[Notification]):
         """What was told to anyone."""
         return await self._newest(search.conditions(), limit, after)
 
+    def add(self, aggregate: Notification) -> None:
+        super().add(aggregate)
+        self._about.setdefault(aggregate.about, {})[aggregate.id] = aggregate
+
     async def sent_out_about(
         self, about: str, matter: str | None, fact_types: Iterable[str], until: datetime
     ) -> list[Notification]:
         """Every mail and chat message about facts of these types that happened until then; new ones of this
         unit of work too."""
-        before, types = first_id_at(until + timedelta(milliseconds=1)), sorted(fact_types)
-        where: Document = {
-            "about": about,
-            "_id": {"$lt": before},
-            "fact_type": {"$in": types},
-            "channel": {"$ne": Channel.INBOX.value},
-        }
-        if matter is not None:
-            where["matter"] = matter
-        stored = await self._uow.query(Notification, where, sort=[("_id", 1)])
-        new = [
+        before, types = first_id_at(until + timedelta(milliseconds=1)), frozenset(fact_types)
+        await self._read_about({(about, fact_type) for fact_type in types})
+        found = [
             one
-            for one in self._uow.at_hand(Notification)
-            if one.about == about
-            and one.fact_type in types
+            for one in self._about.get(about, {}).values()
+            if one.fact_type in types
             and one.id < before
             and one.channel is not Channel.INBOX
             and (matter is None or one.matter == matter)
         ]
-        return list({one.id: one for one in (*stored, *new)}.values())
+        return sorted(found, key=lambda one: one.id)
+
+    async def _read_about(self, wanted: set[tuple[str, str]]) -> None:
+        """Have what went out about these, by type of fact, at hand; one query for all who ask in a round."""
+        if wanted <= self._read:
+            return
+        self._wanted |= wanted
+        if self._round is None:
+            self._round = asyncio.ensure_future(self._read_wanted())
+        await self._round
+
+    async def _read_wanted(self) -> None:
+        # One turn of the loop lets every handler that is ready say what it wants.
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._round = self._wanted - self._read, set(), None
+        where: Document = {
+            "about": {"$in": sorted({about for about, _ in wanted})},
+            "fact_type": {"$in": sorted({fact_type for _, fact_type in wanted})},
+            "channel": {"$ne": Channel.INBOX.value},
+        }
+        for one in await self._uow.query(Notification, where):
+            self._about.setdefault(one.about, {})[one.id] = one
+        self._read |= wanted
+
+    async def told_in_cases_of(self, partnership: str, recipient_keys: Iterable[str]) -> list[str]:
+        """Those of these recipients in whose inbox something lies about a case of this partnership."""
+        where: Document = {
+            "channel": Channel.INBOX.value,
+            "recipient_key": {"$in": sorted(recipient_keys)},
+            "partnerships": partnership,
+        }
+        found = await self._uow.rows(Notification, where, ["recipient_key"])
+        return sorted({one["recipient_key"] for one in found})
 
     async def naming(self, registration_id: str) -> list[Notification]:
         """Every message about the registration or that may name it, oldest first; new ones of this unit of

@@ -221,6 +221,13 @@ def case_name(event: Event) -> str:
     return " → ".join(party.organisation for party in parties(event).values())
 
 
+def concerned(event: Event, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
+    """The organisations of the event and the staff of its partnerships, whoever is told of it."""
+    for role in parties(event):
+        yield from _organisation(event, role, desks)
+    yield from _staff(partnerships(event), desks)
+
+
 def audience(event: Event, to: Audience, desks: Mapping[str, Desk]) -> Iterator[Recipient]:
     """Those a rule for this audience speaks to, whatever its conditions."""
     match to:

@@ -74,9 +74,17 @@ class Rule(BaseModel):
     template: str
     channels: frozenset[Channel]
     urgency: Urgency = Urgency.NORMAL
+    """Left out, `digest` for what only lies in the inbox."""
     asks: bool = False
     """Whether the recipient has something to do."""
     why: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_only_lies_in_the_inbox_is_for_digests(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "urgency" not in given and given.get("channels") == [Channel.INBOX]:
+            return {**given, "urgency": Urgency.DIGEST}
+        return given
 
     @model_validator(mode="after")
     def _digests_have_no_mail_of_their_own(self) -> Self:

@@ -81,6 +81,16 @@ class WishesSent(_Sent):
     kinds: Annotated[dict[str, KindWishSent], Field(max_length=50)] = {}
     """By kind, as `GET /wishes/kinds` has them; one left out is told at once by every channel."""
 
+    def wishes(self, person: str) -> Wishes:
+        """As they are kept."""
+        return Wishes(
+            id=person,
+            language=self.language,
+            time_zone=self.time_zone,
+            quiet=self.quiet.quiet() if self.quiet else None,
+            kinds={kind: wish.wish() for kind, wish in self.kinds.items()},
+        )
+
 
 class KindOfFact(BaseModel):
     """A kind of fact that people have wishes about."""
