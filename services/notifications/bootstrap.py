@@ -51,6 +51,8 @@ class Notifications:
     """What is new in inboxes, for those who listen."""
     holding: Holding
     """What is held, for couriers."""
+    remarks: dict[str, str]
+    """What is to be said on the worker's page of health, though its own work is done."""
     seal: Seal
     subscriptions: Subscriptions
     """The webhook endpoints there are; a worker keeps them current."""
@@ -154,6 +156,7 @@ async def bootstrap(
         words=words,
         live=Live(store, streams=settings.inbox_streams, streams_of_one=settings.inbox_streams_of_one),
         holding=Holding(store),
+        remarks={},
         seal=seal,
         subscriptions=subscriptions,
         destinations=settings.destinations,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -114,7 +114,6 @@ class Line:
     async def _open(self) -> Conversation:
         if self._conversation is None or not self._conversation.goes_on:
             self._conversation = Conversation.over(await self._connect())
-            AWAY.clear()
         return self._conversation
 
     def pause_s(self) -> float:
@@ -143,6 +142,7 @@ class Courier:
         gate: Gate | None = None,
         addresses: Addresses | None = None,
         limits: RecipientLimits | None = None,
+        remarks: MutableMapping[str, str] | None = None,
         connections: int = 4,
         batch: int = 200,
         lease: timedelta = timedelta(minutes=5),
@@ -150,11 +150,12 @@ class Courier:
         clock: Clock = now,
     ) -> None:
         self._mails = mails
-        self._lines = [Line(connect, letterhead) for _ in range(connections)]
+        self._lines = [Line(self._connecting(connect), letterhead) for _ in range(connections)]
         self._waiting = waiting
         self._gate = gate
         self._addresses = addresses
         self._limits = limits
+        self._remarks = {} if remarks is None else remarks
         self._batch = batch
         self._lease = lease
         self._policy = policy or RetryPolicy()
@@ -252,10 +253,20 @@ class Courier:
             except ServerAway as away:
                 _log.warning("mail_server_away", why=away.why.value, reason=str(away))
                 AWAY.labels(away.why.value).set(1)
+                self._remarks["mail_server"] = str(away)
                 MAILS.labels("server_away").inc()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), line.pause_s())
         return None
+
+    def _connecting(self, connect: Callable[[], Awaitable[SMTP]]) -> Callable[[], Awaitable[SMTP]]:
+        async def and_say_so() -> SMTP:
+            smtp = await connect()
+            AWAY.clear()
+            self._remarks.pop("mail_server", None)
+            return smtp
+
+        return and_say_so
 
     def _finish(self, mail: Notification, outcome: Outcome | None) -> None:
         IN_HAND.labels(Outlet.EMAIL).dec()
@@ -346,6 +357,7 @@ async def carry_mails(root: Notifications, stopping: asyncio.Event) -> None:
         waiting=root.mail_waiting,
         gate=Gate(root.database, Outlet.EMAIL, root.holding, per_second=settings.mails_per_second),
         addresses=Suppressing(root),
+        remarks=root.remarks,
         limits=RecipientLimits(settings.mails_per_hour, settings.mails_per_case),
         connections=settings.smtp_connections,
         batch=settings.mail_batch,

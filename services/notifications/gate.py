@@ -62,6 +62,7 @@ class Gate:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        assert found is not None, "it is made where there is none"
         granted = int(found["granted"])
         return Room(granted) if granted else Room(0, (1 - found["left"]) / self._rate)
 

@@ -13,6 +13,7 @@ from services.notifications.handlers import SOURCES, handlers
 from services.notifications.retention import let_go_of_old
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.erase_notifications import erase_notifications
+from services.notifications.watch import watch_outgoing
 from services.notifications.webhooks.dispatcher import send_webhooks
 from services.notifications.webhooks.subscriptions import know_endpoints
 from shared.erasure import keep_erased
@@ -29,6 +30,7 @@ app = create_worker(
     companions=[
         carry_mails,
         carry_chat,
+        watch_outgoing,
         make_digests,
         know_endpoints,
         send_webhooks,

@@ -180,6 +180,7 @@ class _Work(Service):
             "status": "not ready" if wrong else "ready",
             "lag": sum(self.intake.lag().values()) if self.intake else None,
             "paused": bool(self.intake and self.intake.paused),
+            **getattr(self.root, "remarks", {}),
             **wrong,
         }
 

@@ -7,8 +7,8 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from email import message_from_bytes
 
 import orjson
@@ -21,14 +21,20 @@ from services.notifications.bootstrap import Notifications, bootstrap
 from services.notifications.courier import Courier, carry_mails
 from services.notifications.domain.delivery import RetryPolicy, Sent
 from services.notifications.domain.letter import Letterhead
-from services.notifications.domain.notification import Notification
+from services.notifications.domain.notification import Notification, moment_text
+from services.notifications.domain.switchboard import Outlet
+from services.notifications.gate import Gate
+from services.notifications.holding import Holding
 from services.notifications.mail_server import smtp_of
 from services.notifications.outgoing import Outgoing
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
+from services.notifications.use_cases.hold_outgoing import hold_outgoing
 from services.notifications.use_cases.notify import notify
-from shared.contracts.envelope import now
+from services.notifications.use_cases.release_outgoing import release_outgoing
+from shared.contracts.envelope import new_id, now
 from shared.messaging.outbox import unpack
+from shared.security import Caller, CallerRole
 from shared.settings import KafkaSettings
 from shared.storage.driver import Document
 from shared.storage.store import OUTBOX
@@ -50,6 +56,10 @@ class MailServer:
     """Address → replies to its next RCPT commands; the last one stays."""
     vanish_after_accepting: set[str] = field(default_factory=set)
     """Addresses whose next mail is accepted without a word, and the connection gone."""
+    vanish_before_accepting: set[str] = field(default_factory=set)
+    """Addresses whose next mail is not accepted, and the connection gone."""
+    silent_to: set[str] = field(default_factory=set)
+    """Addresses whose next mail gets no answer at all."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """While not set, mails are kept waiting for their reply."""
 
@@ -78,10 +88,17 @@ class MailServer:
         await self.open.wait()
         [address] = envelope.rcpt_tos
         assert isinstance(envelope.content, bytes)
+        assert isinstance(server.transport, asyncio.Transport)
+        if address in self.silent_to:
+            self.silent_to.discard(address)
+            await asyncio.Event().wait()
+        if address in self.vanish_before_accepting:
+            self.vanish_before_accepting.discard(address)
+            server.transport.abort()
+            return "451 Nobody hears this"
         self.accepted.append((address, envelope.content))
         if address in self.vanish_after_accepting:
             self.vanish_after_accepting.discard(address)
-            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return "250 OK"
 
@@ -145,10 +162,8 @@ def companion(root: Notifications) -> Callable[[asyncio.Event], Awaitable[None]]
 
 async def tell(root: Notifications, *addresses: str) -> None:
     """One accepted registration, that is one mail, for each address; all in one transaction."""
-    events = [
-        samples.an_acceptance(party=samples.VISITOR.model_copy(update={"email": address, "owner": address}))
-        for address in addresses
-    ]
+    parties = [{"registration_id": new_id(), "email": address, "owner": address} for address in addresses]
+    events = [samples.an_acceptance(party=samples.VISITOR.model_copy(update=changed)) for changed in parties]
 
     async def batch(uow: NotificationsUnitOfWork) -> None:
         for event in events:
@@ -210,7 +225,7 @@ async def test_one_recipient_of_ten_refused_for_good_keeps_nobody_else_waiting(
     async with mail_server.listening(), running(companion(root)):
         await tell(root, *wanted)
         await until(lambda: all_settled(root))
-    assert len(await mails(root, state="sent")) == 9
+    assert len(await mails(root, state="sent", address={"$in": wanted})) == 9
     [failed] = await mails(root, state="failed")
     assert (failed["address"], failed["last_reply"]) == (wanted[3], refusal)
     assert ("cxc.notification.failed.v1", failed["_id"]) in await published(root)
@@ -269,6 +284,202 @@ async def test_a_connection_lost_after_acceptance_costs_one_duplicate_with_the_s
         f"<{doubled['_id']}@clusterxchange.example>": 2
     }
     assert len(await mails(root, state="sent")) == 10
+
+
+async def test_a_connection_lost_before_acceptance_doubles_no_mail(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    wanted = addresses(10)
+    mail_server.vanish_before_accepting = {wanted[4]}
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, *wanted)
+        await until(lambda: all_settled(root))
+    assert Counter(address for address, _ in mail_server.accepted) == Counter(wanted)
+
+
+async def test_a_server_that_asks_for_less_is_given_time_and_costs_no_attempt(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    wanted = addresses(6)
+    mail_server.refusals = {
+        wanted[1]: ["421 4.3.2 Too busy", "250 OK"],
+        wanted[2]: ["450 4.7.1 Too many mails from you", "450 4.7.1 Too many mails from you", "250 OK"],
+    }
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, *wanted)
+        await until(lambda: all_settled(root))
+    assert Counter(address for address, _ in mail_server.accepted) == Counter(wanted)
+    assert {mail["attempts"] for mail in await mails(root, state="sent")} == {1}
+
+
+async def test_one_recipient_a_server_is_always_too_busy_for_does_not_block_a_connection(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.refusals["office@busy.example"] = ["421 4.3.2 Too busy"]
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, "office@busy.example", *addresses(5))
+        await until(lambda: _tried(root, "office@busy.example"))
+        await until(lambda: _sent(root, 5))
+
+
+async def _tried(root: Notifications, address: str) -> bool:
+    return bool(await mails(root, address=address, attempts={"$gt": 0}))
+
+
+async def _sent(root: Notifications, number: int) -> bool:
+    return len(await mails(root, state="sent")) == number
+
+
+async def test_a_server_that_falls_silent_over_one_mail_holds_up_no_other(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    wanted = addresses(20)
+    mail_server.silent_to = {wanted[0]}
+    settings = root.settings.model_copy(update={"smtp_timeout_s": 0.5})
+    async with mail_server.listening(), running(companion(replace(root, settings=settings))):
+        await tell(root, *wanted)
+        await until(lambda: _sent(root, 20))
+    assert Counter(address for address, _ in mail_server.accepted) == Counter(wanted)
+    assert [mail["attempts"] for mail in await mails(root, address=wanted[0])] == [2]
+
+
+async def test_mails_wait_for_a_login_that_works_and_the_worker_says_so(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    user = {"smtp_user": "cxc", "smtp_password": SecretStr("secret")}
+    refused = replace(root, settings=root.settings.model_copy(update=user))
+    async with mail_server.listening():
+        async with running(companion(refused)):
+            await tell(root, *addresses(3))
+            await until(lambda: _remarked(root))
+        assert "offers no login" in root.remarks["mail_server"]
+        assert {mail["attempts"] for mail in await mails(root, state="pending")} == {0}
+        async with running(companion(root)):
+            await until(lambda: all_settled(root))
+    assert root.remarks == {}
+    assert len(mail_server.accepted) == 3
+
+
+async def _remarked(root: Notifications) -> bool:
+    return "mail_server" in root.remarks
+
+
+# ── held, limited, suppressed ────────────────────────────────────────────────────────────────
+
+OFFICE = Caller("support-office", CallerRole.SUPPORT_OFFICE)
+
+
+async def hold(root: Notifications, *outlets: Outlet) -> None:
+    await root.transactions.run(lambda uow: hold_outgoing(uow, outlets, by=OFFICE, reason="Maintenance"))
+
+
+async def release(root: Notifications, *outlets: Outlet) -> None:
+    await root.transactions.run(lambda uow: release_outgoing(uow, outlets, by=OFFICE, reason="Done"))
+
+
+async def test_nothing_goes_out_while_mails_are_held_and_then_all_of_it_the_critical_first(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    await hold(root, Outlet.EMAIL)
+    one_line = replace(root, settings=root.settings.model_copy(update={"smtp_connections": 1}))
+    async with mail_server.listening(), running(companion(one_line)):
+        await tell(root, *addresses(5))
+        await tell(root, "urgent@sme.example")
+        urgent = {"address": "urgent@sme.example", "channel": "email"}
+        changed = {"$set": {"urgency": "critical"}}
+        await root.database[Notification.COLLECTION].update_one(urgent, changed)
+        assert await _is_held(root)
+        assert mail_server.accepted == []
+        await release(root, Outlet.EMAIL)
+        await until(lambda: all_settled(root))
+    assert mail_server.accepted[0][0] == "urgent@sme.example"
+    assert len(mail_server.accepted) == 6
+
+
+async def _is_held(root: Notifications) -> bool:
+    return await Holding(root.database).is_held(Outlet.EMAIL)
+
+
+async def test_mails_in_hand_turn_back_when_they_are_held_and_keep_their_place(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.open.clear()
+    async with mail_server.listening(), running(companion(root)):
+        await tell(root, *addresses(20))
+        await until(lambda: _claimed(root))
+        await hold(root, Outlet.EMAIL)
+        await until(lambda: root.holding.is_held(Outlet.EMAIL))
+        mail_server.open.set()
+        await until(lambda: _all_down(root))
+        on_their_way = len(mail_server.accepted)
+        assert on_their_way <= root.settings.smtp_connections
+        waiting = await mails(root, state="pending")
+        assert len(waiting) == 20 - on_their_way
+        assert all(mail["due_at"] == mail["created_at"] and mail["attempts"] == 0 for mail in waiting)
+        await release(root, Outlet.EMAIL)
+        await until(lambda: all_settled(root))
+    assert set(mail_server.message_ids().values()) == {1}
+
+
+async def _all_down(root: Notifications) -> bool:
+    return not await mails(root, state="pending", claimed_by={"$ne": None})
+
+
+async def test_a_rate_is_shared_by_all_who_ask_and_what_was_not_used_is_given_back(
+    root: Notifications,
+) -> None:
+    # So slow that no more comes while this runs.
+    gates = [Gate(root.database, Outlet.EMAIL, root.holding, per_second=1e-4) for _ in range(2)]
+    assert (await gates[0].ask(10)).messages == 1
+    empty = await gates[1].ask(10)
+    assert empty.messages == 0
+    assert empty.again_in_s > 1000
+    await gates[0].give_back(1)
+    assert (await gates[1].ask(10)).messages == 1
+    faster = Gate(root.database, Outlet.CHAT, root.holding, per_second=80)
+    assert (await faster.ask(200)).messages == 20
+
+
+async def test_mails_go_no_faster_than_their_rate(root: Notifications, mail_server: MailServer) -> None:
+    limited = replace(root, settings=root.settings.model_copy(update={"mails_per_second": 1e-4}))
+    async with mail_server.listening():
+        async with running(companion(limited)):
+            await tell(root, *addresses(10))
+            await until(lambda: _sent(root, 1))
+        assert len(mail_server.accepted) == 1
+        async with running(companion(root)):
+            await until(lambda: all_settled(root))
+    assert len(mail_server.accepted) == 10
+
+
+async def test_what_waits_for_an_address_that_turns_out_to_be_dead_is_not_sent(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.refusals["gone@sme.example"] = ["550 5.1.1 <gone@sme.example>: User unknown"]
+    await tell(root, "gone@sme.example")
+    await tell(root, "gone@sme.example")
+    first, second = await mails(root)
+    await _due(root, second, now() + timedelta(hours=1))
+    async with mail_server.listening(), running(companion(root)):
+        await until(lambda: _in_state(root, first, "failed"))
+        await _due(root, second, now())
+        root.wake()
+        await until(lambda: _in_state(root, second, "skipped"))
+        await tell(root, "gone@sme.example", "office@sme.example")
+        await until(lambda: all_settled(root))
+    assert [mail["state"] for mail in await mails(root, address="gone@sme.example")][2:] == ["skipped"]
+    warned = await mails(root, fact_type="cxc.address.suppressed.v1")
+    assert [mail["address"] for mail in warned] == ["staff@hempclub.example"]
+    assert {address for address, _ in mail_server.accepted} == {"office@sme.example", warned[0]["address"]}
+
+
+async def _due(root: Notifications, mail: Document, at: datetime) -> None:
+    messages = root.database[Notification.COLLECTION]
+    await messages.update_one({"_id": mail["_id"]}, {"$set": {"due_at": moment_text(at)}})
+
+
+async def _in_state(root: Notifications, mail: Document, state: str) -> bool:
+    return bool(await mails(root, _id=mail["_id"], state=state))
 
 
 async def test_mails_wait_for_a_server_that_is_away_and_nobody_is_blamed(

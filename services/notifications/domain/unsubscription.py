@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Self
 
-from services.notifications.domain.notification import DIGEST, Notification
+from services.notifications.domain.notification import Notification
 from services.notifications.domain.rules import Urgency
 
 EVERY_KIND: Final = "every"
@@ -28,7 +28,7 @@ class Leaving(NamedTuple):
         """What leaving this mail means; None for people who have no wishes here."""
         if not mail.person.startswith(("organisation:", "partnership:")):
             return None
-        return cls(mail.person, EVERY_KIND if mail.kind in ("", DIGEST) else mail.kind)
+        return cls(mail.person, mail.kind or EVERY_KIND)
 
     def kinds(self, known: Iterable[str]) -> list[str]:
         """Those it means, of the kinds that are known; none for one that is not."""
