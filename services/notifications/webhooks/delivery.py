@@ -64,11 +64,18 @@ class Delivery(Aggregate):
 
     @classmethod
     def make(
-        cls, endpoint: str, fact: CloudEvent, body: bytes, *, registrations: Collection[str], at: datetime
+        cls,
+        id: str,
+        endpoint: str,
+        fact: CloudEvent,
+        body: bytes,
+        *,
+        registrations: Collection[str],
+        at: datetime,
     ) -> Self:
         """A new delivery of the event; it waits."""
         delivery = cls(
-            id=delivery_id(fact, endpoint),
+            id=id,
             endpoint=endpoint,
             event_id=fact.id,
             event_type=fact.type,

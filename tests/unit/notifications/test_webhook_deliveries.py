@@ -243,7 +243,12 @@ async def test_an_endpoint_that_is_given_up_is_told_of_without_its_path_and_with
     transactions = with_endpoints(subscribed("e-1"))
     endpoint = an_endpoint(scope=HEMPCLUB, contact="crm@tagus.example")
     delivery = Delivery.make(
-        "e-1", an_envelope(a_match(), service="matching", subject="m-1"), b"{}", registrations=[], at=A_MOMENT
+        "d-1",
+        "e-1",
+        an_envelope(a_match(), service="matching", subject="m-1"),
+        b"{}",
+        registrations=[],
+        at=A_MOMENT,
     )
 
     async def begin(uow: NotificationsUnitOfWork) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.webhooks.delivery import Delivery, delivery_id
 from shared.contracts.envelope import CloudEvent
-from shared.scopes import as_seen_in, registrations_in, scopes_of, without_personal_data_of
+from shared.scopes import EVERYTHING, as_seen_in, registrations_in, scopes_of, without_personal_data_of
 
 
 async def enqueue_deliveries(uow: NotificationsUnitOfWork, fact: CloudEvent) -> None:
@@ -25,16 +23,26 @@ async def enqueue_deliveries(uow: NotificationsUnitOfWork, fact: CloudEvent) -> 
     if not concerned:
         return
     named = registrations_in(raw, event["data"])
-    ids = {delivery_id(fact, one.endpoint): one for one in concerned}
-    there, erased = await asyncio.gather(uow.deliveries.get_all(ids), uow.erasures.among(named))
+    wanted = {delivery_id(fact, one.endpoint): one for one in concerned}
+    there = {delivery.id for delivery in await uow.deliveries.get_all(wanted)}
+    erased = await uow.erasures.among(named)
     for registration_id in erased:
         event = without_personal_data_of(registration_id, event)
-    whole = orjson.dumps(event)
-    known = {delivery.id for delivery in there}
-    for id, one in ids.items():
-        if id not in known:
-            # What a scope may not see is taken out of a copy of its own.
-            body = orjson.dumps(as_seen_in(one.scope, orjson.loads(whole)))
+    whole = orjson.dumps(event) if erased else raw
+    for id, one in wanted.items():
+        if id not in there:
             uow.deliveries.add(
-                Delivery.make(one.endpoint, fact, body, registrations=named - erased, at=uow.now)
+                Delivery.make(
+                    id,
+                    one.endpoint,
+                    fact,
+                    _as_seen(one.scope, whole),
+                    registrations=named - erased,
+                    at=uow.now,
+                )
             )
+
+
+def _as_seen(scope: str, whole: bytes) -> bytes:
+    # What a scope may not see is taken out of a copy of its own.
+    return whole if scope == EVERYTHING else orjson.dumps(as_seen_in(scope, orjson.loads(whole)))
