@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, RootModel, SecretStr, ValidationError
@@ -54,8 +55,13 @@ def by_desk(rooms: Collection[str]) -> Mapping[str, tuple[str, ...]]:
 
 def without_secrets(said: str, url: SecretStr) -> str:
     """What was said of a room, without any longer part of its URL but the host's name."""
-    rest = url.get_secret_value().partition("://")[2]
-    for part in sorted(_PART.findall(rest), key=len, reverse=True):
-        if not (rest.startswith(part) and "." in part):
+    secret = url.get_secret_value()
+    try:
+        host = urlsplit(secret).hostname or ""
+    except ValueError:
+        host = ""
+    for part in sorted(_PART.findall(secret.partition("://")[2]), key=len, reverse=True):
+        # Where there is no dot it is no name but a token: Apprise's URLs put them there.
+        if part.lower() != host or "." not in host:
             said = said.replace(part, "…")
     return said
