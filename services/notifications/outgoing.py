@@ -19,6 +19,8 @@ from shared.storage.store import MongoStore
 from shared.storage.unit_of_work import Clock, UnitOfWork, because_of
 
 PENDING: Final[Document] = {"state": NotificationState.PENDING.value}
+ORDER: Final = [("urgency", 1), ("due_at", 1)]
+"""In which messages go out: `critical` comes before the others in the alphabet, too."""
 
 
 class Outgoing:
@@ -49,10 +51,13 @@ class Outgoing:
         """Whose messages these are while they are on their way."""
 
     async def take(self, limit: int, until: datetime) -> list[Notification]:
-        """Take due messages, oldest first; unsettled ones come due again at `until`, for any courier."""
+        """Take due messages, critical ones first, then the oldest.
+
+        Unsettled ones come due again at `until`, for any courier.
+        """
         at = moment_text(self._clock())
         due = {**self._waiting, "due_at": {"$lte": at}}
-        found = await self._messages.find(due, {"_id": 1}).sort("due_at", 1).limit(limit).to_list(None)
+        found = await self._messages.find(due, {"_id": 1}).sort(ORDER).limit(limit).to_list(None)
         if not found:
             return []
         ids = [document["_id"] for document in found]
