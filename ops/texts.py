@@ -20,7 +20,6 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from services.notifications.domain.notification import ERASED_SUBJECT, ERASED_TEXT
 from services.notifications.languages import DOMAIN, LANGUAGES, LOCALES, SOURCE, catalogue_file
 from services.notifications.texts import TEMPLATES
 from shared.contracts.common import ERASED
@@ -49,18 +48,8 @@ def sentences() -> Catalog:
     catalogue = _empty(None)
     for path in sorted(SERVICE.rglob("*.j2")):
         with path.open("rb") as file:
-            for _, _, said, comments in babel_extract(
-                file,
-                ("gettext", "ngettext"),
-                ["TRANSLATORS:"],
-                {"trimmed": "true", "newstyle_gettext": "true"},
-            ):
-                _add(
-                    catalogue,
-                    [said] if isinstance(said, str) else [form for form in said if form],
-                    path,
-                    comments,
-                )
+            for _, _, said, comments in babel_extract(file, ("gettext", "ngettext"), _NOTES, _AS_COMPILED):
+                _add(catalogue, [form for form in _forms(said) if form], path, comments)
     for path in sorted(SERVICE.rglob("*.py")):
         with path.open("rb") as file:
             for _, said, comments, _ in extract("python", file, {"gettext": None}, _NOTES):
@@ -68,8 +57,7 @@ def sentences() -> Catalog:
     for path in sorted((SERVICE / "data").glob("*.yaml")):
         for sentence in _worded(yaml.safe_load(path.read_text(encoding="utf-8"))):
             _add(catalogue, [sentence], path)
-    for sentence in (ERASED, ERASED_SUBJECT, ERASED_TEXT):
-        _add(catalogue, [sentence], SERVICE / "domain" / "notification.py")
+    _add(catalogue, [ERASED], SERVICE / "languages.py")
     return catalogue
 
 
@@ -155,8 +143,7 @@ def _worded(table: Any) -> Iterator[str]:
 
 
 def _flaws(message: Message) -> Iterator[str]:
-    originals = message.id if isinstance(message.id, tuple) else (message.id,)
-    translated = message.string if isinstance(message.string, tuple) else (message.string,)
+    originals, translated = _forms(message.id), _forms(message.string)
     if not all(translated):
         yield "is not translated"
         return
@@ -172,7 +159,11 @@ def _flaws(message: Message) -> Iterator[str]:
 
 
 def _first(message: Message) -> str:
-    return str(message.id[0] if isinstance(message.id, tuple) else message.id)
+    return _forms(message.id)[0]
+
+
+def _forms(said: Any) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said or ())
 
 
 def _text(catalogue: Catalog) -> str:

@@ -91,7 +91,7 @@ class Language:
         """The name of a country, or its code."""
         if self.code == SOURCE:
             return words.country(code)
-        return self._locale.territories.get(code, code)
+        return str(self._locale.territories.get(code, code))
 
     def place(self, place: Place) -> str:
         """`Milan (Italy)`."""

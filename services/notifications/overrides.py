@@ -129,7 +129,7 @@ class TextSandbox(ImmutableSandboxedEnvironment):
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Only what chooses the form that goes with a number."""
-        return obj == self.globals["ngettext"]
+        return bool(obj == self.globals["ngettext"])
 
 
 class _Text:

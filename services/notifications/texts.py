@@ -71,7 +71,7 @@ def forgiving(texts: Environment) -> Environment:
 
 def partnership_name(desks: Mapping[str, Desk], reader: Language, id: str | None) -> str:
     """The name of a partnership; for one that is not on file, words that can stand in its place."""
-    return desks[id].name if id in desks else reader.gettext("your partnership")
+    return desks[id].name if id is not None and id in desks else reader.gettext("your partnership")
 
 
 def facts_of(

@@ -163,7 +163,7 @@ class Words:
         """
         return self._layout.render(
             language=language_for(language).code,
-            sender=self._desks[partnership].name if partnership in self._desks else "",
+            sender=self._desks[partnership].name if partnership and partnership in self._desks else "",
             subject=subject,
             preheader=text.partition("\n")[0],
             paragraphs=[paragraph.splitlines() for paragraph in text.split("\n\n")],

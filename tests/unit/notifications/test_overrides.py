@@ -12,7 +12,7 @@ from services.notifications.bootstrap import load_deadlines
 from services.notifications.domain.recipients import about, serve
 from services.notifications.domain.wording import Wording
 from services.notifications.examples import examples
-from services.notifications.overrides import Overrides
+from services.notifications.overrides import Overrides, read_own_texts
 from services.notifications.words import Words
 from shared.contracts.envelope import Event
 from shared.contracts.matching import MatchApproved, MatchCancelled
@@ -186,6 +186,14 @@ def test_plurals_and_lists_work_in_texts_of_ones_own(tmp_path: Path) -> None:
     words = words_of(reading(tmp_path, hempclub__fits_found__en=text))
     name = "Navigli Textile Tech Centre (sample)"
     assert told(words, samples.some_fits(2), "visitor", "en").text == f"2 fit.\n\n- {name}\n- {name}"
+
+
+def test_a_service_that_starts_counts_the_broken_texts_and_uses_the_others(tmp_path: Path) -> None:
+    broken = "{% block body %}{{ gast }}"
+    reading(tmp_path, hempclub__match_approved__it=BODY, hempclub__match_approved__de=broken)
+    read = read_own_texts(tmp_path, samples.DESKS, samples.RULES, load_deadlines())
+    assert (len(read), len(read.problems)) == (1, 1)
+    assert REGISTRY.get_sample_value("cxc_own_texts_unusable") == 1
 
 
 def test_every_template_that_is_told_of_an_event_has_an_example() -> None:

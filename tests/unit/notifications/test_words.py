@@ -129,6 +129,20 @@ async def test_an_amount_and_its_reason_are_said_in_words() -> None:
     assert "How it was calculated: One plain sentence says it all." in mail.text
 
 
+async def test_each_reader_is_written_to_in_its_own_language() -> None:
+    german = samples.VISITOR.model_copy(update={"language": "de"})
+    mail = (await mails_of(samples.a_reserved_grant(visitor=german)))[german.email]
+    assert mail.language == "de"
+    assert "450,00 €" in mail.subject
+    assert "14.–16. Februar 2023" in mail.text
+    html = part(parsed(mail), "html")
+    assert '<html lang="de">' in html
+    assert "14.–16. Februar 2023" in html
+    approved = await mails_of(samples.a_match(MatchApproved, visitor=german))
+    assert "14.–16. Februar 2023" in approved[german.email].text
+    assert "14 to 16 February 2023" in approved[samples.HOST.email].text
+
+
 async def test_a_decision_taken_back_says_what_was_told_and_what_holds_now() -> None:
     mail = (await mails_of(samples.a_decision_undone(reason="The wrong list was open.")))[
         samples.VISITOR.email
