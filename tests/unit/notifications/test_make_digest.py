@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from itertools import count
 
@@ -14,6 +14,7 @@ from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.notification import DIGEST, Notification, NotificationState
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.wishes import KindWish, Pace, QuietHours, seat_key
+from services.notifications.languages import LANGUAGES
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases import make_digest as making
 from services.notifications.use_cases.erase_notifications import erase_notifications
@@ -30,7 +31,7 @@ from shared.contracts.matching import (
 )
 from shared.security import Caller, CallerRole
 from shared.storage.store import Store
-from tests.builders import an_envelope
+from tests.builders import a_stay, an_envelope
 from tests.fakes import MemoryStore, MemoryTransactions
 from tests.unit.notifications import samples
 
@@ -193,6 +194,40 @@ async def test_a_participants_digest_is_in_its_language_and_kind(house: House) -
     [digest] = house.digests(samples.HOST.email)
     assert digest.recipient == "host"
     assert "What waits for your answer comes first." in digest.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_digest_is_never_longer_than_one_likes_to_read_in_any_language(
+    house: House, language: str
+) -> None:
+    await house.wish(SEAT, Pace.DAILY, language=language)
+    days = (a_stay(first_day=date(2023, 2, 1) + timedelta(days=day)) for day in range(6))
+    await house.tell(*(a_match(0, stay=stay) for stay in days))
+    await house.tell(*(a_match(number) for number in range(1, 35)))
+    house.at = at("2023-01-17 07:00")
+    await house.make()
+    [digest] = house.digests()
+    assert digest.language == language
+    assert digest.text.count("\n# ") == 30
+    assert "/matches/m-34" in digest.text
+    assert "/matches/m-0" not in digest.text
+    for residue in ("{", "}", "None", "\n\n\n", "%(", " ,", "  "):
+        assert residue not in digest.subject + digest.text, digest.text
+    assert not any(line != line.strip() for line in digest.text.splitlines())
+    assert len(digest.text) < 15_000
+
+
+async def test_what_is_left_out_is_counted(house: House) -> None:
+    await house.wish(SEAT, Pace.DAILY)
+    days = (a_stay(first_day=date(2023, 2, 1) + timedelta(days=day)) for day in range(7))
+    await house.tell(*(a_match(number) for number in range(31)))
+    await house.tell(*(a_match(99, stay=stay) for stay in days))
+    house.at = at("2023-01-17 07:00")
+    await house.make()
+    [digest] = house.digests()
+    assert "2 more cases, with 2 messages in all, are in your inbox." in digest.text
+    assert "Before that, and after 2 earlier messages:" in digest.text
+    assert digest.text.count("\n- ") == 4
 
 
 @pytest.mark.parametrize(
