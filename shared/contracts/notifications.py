@@ -15,11 +15,11 @@ class NotificationEvent(Event):
     notification_id: str
     """The id of the notification."""
     fact_id: str
-    """The fact's event id."""
+    """The fact's event id; of a digest, which tells of many, its own."""
     fact_type: str
-    """The fact's event type."""
+    """The fact's event type; `digest` for a message that tells of many facts."""
     about: str
-    """The fact's subject: registration, match or grant id."""
+    """The fact's subject: registration, match or grant id; `several` in a digest about more than one."""
     recipient: Literal["participant", "visitor", "host", "staff", "invited"]
     """The role in which the recipient was told."""
     partnership: str | None = None
