@@ -71,25 +71,22 @@ def scopes_of(data: Json) -> list[str]:
     about. Partners in somebody else's list of fits are not told. A mail's fate concerns the
     partnership whose staff it was for.
     """
-    scopes = {EVERYTHING: None}
+    scopes = [EVERYTHING]
     for name in _PARTIES:
         party = data.get(name)
         if isinstance(party, dict):
-            if partnership := party.get("partnership"):
-                scopes[scope_of_partnership(partnership)] = None
-            if source := party.get("source"):
-                scopes[scope_of_source(source)] = None
-    for name in ("partnership", "before"):
-        if isinstance(partnership := data.get(name), str) and partnership:
-            scopes[scope_of_partnership(partnership)] = None
-    named = data.get("partnerships")
-    for partnership in named if isinstance(named, list) else ():
-        if isinstance(partnership, str) and partnership:
-            scopes[scope_of_partnership(partnership)] = None
+            scopes += [scope_of_partnership(id) for id in _texts(party.get("partnership"))]
+            scopes += [scope_of_source(source) for source in _texts(party.get("source"))]
+    for name in ("partnership", "before", "partnerships"):
+        scopes += [scope_of_partnership(id) for id in _texts(data.get(name))]
     for name in ("refused_source", "source"):
-        if isinstance(source := data.get(name), str) and source:
-            scopes[scope_of_source(source)] = None
-    return list(scopes)
+        scopes += [scope_of_source(source) for source in _texts(data.get(name))]
+    return list(dict.fromkeys(scopes))
+
+
+def _texts(value: Any) -> list[str]:
+    """What a field names: a text or several; anything else names nobody."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str) and one]
 
 
 def registrations_in(raw: bytes, data: Json) -> set[str]:
