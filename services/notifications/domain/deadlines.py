@@ -26,14 +26,14 @@ LATE: Final = timedelta(days=2)
 ASKED: Final = "asked"
 """In place of a field: the day on which the event happened."""
 _OF_THE_DEADLINE: Final = {"deadline", "over"}
-_DAYS_AFTER: Final = re.compile(r"(?P<field>[a-z_.]+)(?: \+ (?P<days>\d+) days)?")
+_DAYS_FROM: Final = re.compile(r"(?P<field>[a-z_.]+)(?: (?P<days>[+-] \d{1,3}) days?)?")
 
-Expression = Annotated[str, StringConstraints(pattern=rf"^{_DAYS_AFTER.pattern}$")]
+Expression = Annotated[str, StringConstraints(pattern=rf"^{_DAYS_FROM.pattern}$")]
 Days = Annotated[list[Annotated[int, Field(ge=1, le=365)]], Field(max_length=5)]
 
 
 class Ask(BaseModel):
-    """An event that asks for something: by a field of it, or so many days after one, or after the event."""
+    """An event that asks for something: by a field of it, or so many days from one, or after the event."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,10 +52,10 @@ class Ask(BaseModel):
 
     @property
     def parts(self) -> tuple[str, int]:
-        """The field, and how many days after it."""
-        parts = _DAYS_AFTER.fullmatch(self.by)
+        """The field, and how many days after it, or before it where they are less than none."""
+        parts = _DAYS_FROM.fullmatch(self.by)
         assert parts is not None
-        return parts["field"], int(parts["days"] or 0)
+        return parts["field"], int((parts["days"] or "0").replace(" ", ""))
 
 
 class End(BaseModel):
