@@ -674,6 +674,22 @@ def notifications_release(
     switch(False, channels or (), reason, state=state, api=api, token=token)
 
 
+@notifications.command("bounces")
+def notifications_bounces(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="One mail as it came; - is stdin.")],
+    api: NotificationsApi = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Hand over a mail that came back: a report of what was not delivered, a complaint, an unsubscription.
+
+    For the mail system, as the command that mails to the bounce mailbox are piped to.
+    """
+    from ops.commands.notifications import bounces
+
+    bounces(file, state=state, api=api, token=token)
+
+
 @notifications.command("status")
 def notifications_status(
     as_json: Json = False,

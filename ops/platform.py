@@ -187,6 +187,8 @@ class Platform:
             known |= {"CXC_SMTP_HOST": "127.0.0.1", "CXC_SMTP_PORT": str(self.port("smtp"))}
             # A demo tells in a minute what takes months elsewhere.
             known |= {name: os.environ.get(name, "10000") for name in _MAIL_LIMITS}
+        if "notifications" in self.services:
+            known["CXC_UNSUBSCRIBE_URL"] = f"{self.api_url('notifications')}/unsubscribe"
         if self._partnerships is not None:
             known["CXC_PARTNERSHIPS"] = str(self._partnerships.resolve())
         return known | self._environment

@@ -11,12 +11,19 @@ import httpx
 import typer
 
 from ops.commands import CommandFailed
+from ops.commands.given import content_of
 from ops.commands.shown import printable, show_table
 from ops.commands.token import issuer_of
 from ops.issuer import issue_token
 from ops.platform import running
 
 _WITHIN_S: Final = 30.0
+_CAME_OF_IT: Final = {
+    "suppressed": "Nothing more is sent to its address; staff were told.",
+    "noted": "It is noted that the mail did not arrive; the next one may.",
+    "unsubscribed": "Its reader gets no more mails of this kind.",
+    "ignored": "It reports nothing about a mail that is on file.",
+}
 
 
 def ask(
@@ -66,6 +73,14 @@ def status(*, state: Path, api: str | None, token: str | None, as_json: bool) ->
         typer.echo(json.dumps(outgoing, indent=2))
     else:
         _show(outgoing)
+
+
+def bounces(file: str, *, state: Path, api: str | None, token: str | None) -> None:
+    """Hand over one mail that came back, and say what came of it."""
+    content = content_of(file)
+    headers = {"Content-Type": "message/rfc822"}
+    answer = ask("POST", "/bounces", state=state, api=api, token=token, content=content, headers=headers)
+    typer.echo(_CAME_OF_IT.get(answer["outcome"], answer["outcome"]))
 
 
 def _show(outgoing: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ CHECKED: Any = CHECKS.get_by_names(
 )
 
 
-@schemathesis.serializer("application/pdf", "image/jpeg", "image/png")
+@schemathesis.serializer("application/pdf", "image/jpeg", "image/png", "message/rfc822")
 def pdf(ctx: schemathesis.SerializationContext, value: Any) -> bytes:
     """A file's bytes as they are."""
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogatepass")

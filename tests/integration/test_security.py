@@ -184,7 +184,7 @@ async def test_without_a_token_only_health_and_the_programme_s_page_are_open(
 ) -> None:
     open_paths = {"/live", "/ready", "/metrics", "/schemas/{type}.json", "/partnerships/{id}/progress"}
     # Whoever has the link, which is secret, need not be registered yet.
-    open_paths.add("/invitations/{token}")
+    open_paths |= {"/invitations/{token}", "/unsubscribe/{token}"}
     for api in (registration, matching, funding, notifications):
         for path, operations in api.app.openapi()["paths"].items():
             for method in operations:
