@@ -17,11 +17,12 @@ from services.notifications.bootstrap import Notifications, bootstrap
 from services.notifications.courier import carry_mails
 from services.notifications.digests import make_digests
 from services.notifications.domain.digest import Mailbox
-from services.notifications.domain.notification import DIGEST, Notification
+from services.notifications.domain.notification import DIGEST, Notification, NotificationState
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.domain.wishes import KindWish, Pace, seat_key
 from services.notifications.handlers import handlers
+from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases import make_digest as making
 from services.notifications.use_cases.hold_outgoing import hold_outgoing
@@ -233,3 +234,39 @@ async def test_what_was_held_goes_without_a_flood_when_it_is_let_go(
         await until(partial(_sent, root))
     [(_, raw)] = mail_server.accepted
     assert "30 cases wait for you, 60 messages" in str(message_from_bytes(raw, policy=policy.SMTP)["Subject"])
+
+
+async def test_what_is_due_is_found_by_indexes_among_all_that_waits_and_was_sent(
+    root: Notifications, clock: Clock
+) -> None:
+    await wish_daily(root)
+    await consume(root, payments(20, cases=4))
+    messages = root.database[Notification.COLLECTION]
+    [one, *_] = await mails(root, state="gathered")
+    later = "2023-01-18T07:00:00.000000Z"
+    others = [{**one, "_id": f"o-{n}", "person": f"organisation:{n}", "due_at": later} for n in range(1000)]
+    own = [{**one, "_id": f"l-{n}", "due_at": later} for n in range(1000)]
+    sent = [{**one, "_id": f"s-{n}", "state": "sent"} for n in range(1000)]
+    await messages.insert_many([*others, *own, *sent])
+    clock.at = datetime(2023, 1, 17, 7, 0, tzinfo=UTC)
+
+    async def look(uow: NotificationsUnitOfWork) -> None:
+        found = uow.notifications
+        assert await found.due_mailboxes(Channel.EMAIL, clock.at) == [MAILBOX]
+        assert len(await found.gathered(MAILBOX, clock.at, limit=500)) == 20
+        assert len(await found.gathered_by_wish([SEAT], limit=10)) == 10
+        assert await found.digest_of(MAILBOX, NotificationState.PENDING) is None
+        assert await found.digested("no digest") == []
+
+    await root.database.command("profile", 2)
+    await root.transactions.read(look)
+    await root.database.command("profile", 0)
+    looked = (
+        await root.database["system.profile"]
+        .find({"op": "query", "ns": {"$regex": "notifications$"}})
+        .to_list(None)
+    )
+    assert [(one["planSummary"][:6], one["nreturned"]) for one in looked] == [
+        ("IXSCAN", returned) for returned in (20, 20, 10, 0, 0)
+    ]
+    assert [one["docsExamined"] for one in looked] == [20, 20, 10, 0, 0]
