@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
-from uuid import UUID
 
 from pydantic import PlainSerializer
 
@@ -74,11 +73,11 @@ def notification_id(fact_id: str, fact_time: datetime, key: str, seat: int, chan
     the rest is a hash of what makes the message unique.
     """
     text = "\0".join((fact_id, key, str(seat), channel))
-    raw = int.from_bytes(hashlib.sha256(text.encode()).digest()[:10], "big")
-    raw |= (int(fact_time.timestamp() * 1000) & 0xFFFFFFFFFFFF) << 80
-    raw = raw & ~(0xF << 76) | 0x8 << 76
-    raw = raw & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=raw))
+    rest = hashlib.sha256(text.encode()).hexdigest()
+    high = f"{int(fact_time.timestamp() * 1000) & 0xFFFFFFFFFFFF:012x}"
+    # Four bits say which version it is, two which variant (RFC 9562).
+    variant = "89ab"[int(rest[4], 16) & 0x3]
+    return f"{high[:8]}-{high[8:]}-8{rest[1:4]}-{variant}{rest[5:8]}-{rest[8:20]}"
 
 
 def first_id_at(moment: datetime) -> str:
@@ -307,8 +306,8 @@ class Notification(Aggregate):
             recipient_key=latest.recipient_key,
             person=latest.person,
             recipient_registration=latest.recipient_registration,
-            partnership=latest.partnership,
             mentions=[latest.recipient_registration] if latest.recipient_registration else [],
+            partnership=latest.partnership,
             partnerships=[],
             channel=latest.channel,
             address=latest.address,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.notifications.domain.digest import Mailbox
@@ -31,8 +31,7 @@ _CRITICAL: Final = ("It is critical: it goes out at once, whatever was wished.",
 _DEFAULT_ZONE: Final = ZoneInfo(DEFAULT_ZONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One message to be: to whom, through which channel, in which language, when, and why so.
 
     `seat` tells the addresses of one recipient apart, by their place and not by their text.
@@ -54,8 +53,7 @@ class Planned:
     because: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotTold:
+class NotTold(NamedTuple):
     """One message that is not to be, and why not."""
 
     recipient: Recipient
@@ -169,7 +167,7 @@ def _for_rooms(
         yield message.left_out(NO_ROOM)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Message:
     """A mail, or a message to a chat room, that a rule calls for."""
 

@@ -166,10 +166,10 @@ def registrations(event: Event) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def mentioned(event: Event, recipient: Recipient) -> list[str]:
+def mentioned(event: Event, recipient: Recipient, named: Sequence[str]) -> Sequence[str]:
     """Those of them that a message to this recipient may name: of the list of a group event only itself."""
     listed = {party.registration_id for party in _listed(event)}
-    return [id for id in registrations(event) if id not in listed or recipient.is_of([id])]
+    return [id for id in named if id not in listed or recipient.is_of([id])] if listed else named
 
 
 def about(event: Event) -> str:

@@ -105,6 +105,8 @@ async def notify(
                 why=one.rule.why,
                 language=one.language,
             )
+    case, case_name = recipients.case(event), recipients.case_name(event)
+    partnerships = recipients.partnerships(event)
     made = [
         Notification.make(
             one,
@@ -115,12 +117,12 @@ async def notify(
             fact_key=key,
             about=about,
             matter=matter,
-            case=recipients.case(event),
-            case_name=recipients.case_name(event),
+            case=case,
+            case_name=case_name,
             asks=one.rule.asks or reminds_of is not None,
             correlation_id=fact.correlationid or fact.id,
-            partnerships=recipients.partnerships(event),
-            mentions=[id for id in recipients.mentioned(event, one.recipient) if id != about],
+            partnerships=partnerships,
+            mentions=[id for id in recipients.mentioned(event, one.recipient, named) if id != about],
             at=uow.now,
         )
         for one in planned
