@@ -51,6 +51,17 @@ _ENTRIES: dict[str, Document] = {
     "inbox_unread": {**_INBOX, "archived_at": None, "read_at": None},
     "inbox_archived": {**_INBOX, "archived_at": GIVEN},
 }
+
+
+def lying_with(recipient_keys: Iterable[str]) -> Document:
+    """What lies in these inboxes, archived or not: in words that their indexes serve."""
+    keys = sorted(recipient_keys)
+    return {
+        "recipient_key": {"$in": keys},
+        "$or": [_ENTRIES["inbox"], _ENTRIES["inbox_archived"]],
+    }
+
+
 _NOT_SENT: Document = {
     "state": {
         "$in": [
@@ -203,11 +214,7 @@ class NotificationRepository(Repository[Notification]):
 
     async def told_in_cases_of(self, partnership: str, recipient_keys: Iterable[str]) -> list[str]:
         """Those of these recipients in whose inbox something lies about a case of this partnership."""
-        where: Document = {
-            "channel": Channel.INBOX.value,
-            "recipient_key": {"$in": sorted(recipient_keys)},
-            "partnerships": partnership,
-        }
+        where = {**lying_with(recipient_keys), "partnerships": partnership}
         found = await self._uow.rows(Notification, where, ["recipient_key"])
         return sorted({one["recipient_key"] for one in found})
 
@@ -309,6 +316,14 @@ class SuppressionRepository(Repository[Suppression]):
         of: Document = {"partnership": partnership} if partnership is not None else {}
         return await self._page({"state": AddressState.SUPPRESSED.value}, of, after=after, limit=limit)
 
+    async def suppressed_since(self, moment: datetime, *, limit: int) -> list[Suppression]:
+        """Some of those that were suppressed then or later, and are."""
+        where: Document = {
+            "state": AddressState.SUPPRESSED.value,
+            "changed_at": {"$gte": moment_text(moment)},
+        }
+        return await self._uow.query(Suppression, where, limit=limit)
+
     async def of_registration(self, registration_id: str) -> list[Suppression]:
         """Those that are of the registration's organisation."""
         return await self._uow.query(Suppression, {"registration_id": registration_id})
@@ -322,6 +337,18 @@ class WishesRepository(Repository[Wishes]):
     async def of(self, persons: Iterable[str]) -> dict[str, Wishes]:
         """By person, those that have any."""
         return {wishes.id: wishes for wishes in await self.get_all(persons)}
+
+    async def of_none_but(self, registration_id: str, owners: Iterable[str]) -> list[Wishes]:
+        """Those of these organisations that were told of nothing but this registration of theirs."""
+        wishes = await self.get_all(sorted(owners))
+        if not wishes:
+            return []
+        others = {
+            **lying_with(one.id for one in wishes),
+            "recipient_registration": {"$ne": registration_id},
+        }
+        told = await self._uow.rows(Notification, others, ["recipient_key"])
+        return [one for one in wishes if one.id not in {row["recipient_key"] for row in told}]
 
 
 class ToldFactRepository(Repository[ToldFact]):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pymongo.errors import PyMongoError
 
+from services.notifications.domain.fact import SAME_WITHIN_S, ToldFact, UndoneFacts, first_fact_id
 from services.notifications.domain.notification import (
     Notification,
     NotificationState,
@@ -17,6 +18,8 @@ from services.notifications.domain.notification import (
     moment_text,
 )
 from services.notifications.domain.suppression import Suppression
+from services.notifications.domain.wishes import Wishes
+from services.notifications.repositories import lying_with
 from services.notifications.webhooks.sweeps import delete_deliveries
 from shared.contracts.envelope import now
 from shared.storage.driver import Database
@@ -40,6 +43,8 @@ async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
             before = now() - timedelta(days=root.settings.kept_days)
             while not stopping.is_set() and await delete_before(root.database, before) == AT_ONCE:
                 pass
+            await delete_facts_before(root.database, before)
+            await delete_wishes_before(root.database, before)
             sent_before = now() - timedelta(days=root.settings.webhook_kept_days)
             while not stopping.is_set() and await delete_deliveries(root.database, sent_before):
                 pass
@@ -63,3 +68,23 @@ async def delete_before(database: Database, before: datetime) -> int:
     if found:
         await messages.delete_many({"_id": {"$in": [one["_id"] for one in found]}})
     return len(found)
+
+
+async def delete_facts_before(database: Database, before: datetime) -> None:
+    """Delete the notes of facts that were told, and of facts that were undone, before that moment."""
+    first = first_fact_id(before.timestamp() // SAME_WITHIN_S)
+    await database[ToldFact.COLLECTION].delete_many({"_id": {"$lt": first}})
+    newer = {"$elemMatch": {"at": {"$gte": moment_text(before)}}}
+    await database[UndoneFacts.COLLECTION].delete_many({"undone": {"$not": newer}})
+
+
+async def delete_wishes_before(database: Database, before: datetime) -> None:
+    """Delete wishes of organisations that were not changed since, and to whom nothing was told since."""
+    wishes = database[Wishes.COLLECTION]
+    old = {
+        "_id": {"$gte": "organisation:", "$lt": "organisation;"},
+        "changed_at": {"$lt": moment_text(before)},
+    }
+    async for one in wishes.find(old, {"_id": 1}):
+        if await database[Notification.COLLECTION].find_one(lying_with([one["_id"]]), {"_id": 1}) is None:
+            await wishes.delete_one({**old, "_id": one["_id"]})

@@ -10,7 +10,11 @@ async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str
     """Let go of every word and address; that a message was sent, and of which fact, stays."""
     # First: what is told of it in this unit of work from now on finds the erasure.
     await uow.erasures.note(registration_id, uow.now)
-    for message in await uow.notifications.naming(registration_id):
+    messages = await uow.notifications.naming(registration_id)
+    owners = {one.recipient_key for one in messages if one.recipient_registration == registration_id}
+    for wishes in await uow.wishes.of_none_but(registration_id, owners):
+        uow.remove(wishes)
+    for message in messages:
         if not message.is_erased_for(registration_id):
             message.erase(registration_id)
     for reminder in await uow.reminders.naming(registration_id):

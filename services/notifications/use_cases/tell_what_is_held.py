@@ -38,6 +38,7 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
     others = [one for one in messages if one.recipient_registration != registration_id]
     addresses = await uow.suppressions.of_registration(registration_id)
     reminders = await uow.reminders.naming(registration_id)
+    wishes = await uow.wishes.of({one.recipient_key for one in own})
     deliveries = await uow.deliveries.naming(registration_id)
     sent_to = {one.id: one.scope for one in await uow.endpoints.get_all({one.endpoint for one in deliveries})}
     return [
@@ -54,6 +55,14 @@ async def tell_what_is_held(uow: NotificationsUnitOfWork, registration_id: str, 
             "how; their words and addresses are theirs.",
             kept="For the retention time of messages; words that name it go when it is erased.",
             documents=[one.model_dump(mode="json", exclude=_NOT_ITS_OWN) for one in others],
+        ),
+        Kind(
+            name="wishes",
+            what="How its organisation wants to be told, in which language, and when not to; for all its "
+            "registrations.",
+            kept="Until it takes them back, or for the retention time of messages after the last one to it; "
+            "they go when the last of its registrations is erased.",
+            documents=[one.model_dump(mode="json") for one in wishes.values()],
         ),
         Kind(
             name="addresses that mails did not reach",

@@ -10,6 +10,7 @@ import pytest
 from services.notifications.domain.notification import ERASED_TEXT, Notification, NotificationState
 from services.notifications.domain.recipients import organisation_key
 from services.notifications.domain.rules import Channel
+from services.notifications.domain.wishes import Wishes
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
@@ -127,6 +128,37 @@ async def test_an_event_and_an_erasure_of_one_batch_leave_nothing_whichever_runs
         await notifying.run(batch)
         assert stored(notifying)
         assert not [word for word in GIVEN_AWAY if word in held(notifying)]
+
+
+async def wish(notifying: Notifying, person: str) -> None:
+    async def work(uow: NotificationsUnitOfWork) -> None:
+        wishes = Wishes(id=person)
+        uow.wishes.add(wishes)
+        wishes.change(language="it", time_zone="Europe/Rome", quiet=None, kinds={}, at=uow.now)
+
+    await notifying.run(work)
+
+
+async def test_its_wishes_are_held_and_go_with_it(notifying: Notifying) -> None:
+    await tell(notifying, *everything_told())
+    for owner in (VISITOR.owner, HOST.owner):
+        await wish(notifying, organisation_key(owner))
+    caller = Caller("v", CallerRole.PARTICIPANT, organisation=VISITOR.owner)
+    held_of_it = await notifying.read(lambda uow: tell_what_is_held(uow, "r-visitor", by=caller))
+    [kind] = [kind for kind in held_of_it if kind.name == "wishes"]
+    assert [wishes["id"] for wishes in kind.documents] == [organisation_key(VISITOR.owner)]
+    await erase(notifying)
+    assert set(notifying.database[Wishes.COLLECTION]) == {organisation_key(HOST.owner)}
+
+
+async def test_its_wishes_stay_while_it_has_another_registration(notifying: Notifying) -> None:
+    another = VISITOR.model_copy(update={"registration_id": "r-another"})
+    await tell(notifying, *everything_told(), samples.an_acceptance(party=another))
+    await wish(notifying, organisation_key(VISITOR.owner))
+    await erase(notifying)
+    assert notifying.database[Wishes.COLLECTION]
+    await erase(notifying, "r-another")
+    assert not notifying.database[Wishes.COLLECTION]
 
 
 async def test_an_erasure_that_comes_again_changes_nothing(notifying: Notifying) -> None:
