@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+import uvicorn
 from aiohttp import web
+from fastapi import FastAPI
 
 from ops.processes import free_port
 from services.notifications.api import create_app
@@ -28,11 +31,11 @@ from services.notifications.webhooks.delivery import Delivery
 from services.notifications.webhooks.dispatcher import send_webhooks
 from services.notifications.webhooks.endpoint import Endpoint
 from services.notifications.webhooks.schedule import SPREAD, WAITS
-from services.notifications.webhooks.signatures import signed_headers
+from services.notifications.webhooks.signatures import new_secret, signed_headers
 from services.notifications.webhooks.subscriptions import know_endpoints
 from services.notifications.webhooks.sweeps import delete_deliveries
-from shared.contracts.envelope import CloudEvent, Event, now
-from shared.contracts.matching import MatchAgreed, MatchApproved
+from shared.contracts.envelope import CloudEvent, now
+from shared.contracts.matching import MatchAgreed
 from shared.messaging.consumer import BatchConsumer
 from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
@@ -56,11 +59,14 @@ from tests.integration.apis import (
     problem,
     settings_of,
 )
+from tests.integration.test_docs import INTEGRATING, need
+from tests.node import environment, node, node_modules
 from tests.receivers import Received, Receiver, authority_file
 
 pytestmark = pytest.mark.integration
 
 DEADLINE_S = 30.0
+STANDARD_WEBHOOKS = Path(__file__).parents[1] / "contracts" / "standard_webhooks" / "package.json"
 PORTS = [free_port() for _ in range(8)]
 """Where receivers listen; the settings allow these."""
 
@@ -141,6 +147,7 @@ async def stage(
         seal_key=A_SECRET,
         support_office_email="office@support.example",
         webhook_networks="127.0.0.0/8",
+        webhook_plain_http=True,
         webhook_ports=",".join(map(str, PORTS)),
         webhook_ca_file=authority_file(tmp_path_factory.mktemp("authority")),
         webhook_timeout_s=5,
@@ -182,15 +189,14 @@ async def receivers() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
 Receivers = Callable[..., Awaitable[Receiver]]
 
 
-def matches(number: int, case: str = "m-1", *, model: type[MatchApproved] | None = None) -> list[CloudEvent]:
+def matches(number: int, case: str = "m-1") -> list[CloudEvent]:
     """Changes of one match, one after the other; its visitor came from the outside system."""
-    match: Event = an_approved_match(
+    approved = an_approved_match(
         case,
         visitor=a_party(f"v-{case}", source="/sample/crm"),
         host=a_host_party(f"h-{case}", partnership="woolclub", email="desk@navigli.example"),
     )
-    if model is None:
-        match = MatchAgreed.model_validate(match.model_dump())
+    match = MatchAgreed.model_validate(approved.model_dump())
     return [
         an_envelope(match, service="matching", subject=case, sequence=sequence)
         for sequence in range(1, number + 1)
@@ -302,6 +308,72 @@ async def test_one_that_hangs_holds_up_nobody_else(stage: Stage, receivers: Rece
         for receiver in hanging:
             receiver.open.set()
         await until(lambda: all(len(receiver.received) == 20 for receiver in hanging))
+
+
+@pytest.mark.parametrize("program", ["receive.py", "receive.mjs"])
+async def test_what_the_page_shows_subscribes_and_takes_what_is_genuine_and_nothing_else(
+    program: str, stage: Stage, tmp_path: Path
+) -> None:
+    need("sh", "curl")
+    for name in ("subscribe.sh", program):
+        (tmp_path / name).write_text(INTEGRATING[name], encoding="utf-8")
+    url = f"http://127.0.0.1:{PORTS[0]}/cxc"
+    async with served(stage.api.app, PORTS[1]) as api:
+        given = {"TOKEN": stage.api.issuer.token(EXTERNAL), "URL": url, "NOTIFICATIONS": api}
+        subscribed = await asyncio.create_subprocess_exec(
+            "sh", "subscribe.sh", cwd=tmp_path, env=os.environ | given, stdout=asyncio.subprocess.PIPE
+        )
+        endpoint = orjson.loads((await subscribed.communicate())[0])
+    await stage.root.subscriptions.look(stage.root.database)
+
+    if program.endswith(".mjs"):
+        (tmp_path / "node_modules").symlink_to(node_modules(STANDARD_WEBHOOKS))
+    receiving = await asyncio.create_subprocess_exec(
+        sys.executable if program.endswith(".py") else str(node() / "node"),
+        program,
+        cwd=tmp_path,
+        env={**environment(), "SECRET": endpoint["secret"], "PORT": str(PORTS[0])},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert receiving.stdout is not None
+    try:
+        await until(lambda: is_listening(PORTS[0]))
+        async with stage.working():
+            await stage.happens(*matches(2))
+            await until(lambda: all_are(stage, endpoint, "delivered"))
+        async with asyncio.timeout(DEADLINE_S):
+            said = [(await receiving.stdout.readline()).decode().split() for _ in range(2)]
+        async with httpx.AsyncClient() as stranger:
+            headers = signed_headers("forged", now(), b"{}", [new_secret()])
+            forged = await stranger.post(url, content=b"{}", headers=headers)
+    finally:
+        receiving.kill()
+        await receiving.wait()
+    log = (await stage.get(endpoint, "/deliveries"))["items"]
+    assert {tuple(line) for line in said} == {("cxc.match.agreed.v1", "m-1", entry["id"]) for entry in log}
+    assert forged.status_code == 401
+
+
+@asynccontextmanager
+async def served(app: FastAPI, port: int) -> AsyncIterator[str]:
+    """The API over HTTP, at the URL given."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def is_listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 # ── what does not ────────────────────────────────────────────────────────────────────────────
@@ -443,7 +515,7 @@ async def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_the_order
 ) -> None:
     receiver = await receivers()
     await stage.registers(receiver)
-    environment = os.environ | {
+    settings = os.environ | {
         "CXC_KAFKA_BOOTSTRAP": "127.0.0.1:1",
         "CXC_MONGO_URL": mongo_url,
         "CXC_ISSUER": "https://issuer.example",
@@ -456,7 +528,7 @@ async def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_the_order
 
     async def a_worker() -> asyncio.subprocess.Process:
         command = (sys.executable, "-c", WORKER, stage.root.database.name)
-        return await asyncio.create_subprocess_exec(*command, env=environment)
+        return await asyncio.create_subprocess_exec(*command, env=settings)
 
     sent = await stage.happens(*matches(60))
     first = await a_worker()
