@@ -100,10 +100,11 @@ async def look(cluster: Cluster, services: Sequence[str]) -> Status:
                 found.wrong.append(str(error))
             return otherwise
 
-    found.consumption, found.outboxes, found.dead_letters = await asyncio.gather(
+    found.consumption, found.outboxes, found.dead_letters, clocks_apart = await asyncio.gather(
         unless_failed(_consumption(cluster, services), {}),
         unless_failed(_outboxes(cluster, services), {}),
         unless_failed(_dead_letters(cluster, services), {}),
+        unless_failed(_clocks_apart(cluster, services), None),
     )
     found.wrong += [
         f"{process.name} is not ready: {_words(process.says)}."
@@ -120,6 +121,8 @@ async def look(cluster: Cluster, services: Sequence[str]) -> Status:
         for service, outbox in found.outboxes.items()
         if outbox.oldest_s > STUCK_AFTER_S
     ]
+    if clocks_apart:
+        found.wrong.append(f"Nobody is reminded of deadlines. {clocks_apart}")
     return found
 
 
@@ -212,6 +215,21 @@ async def _outbox(client: Client, service: str) -> Outbox:
     except OperationFailure as error:
         raise CommandFailed(f"The outbox of {service} cannot be read: {error.details or error}.") from error
     return Outbox(rows, max(0.0, time.time() - oldest[0]["position"].time) if oldest else 0.0)
+
+
+async def _clocks_apart(cluster: Cluster, services: Sequence[str]) -> str | None:
+    """What notifications said of its clock and MongoDB's when it last looked for deadlines."""
+    if "notifications" not in services:
+        return None
+    async with cluster.mongo() as client:
+        looks = client["cxc_notifications"]["looks"]
+        try:
+            look = await looks.find_one({"_id": "reminders"})
+        except OperationFailure as error:
+            raise CommandFailed(
+                f"What notifications has looked for cannot be read: {error.details or error}."
+            ) from error
+    return look["clocks_apart"] if look else None
 
 
 async def _dead_letters(cluster: Cluster, services: Sequence[str]) -> dict[str, int]:

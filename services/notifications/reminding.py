@@ -32,18 +32,23 @@ SETTLES_AFTER_S: Final = 300.0
 """How long it is waited then, for whoever sets clocks to notice."""
 
 
-class Clocks:
-    """Whether a moment can be believed to be now: by MongoDB's clock, and by when it was last looked."""
+def apart(at: datetime, servers: datetime) -> str | None:
+    """That two clocks do not say the same, in a sentence; None where they do."""
+    difference = abs(at - servers)
+    if difference <= AT_MOST_APART:
+        return None
+    return f"The clocks of this worker and of MongoDB are {difference.total_seconds():.0f} s apart."
+
+
+class Leaps:
+    """Whether nobody has looked for long, which a clock that leapt forward looks like, too."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._settling_since: float | None = None
 
-    def distrust(self, at: datetime, *, servers: datetime, last_look: datetime | None) -> str | None:
-        """Why not; None where it can be believed."""
-        apart = abs(at - servers)
-        if apart > AT_MOST_APART:
-            return f"The clocks of this worker and of MongoDB are {apart.total_seconds():.0f} s apart."
+    def distrust(self, at: datetime, last_look: datetime | None) -> str | None:
+        """Why this moment is not believed to be now yet; None where it is."""
         if last_look is None or at - last_look < LONG_AWAY:
             self._settling_since = None
             return None
@@ -64,8 +69,8 @@ class Looking:
     reminder knows up to which moment it was dealt with.
     """
 
-    def __init__(self, clocks: Clocks | None = None) -> None:
-        self._clocks = clocks or Clocks()
+    def __init__(self) -> None:
+        self._leaps = Leaps()
         self._held = False
 
     async def look(self, round: Round[Notifications]) -> None:
@@ -74,18 +79,19 @@ class Looking:
         servers = (await database.command("hello"))["localTime"].replace(tzinfo=UTC)
         CLOCK_DIFFERENCE.set((at - servers).total_seconds())
         looks = database[LOOKS]
-        last = await looks.find_one({"_id": Reminder.COLLECTION})
-        wrong = self._clocks.distrust(
-            at, servers=servers, last_look=datetime.fromisoformat(last["at"]) if last else None
-        )
+        last = await looks.find_one({"_id": Reminder.COLLECTION}) or {"at": None}
+        clocks_apart = apart(at, servers)
+        last_look = datetime.fromisoformat(last["at"]) if last["at"] else None
+        wrong = clocks_apart or self._leaps.distrust(at, last_look)
         HELD.set(1 if wrong else 0)
+        if wrong and not self._held:
+            _log.warning("reminders_held", reason=wrong)
+        self._held = wrong is not None
+        # What `cxc status` says; when the workers have only been down, there is nothing to see to.
+        noted = {"at": last["at"] if wrong else moment_text(at), "clocks_apart": clocks_apart}
+        await looks.replace_one({"_id": Reminder.COLLECTION}, noted, upsert=True)
         if wrong:
-            if not self._held:
-                _log.warning("reminders_held", reason=wrong)
-            self._held = True
             return
-        self._held = False
-        await looks.update_one({"_id": Reminder.COLLECTION}, {"$set": {"at": moment_text(at)}}, upsert=True)
         await round.for_all(find_due, remind)
         round.root.wake()
 

@@ -396,6 +396,21 @@ async def test_status_counts_what_is_behind_unpublished_and_dead(
     assert "funding has no worker in its consumer group" in alone.stderr
 
 
+async def test_status_says_that_nobody_is_reminded_while_clocks_are_apart(mongo_url: str) -> None:
+    said = "The clocks of this worker and of MongoDB are 90 s apart."
+    async with AsyncMongoClient[dict[str, Any]](mongo_url) as client:
+        looks = client["cxc_notifications"]["looks"]
+        try:
+            await looks.insert_one({"_id": "reminders", "at": None, "clocks_apart": said})
+            held = await cxc("status", "--service", "notifications")
+            await looks.update_one({"_id": "reminders"}, {"$set": {"clocks_apart": None}})
+            goes_on = await cxc("status", "--service", "notifications")
+        finally:
+            await looks.drop()
+    assert f"Nobody is reminded of deadlines. {said}" in held.stderr
+    assert "reminded" not in goes_on.stderr
+
+
 async def test_topics_that_are_there_are_left_alone_and_listed() -> None:
     applied = await cxc("topics", "apply", "--partitions", "7")
     assert applied.exit_code == 0

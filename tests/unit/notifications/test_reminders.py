@@ -16,7 +16,7 @@ from services.notifications.domain.deadlines import Ask, DeadlineTable, is_day
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.reminder import Reminder, ReminderState, reminder_id
 from services.notifications.handlers import SOURCES, tell
-from services.notifications.reminding import LONG_AWAY, SETTLES_AFTER_S, Clocks
+from services.notifications.reminding import LONG_AWAY, SETTLES_AFTER_S, Leaps, apart
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.forget_reminders import forget_reminders
@@ -503,30 +503,29 @@ async def test_a_clock_that_is_set_back_has_nothing_said_twice(case: Case) -> No
 
 
 def test_clocks_that_differ_are_not_believed() -> None:
-    clocks = Clocks()
     for seconds, believed in ((0, True), (59, True), (-59, True), (61, False), (-61, False)):
         servers = JANUARY_16 + timedelta(seconds=seconds)
-        assert (clocks.distrust(JANUARY_16, servers=servers, last_look=JANUARY_16) is None) is believed
+        assert (apart(JANUARY_16, servers) is None) is believed
     year_ahead = JANUARY_16 + timedelta(days=365)
-    assert clocks.distrust(year_ahead, servers=JANUARY_16, last_look=None) == (
-        "The clocks of this worker and of MongoDB are 31536000 s apart."
-    )
+    assert apart(year_ahead, JANUARY_16) == "The clocks of this worker and of MongoDB are 31536000 s apart."
 
 
 def test_after_a_long_time_or_a_leap_of_both_clocks_there_is_time_to_set_them_right() -> None:
     passed = 0.0
-    clocks = Clocks(lambda: passed)
+    leaps = Leaps(lambda: passed)
     leapt = JANUARY_16 + LONG_AWAY + timedelta(seconds=1)
-    why = clocks.distrust(leapt, servers=leapt, last_look=JANUARY_16)
+    why = leaps.distrust(leapt, JANUARY_16)
     assert why is not None
     assert "set the clocks right within 5 minutes" in why
+    assert leaps.distrust(leapt, None) is None  # the first look of all
+    assert leaps.distrust(leapt, JANUARY_16)
     passed = SETTLES_AFTER_S - 1
-    assert clocks.distrust(leapt, servers=leapt, last_look=JANUARY_16)
+    assert leaps.distrust(leapt, JANUARY_16)
     # Set right: at once it goes on. Left as it is: it was no leap.
-    assert clocks.distrust(JANUARY_16, servers=JANUARY_16, last_look=JANUARY_16) is None
-    assert clocks.distrust(leapt, servers=leapt, last_look=JANUARY_16)
+    assert leaps.distrust(JANUARY_16, JANUARY_16) is None
+    assert leaps.distrust(leapt, JANUARY_16)
     passed += SETTLES_AFTER_S
-    assert clocks.distrust(leapt, servers=leapt, last_look=JANUARY_16) is None
+    assert leaps.distrust(leapt, JANUARY_16) is None
 
 
 # ── erasure, retention ───────────────────────────────────────────────────────────────────────
