@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from services.notifications.domain.delivery import Refused
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.note_bounce import note_bounce
+from shared.storage.transactions import worth_another_try
 
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Notifications
+
+_log = structlog.get_logger(__name__)
 
 
 class Suppressing:
@@ -37,4 +42,10 @@ class Suppressing:
         async def work(uow: NotificationsUnitOfWork) -> None:
             await note_bounce(uow, mail, bounce, refused.reply)
 
-        await self._transactions.run(work)
+        try:
+            await self._transactions.run(work)
+        except Exception as error:
+            if worth_another_try(error):
+                raise
+            # The mail is settled all the same; the next one to this address is refused like it.
+            _log.error("bounce_not_noted", notification=mail.id, exc_info=error)

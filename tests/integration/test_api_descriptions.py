@@ -23,7 +23,7 @@ PUBLIC = {
     "/invitations/{token}",
     "/unsubscribe/{token}",
 }
-NO_RULE_TO_BREAK = ("/lump-sums", "/drafts", "/outgoing", "/bounces", "/previews", "/unsubscribe")
+NO_RULE_TO_BREAK = ("/lump-sums", "/drafts", "/outgoing", "/bounces", "/previews", "/unsubscribe", "/suppressions")
 """Whoever may not touch a draft does not see it; the others depend on nothing's state."""
 
 

@@ -127,13 +127,13 @@ class Suppression(Aggregate):
         self._touch()
         return AddressSuppressed(**self._facts(), reason=reason)
 
-    def restore(self, by: str, at: datetime) -> None:
-        """Staff have mails sent there again; raises `NotSuppressed`."""
+    def restore(self, by: str, reason: str, at: datetime) -> None:
+        """Somebody has mails sent there again; raises `NotSuppressed`."""
         if not self.suppressed:
             raise NotSuppressed(f"Mails are sent to {self.address}; there is nothing to take back.")
         self.came_back = []
         self.changed_at = at
-        self._turn(AddressState.RESTORED, at, by, "Staff had mails sent there again.")
+        self._turn(AddressState.RESTORED, at, by, reason)
         self._record(AddressRestored(**self._facts(), by=by))
 
     def _turn(self, state: AddressState, at: datetime, by: str | None, reason: str) -> None:

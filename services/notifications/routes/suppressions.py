@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import parseaddr
-from typing import Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from services.notifications.domain.report import read_report
 from services.notifications.domain.suppression import AddressState, Suppression
@@ -15,6 +15,7 @@ from services.notifications.routes.root import Root, change
 from services.notifications.unsubscribing import unsubscriptions_of
 from services.notifications.use_cases.read_suppression import read_suppression
 from services.notifications.use_cases.restore_address import restore_address
+from services.notifications.use_cases.restore_addresses import AT_ONCE, restore_addresses
 from services.notifications.use_cases.take_in_report import CameOfIt, take_in_report
 from shared.errors import Forbidden, Malformed
 from shared.http import After, Authenticated, Limit, next_of, problem_responses
@@ -58,6 +59,21 @@ class SuppressedAddresses(BaseModel):
 
     items: list[SuppressedAddress]
     next: str | None
+
+
+class RestoreAll(BaseModel):
+    """Which addresses get mails again, and why."""
+
+    since: AwareDatetime = Field(examples=["2023-01-27T07:10:00Z"])
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
+        examples=["Our relay had lost its directory and refused everybody."]
+    )
+
+
+class Restored(BaseModel):
+    """How many addresses get mails again."""
+
+    restored: int
 
 
 class ReportTakenIn(BaseModel):
@@ -111,6 +127,30 @@ async def restore(id: str, caller: Authenticated, notifications: Root, request: 
     """
     restored = await change(notifications, request, lambda uow: restore_address(uow, id, by=caller))
     return SuppressedAddress.of(restored)
+
+
+@router.post(
+    "/suppressions/restore",
+    summary="Send mails again to all that were suppressed since a moment",
+    response_description="How many there were.",
+    responses=problem_responses(401, 403, 422),
+)
+async def restore_all(
+    wanted: RestoreAll, caller: Authenticated, notifications: Root, request: Request
+) -> Restored:
+    """The support office, where it was not the addresses that were wrong: a relay that refused everybody."""
+    if caller.role is not CallerRole.SUPPORT_OFFICE:
+        raise Forbidden("Only the support office takes back many at once; staff restore one after the other.")
+    restored = 0
+    while True:
+        now = await change(
+            notifications,
+            request,
+            lambda uow: restore_addresses(uow, wanted.since, by=caller, reason=wanted.reason),
+        )
+        restored += now
+        if now < AT_ONCE:
+            return Restored(restored=restored)
 
 
 @router.post(

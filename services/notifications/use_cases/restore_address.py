@@ -13,5 +13,5 @@ async def restore_address(uow: NotificationsUnitOfWork, id: str, *, by: Caller) 
     suppression = await read_suppression(uow, id, by=by)
     if by.role is not CallerRole.SUPPORT_OFFICE:
         by.require_staff_of(suppression.partnership)
-    suppression.restore(by.subject, uow.now)
+    suppression.restore(by.subject, "It was put in order.", uow.now)
     return suppression

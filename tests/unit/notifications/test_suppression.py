@@ -24,6 +24,7 @@ from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.note_bounce import note_bounce
 from services.notifications.use_cases.notify import notify
+from services.notifications.use_cases.restore_addresses import AT_ONCE
 from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.matching import MatchApproved
 from shared.messaging.outbox import unpack
@@ -211,6 +212,28 @@ async def test_who_sees_and_restores_an_address(
     assert stored(transactions).suppressed is (restore != 200)
 
 
+async def test_the_support_office_takes_back_at_once_what_was_no_address_s_fault(transactions: Store) -> None:
+    mail = await a_mail(transactions)
+    wanted = {"since": "2023-01-16T00:00:00Z", "reason": "The relay refused everybody."}
+    many = [mail.model_copy(update={"address": f"office{n}@sme.example"}) for n in range(2 * AT_ONCE + 1)]
+
+    async def all_come_back(uow: NotificationsUnitOfWork) -> None:
+        for one in many:
+            await note_bounce(uow, one, HARD, "550 5.1.1 User unknown")
+
+    await transactions.run(all_come_back)
+    async with served(transactions, as_=STAFF) as http:
+        assert (await http.post("/suppressions/restore", json=wanted)).status_code == 403
+    async with served(transactions, as_=SUPPORT_OFFICE) as http:
+        assert (
+            await http.post("/suppressions/restore", json={**wanted, "since": "2999-01-01T00:00:00Z"})
+        ).json() == {"restored": 0}
+        assert (await http.post("/suppressions/restore", json=wanted)).json() == {"restored": len(many)}
+        assert (await http.get("/suppressions")).json()["items"] == []
+        one = (await http.get(f"/suppressions/{address_key('office7@sme.example')}")).json()
+    assert one["history"][-1]["reason"] == "The relay refused everybody."
+
+
 async def test_an_erasure_reaches_what_is_known_of_the_address(transactions: Store) -> None:
     await came_back(transactions, await a_mail(transactions))
     held = await transactions.read(lambda uow: tell_what_is_held(uow, "r-visitor", by=PARTICIPANT))
@@ -318,4 +341,4 @@ def test_an_address_that_gets_mails_cannot_be_restored() -> None:
         changed_at=AT,
     )
     with pytest.raises(NotSuppressed, match="Mails are sent to"):
-        suppression.restore("staff", AT)
+        suppression.restore("staff", "It works", AT)

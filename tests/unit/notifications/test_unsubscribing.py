@@ -33,7 +33,7 @@ URL = "https://api.cxc.example/unsubscribe"
 LINKS = Unsubscriptions(SECRET, URL)
 ORGANISATION = "organisation:tagus-fibre"
 SEAT = "partnership:hempclub/0123456789abcdef"
-ONE_CLICK = {
+ONE_CLICK: dict[str, Any] = {
     "content": b"List-Unsubscribe=One-Click",
     "headers": {"Content-Type": "application/x-www-form-urlencoded"},
 }

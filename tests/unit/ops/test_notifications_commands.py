@@ -73,8 +73,8 @@ def test_a_mail_that_came_back_is_handed_over_as_it_came(
     asked = answering(monkeypatch, {"outcome": "suppressed"})
     raw = b"From: MAILER-DAEMON\r\n\r\n\xff as it came"
     (tmp_path / "mail").write_bytes(raw)
-    for given in ({"file": str(tmp_path / "mail")}, {"file": "-", "input": raw}):
-        said = call("bounces", given["file"], input=given.get("input"))
+    for file, stdin in ((str(tmp_path / "mail"), b""), ("-", raw)):
+        said = call("bounces", file, input=stdin)
         assert said.output == "Nothing more is sent to its address; staff were told.\n"
     assert [one.content for one in asked] == [raw, raw]
     assert asked[0].headers["content-type"] == "message/rfc822"
