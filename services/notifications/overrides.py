@@ -174,17 +174,21 @@ class _Text:
         texts = texts_in(reader, self._desks, TextSandbox())
         try:
             source = self._path.read_text(encoding="utf-8")
-            parsed = texts.parse(source, self._file)
+            if problems := list(self._of_structure(texts.parse(source, self._file))):
+                return problems
             self.template = texts.from_string(source)
         except TemplateSyntaxError as error:
             return [self._problem(error.message or "it is no template", error.lineno)]
         except (OSError, UnicodeDecodeError) as error:
             return [self._problem(f"it cannot be read: {error}")]
         self.template.name = self._file
-        problems = list(self._of_structure(parsed))
-        return problems or list(self._of_trial(reader))
+        return list(self._of_trial(reader))
 
     def _of_structure(self, parsed: nodes.Template) -> Iterator[Problem]:
+        # What comes after, and compiling, reckon with constants, however large.
+        for reckoning in parsed.find_all((nodes.Mul, nodes.Pow, nodes.Mod)):
+            yield self._problem("it cannot reckon; write facts as they are", reckoning.lineno)
+            return
         found = [block.name for block in parsed.find_all(nodes.Block)]
         if not found:
             yield self._problem(

@@ -124,6 +124,8 @@ def test_a_broken_text_is_named_with_its_file_and_line(
         "{{ lipsum.__globals__ }}",
         "{{ range(10 ** 9) | list }}",
         "{{ visitor | attr('__class__') }}",
+        "{{ 'x' * 10 ** 10 }}",
+        "{{ '%09999999999d' % 1 }}",
         "{{ [visitor] | map(attribute='__class__') | first }}",
     ],
 )

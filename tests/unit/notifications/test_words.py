@@ -129,6 +129,17 @@ async def test_an_amount_and_its_reason_are_said_in_words() -> None:
     assert "How it was calculated: One plain sentence says it all." in mail.text
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+async def test_names_that_look_like_placeholders_stand_as_they_are(code: str) -> None:
+    name = "100 %% of {{ 7 * 7 }} & %(visitor)s {% raw %}"
+    party = samples.VISITOR.model_copy(update={"organisation": name, "language": code})
+    [found] = await notifications_of(samples.some_fits(2, party=party))
+    assert name in found.subject
+    [accepted, *_] = await notifications_of(samples.an_acceptance(party=party))
+    assert name in accepted.subject
+    assert name in accepted.text
+
+
 async def test_each_reader_is_written_to_in_its_own_language() -> None:
     german = samples.VISITOR.model_copy(update={"language": "de"})
     mail = (await mails_of(samples.a_reserved_grant(visitor=german)))[german.email]
