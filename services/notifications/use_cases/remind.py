@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
 from prometheus_client import Counter
 
-from services.notifications.domain.deadlines import Deadline, is_over
+from services.notifications.domain.deadlines import is_over
 from services.notifications.domain.reminder import Reminder
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
@@ -25,17 +26,19 @@ async def remind(uow: NotificationsUnitOfWork, ids: Sequence[str]) -> None:
 
     What came due so long ago that nobody is helped by it is let go.
     """
-    for reminder in await uow.reminders.get_all(ids):
-        if not reminder.is_due(uow.now):
-            continue
-        deadline = uow.deadlines.deadlines.get(reminder.name)
-        if deadline is None:
-            reminder.give_up(at=uow.now)
-            continue
-        await _tell(uow, reminder, deadline)
+    due = [reminder for reminder in await uow.reminders.get_all(ids) if reminder.is_due(uow.now)]
+    # At the same time, so that their reads meet; all have ended before the transaction does.
+    told = await asyncio.gather(*(_tell(uow, reminder) for reminder in due), return_exceptions=True)
+    for failed in told:
+        if isinstance(failed, BaseException):
+            raise failed
 
 
-async def _tell(uow: NotificationsUnitOfWork, reminder: Reminder, deadline: Deadline) -> None:
+async def _tell(uow: NotificationsUnitOfWork, reminder: Reminder) -> None:
+    deadline = uow.deadlines.deadlines.get(reminder.name)
+    if deadline is None:
+        reminder.give_up(at=uow.now)
+        return
     asked = reminder.asked
     assert asked is not None
     with because_of(Cause(correlation_id=asked.correlation_id, causation_id=asked.event_id)):
