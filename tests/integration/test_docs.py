@@ -27,6 +27,8 @@ import services.matching.plan_maker
 import services.notifications.chores
 import services.notifications.courier
 import services.notifications.watch
+import services.notifications.digests
+import services.notifications.live
 import services.notifications.webhooks.dispatcher
 import services.registration.feed.builder
 import services.registration.lookalike_search  # noqa: F401  it has one too
