@@ -24,11 +24,12 @@ from pymongo import AsyncMongoClient
 
 import services.funding.chores
 import services.matching.plan_maker
+import services.notifications.chat
 import services.notifications.chores
 import services.notifications.courier
-import services.notifications.watch
 import services.notifications.digests
 import services.notifications.live
+import services.notifications.watch
 import services.notifications.webhooks.dispatcher
 import services.registration.feed.builder
 import services.registration.lookalike_search  # noqa: F401  it has one too

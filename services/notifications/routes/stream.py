@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 import orjson
+from bson import Timestamp
 from fastapi import APIRouter, Depends, Header, Query
 from pymongo.errors import PyMongoError
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -20,8 +21,21 @@ from shared.security import Caller
 
 router = APIRouter(tags=["inbox"])
 
+_EVENT: Final = {
+    "type": "object",
+    "description": "One event.",
+    "properties": {
+        "event": {"enum": ["entry", "changed", "unread", "reset", "end"]},
+        "id": {"type": "string", "description": "Of all but `end`: where to go on."},
+        "data": {"type": "string", "description": "JSON."},
+    },
+    "required": ["event", "data"],
+}
+
 RETRY_MS: Final = 2000
 """How long a client waits before it connects again."""
+_NOWHERE: Final = Position(Timestamp(0, 0))
+"""Where an id leads that is none: too far back to go on from."""
 SENT_WITHIN_S: Final = 20.0
 """A reader that takes nothing for so long is let go of; it may come back and go on."""
 
@@ -39,7 +53,7 @@ async def place(caller: Authenticated, notifications: Root) -> AsyncIterator[Non
     response_class=EventSourceResponse,
     response_description="Server-sent events, until the token expires.",
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"schema": _EVENT}}},
         **problem_responses(401, 403, 422, 429, 503),
     },
     dependencies=[Depends(place)],
@@ -72,17 +86,13 @@ async def stream(
     """
     key = inbox_of(caller)
     given = last_event_id or after
-    position = (Position.parse(given) or _NO_POSITION) if given else None
+    position = (Position.parse(given) or _NOWHERE) if given else None
     return EventSourceResponse(
         _events(notifications, key, position, caller, seconds),
         ping=0,  # heartbeats carry the position, and so are among the events
         send_timeout=SENT_WITHIN_S,
         sep="\n",
     )
-
-
-_NO_POSITION: Final = Position.parse("0.0")
-"""Too long ago to be resumed from."""
 
 
 async def _events(

@@ -17,6 +17,7 @@ from services.notifications.domain.planning import NO_ROOM, NOT_PRESSING, NotTol
 from services.notifications.domain.recipients import serve
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.wishes import KindWish, Pace, Wishes
+from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import Event
@@ -69,7 +70,7 @@ def test_a_desk_without_a_room_is_said_not_to_be_told_there() -> None:
 
 async def test_a_message_for_a_room_waits_to_be_carried_there() -> None:
     transactions = MemoryTransactions(
-        lambda store: samples.NotificationsUnitOfWork(
+        lambda store: NotificationsUnitOfWork(
             store,
             rules=samples.RULES,
             deadlines=samples.DEADLINES,
