@@ -205,6 +205,9 @@ async def test_of_a_flood_five_come_at_once_and_the_others_as_one_mail_in_the_ne
         await consume(root, payments(300))
         await until(partial(_settled, root))
         assert len(mail_server.accepted) == 5
+        assert {mail["reason"] for mail in await mails(root, state="gathered")} == {
+            "Its recipient had had many mails: it was made to wait for a digest."
+        }
         assert {mail["due_at"] for mail in await mails(root, state="gathered")} == {
             "2023-01-16T09:45:00.000000Z"
         }

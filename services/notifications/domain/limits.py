@@ -36,6 +36,13 @@ class GatheredFor(StrEnum):
         return _next(at, SOON)
 
 
+WHY_SET_ASIDE: Final = {
+    GatheredFor.LIMIT: "Its recipient had had many mails: it was made to wait for a digest.",
+    GatheredFor.BACKLOG: "It could not go for a while: it was made to wait, to go with others like it.",
+}
+"""For the log."""
+
+
 class Recent:
     """When something last happened to each of many, as far back as a limit asks."""
 

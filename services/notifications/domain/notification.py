@@ -158,7 +158,7 @@ class Notification(Aggregate):
     why: str
     state: NotificationState
     reason: str | None = None
-    """Why it was cancelled or skipped."""
+    """Why it was cancelled or skipped, or had to wait for a digest that its recipient did not wish for."""
     created_at: Moment
     due_at: Moment | None = None
     pace: Pace = Pace.AT_ONCE

@@ -44,7 +44,7 @@ class LogEntry(BaseModel):
     """The rule that had it made."""
     state: NotificationState
     reason: str | None
-    """Why it was cancelled or skipped."""
+    """Why it was cancelled or skipped, or had to wait for a digest that its recipient did not wish for."""
     created_at: datetime
     due_at: datetime | None
     """When it goes out, is tried again, or goes into its digest."""
