@@ -150,10 +150,16 @@ async def running_root(service: ServiceName, settings: Any, database: str) -> As
 
 @asynccontextmanager
 async def running_api(
-    service: ServiceName, mongo_url: str, issuer: Issuer, database: str, *, driver: DriverName = "pymongo"
+    service: ServiceName,
+    mongo_url: str,
+    issuer: Issuer,
+    database: str,
+    *,
+    driver: DriverName = "pymongo",
+    **more: Any,
 ) -> AsyncIterator[Api]:
-    """The service's API on a database of that name, dropped at the end."""
-    settings = settings_of(service, mongo_url, issuer, mongo_driver=driver)
+    """The service's API on a database of that name, dropped at the end; `more` settings than usual."""
+    settings = settings_of(service, mongo_url, issuer, mongo_driver=driver, **more)
     app: FastAPI = import_module(f"services.{service}.api").create_app(settings)
     async with running_root(service, settings, database) as root:
         app.state.root = root

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.builders import A_SECRET
 from tests.integration.apis import Api, Issuer, running_api
 
 
@@ -48,7 +49,8 @@ async def funding(mongo_url: str, issuer: Issuer) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="module")
 async def notifications(mongo_url: str, issuer: Issuer) -> AsyncIterator[Api]:
-    async with running_api("notifications", mongo_url, issuer, _database("notifications")) as api:
+    database = _database("notifications")
+    async with running_api("notifications", mongo_url, issuer, database, seal_key=A_SECRET) as api:
         yield api
 
 

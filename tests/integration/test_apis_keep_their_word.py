@@ -27,7 +27,10 @@ from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
 from services.matching.use_cases.join_pool import join_pool
 from services.matching.use_cases.propose_match import propose_match
 from services.notifications.use_cases.notify import notify
+from services.notifications.webhooks.delivery import Delivery
+from services.notifications.webhooks.endpoint import Endpoint
 from shared.contracts.common import Party
+from shared.contracts.envelope import new_id, now
 from shared.messaging.topics import SERVICES, ServiceName
 from tests.builders import (
     a_host_party,
@@ -131,6 +134,19 @@ async def some(registration: Api, matching: Api, funding: Api, notifications: Ap
     grant = await funding.root.transactions.run(lambda uow: reserve_lump_sum(uow, approved))
     fact = an_envelope(approved, service="matching", subject=approved.match_id)
     messages = await notifications.root.transactions.run(lambda uow: notify(uow, fact, approved))
+    endpoint = Endpoint.make(
+        id=new_id(),
+        scope="partnership:hempclub",
+        url="https://hooks.hempclub.example/",
+        events=["*"],
+        description="",
+        contact=None,
+        sealed="closed with another key",
+        by="staff",
+        at=now(),
+    )
+    delivery = Delivery.make(new_id(), endpoint.id, fact, fact.to_json(), registrations=[], at=now())
+    await notifications.root.transactions.run(lambda uow: add_all(uow, endpoint, delivery))
     return Some(
         {
             "registration": registration,
@@ -142,9 +158,14 @@ async def some(registration: Api, matching: Api, funding: Api, notifications: Ap
             "registration": [*registrations, draft.json()["id"]],
             "matching": ["v", "h-1", *(match.id for match in matches), group_event.json()["id"]],
             "funding": [grant.id, "hempclub", "v"],
-            "notifications": [*(message.id for message in messages), "v"],
+            "notifications": [*(message.id for message in messages), "v", endpoint.id, delivery.id],
         },
     )
+
+
+async def add_all(uow: Any, *aggregates: Any) -> None:
+    for aggregate in aggregates:
+        uow.add(aggregate)
 
 
 @pytest.mark.parametrize(("service", "label"), list(every_operation()))

@@ -41,7 +41,7 @@ from shared.messaging.outbox import unpack
 from shared.messaging.topics import events
 from shared.scopes import WITHHELD
 from shared.security import Caller, CallerRole
-from shared.storage.driver import Document, connect
+from shared.storage.driver import Document
 from shared.storage.store import OUTBOX
 from tests.builders import A_SECRET, a_host_party, a_message, a_party, an_approved_match, an_envelope
 from tests.integration.apis import (
@@ -57,6 +57,7 @@ from tests.integration.apis import (
     Issuer,
     pointers,
     problem,
+    running_api,
     settings_of,
 )
 from tests.integration.test_docs import INTEGRATING, need
@@ -764,16 +765,20 @@ async def test_an_owner_has_twenty_endpoints_at_the_most(stage: Stage) -> None:
     problem(await stage.api.post("/webhooks", EXTERNAL, wanted), 409, "too-many-endpoints")
 
 
-async def test_without_a_seal_key_there_is_no_endpoint(mongo_url: str, issuer: Issuer) -> None:
-    settings = settings_of("notifications", mongo_url, issuer)
-    app = create_app(settings)
-    async with connect(mongo_url) as client:
-        database = f"test-webhooks-unsealed-{os.getpid()}"
-        app.state.root = await bootstrap(settings, database=database)
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://notifications.example") as http:
-            api = Api(app, http, app.state.root, issuer)
-            wanted = {"url": "https://crm.example/", "events": ["*"]}
-            problem(await api.post("/webhooks", EXTERNAL, wanted), 503, "nothing-to-seal-with")
-        await app.state.root.close()
-        await client.drop_database(database)
+async def test_without_a_seal_key_there_is_no_endpoint(mongo_url: str, issuer: Issuer, database: str) -> None:
+    async with running_api("notifications", mongo_url, issuer, database) as api:
+        wanted = {"url": "https://crm.example/", "events": ["*"]}
+        problem(await api.post("/webhooks", EXTERNAL, wanted), 503, "nothing-to-seal-with")
+
+
+async def test_a_secret_that_cannot_be_opened_any_more_is_told_as_that(
+    stage: Stage, receivers: Receivers
+) -> None:
+    receiver = await receivers()
+    endpoint = await stage.registers(receiver)
+    await stage.root.database[Endpoint.COLLECTION].update_one(
+        {"_id": endpoint["id"]}, {"$set": {"secrets.0.sealed": "closed with another key"}}
+    )
+    answer = await stage.api.post(f"/webhooks/{endpoint['id']}/test", EXTERNAL)
+    assert "replace it" in answer.json()["why"]
+    assert receiver.received == []

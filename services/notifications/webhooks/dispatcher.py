@@ -26,6 +26,7 @@ from services.notifications.webhooks.schedule import Answer, Judged, Verdict, ju
 from services.notifications.webhooks.sender import Posts, Sender
 from services.notifications.webhooks.signatures import signed_headers
 from services.notifications.webhooks.use_cases.give_up_endpoint import give_up_endpoint
+from shared.sealed import NothingToSealWith
 
 if TYPE_CHECKING:
     from services.notifications.bootstrap import Notifications
@@ -218,7 +219,11 @@ async def attempt(
 ) -> Answer:
     """One request to the endpoint, signed with its secrets of this moment."""
     at = root.clock()
-    keys = [root.seal.open(sealed)["secret"] for sealed in endpoint.secrets_at(at)]
+    try:
+        keys = [root.seal.open(sealed)["secret"] for sealed in endpoint.secrets_at(at)]
+    except (NothingToSealWith, ValueError):
+        why = "Not sent: its secret was closed with another key than this installation has now; replace it."
+        return Answer(at=at, ms=0, why=why)
     raw = body.encode()
     return await sender.post(endpoint.url, raw, signed_headers(webhook_id, at, raw, keys), at)
 
