@@ -8,8 +8,8 @@ from typing import Final
 
 from pymongo import UpdateOne
 
-from services.notifications.domain.delivery import Later, Outcome, Refused, Skipped
-from services.notifications.domain.limits import GatheredFor
+from services.notifications.domain.delivery import Later, Outcome, Refused, Sent, Skipped
+from services.notifications.domain.limits import WHY_SET_ASIDE, GatheredFor
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
 from services.notifications.domain.rules import Channel
 from shared.contracts.envelope import Cause, new_id, now
@@ -174,6 +174,7 @@ class Outgoing:
                 reason = reply.replace(message.address, "the address") if message.address else reply
                 event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reason)
             case _:
+            "reason": WHY_SET_ASIDE[why],
                 event = NotificationSent(**facts)
         with because_of(Cause(correlation_id=message.correlation_id, causation_id=message.fact_id)):
             uow.publish(event, subject=message.id, sequence=message.version + 1)
