@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from types import NoneType
@@ -66,17 +65,6 @@ class End(BaseModel):
     when: dict[str, Condition] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Due:
-    """What is to be said about a deadline at some moment, and when there is something to be said next."""
-
-    moment: datetime | None
-    """The last moment that has come since; None while none has."""
-    too_late: bool
-    """It came so long ago, with the deadline over, that it helps nobody to hear of it now."""
-    next: datetime | None
-
-
 class Deadline(BaseModel):
     """One deadline: `asks` and `ends` by event type, and what is said `before` and `after`, in days."""
 
@@ -108,7 +96,9 @@ class Deadline(BaseModel):
 
     def facts_of(self, told: Event) -> str:
         """What is kept of it, as JSON."""
-        return told.__pydantic_serializer__.to_json(told, exclude=_OF_THE_DEADLINE).decode()
+        return told.__pydantic_serializer__.to_json(
+            told, exclude=_OF_THE_DEADLINE, exclude_none=True
+        ).decode()
 
     def told_again(self, facts: str, by: date, *, over: bool) -> Event:
         """The same, from what was kept."""
@@ -132,14 +122,6 @@ class Deadline(BaseModel):
         """When there is something to be said, in UTC: on those days in the morning."""
         return [_morning_of(deadline + timedelta(days=offset)) for offset in self._offsets]
 
-    def due(self, deadline: date, *, since: datetime, at: datetime) -> Due:
-        """What has come due after `since` until `at`; of several moments the last one stands for all."""
-        moments = [moment for moment in self.moments(deadline) if moment > since]
-        come = [moment for moment in moments if moment <= at]
-        last = come[-1] if come else None
-        too_late = last is not None and at - max(last, end_of(deadline)) > LATE
-        return Due(last, too_late, next((moment for moment in moments if moment > at), None))
-
 
 def _applies(when: Mapping[str, Condition], event: Event) -> bool:
     return all(holds(condition, getattr(event, field)) for field, condition in when.items())
@@ -158,6 +140,11 @@ def end_of(deadline: date) -> datetime:
 def is_over(deadline: date, at: datetime) -> bool:
     """Whether it is."""
     return at >= end_of(deadline)
+
+
+def is_too_late(moment: datetime, deadline: date, at: datetime) -> bool:
+    """Whether what was to be said at that moment helps nobody any more."""
+    return at - max(moment, end_of(deadline)) > LATE
 
 
 class DeadlineTable(BaseModel):

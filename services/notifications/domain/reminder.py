@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Self
 from pydantic import BaseModel
 
 from services.notifications.domain import recipients
-from services.notifications.domain.deadlines import Deadline, is_over
+from services.notifications.domain.deadlines import Deadline, is_over, is_too_late
 from services.notifications.domain.notification import Moment
 from services.notifications.domain.recipients import Desk, Role
 from shared.aggregate import Aggregate
@@ -53,7 +53,7 @@ class Asked(BaseModel):
     facts: str
     """What is kept of the event, as JSON: a reminder's words are made of it."""
     awaited: list[Awaited]
-    """Those who would be reminded today."""
+    """Those whose turn it is."""
     partnerships: list[str]
     """Whose staff may see it."""
     mentions: list[str]
@@ -204,9 +204,12 @@ class Reminder(Aggregate):
         return True
 
     def to_come(self, deadline: Deadline) -> list[datetime]:
-        """When there is something to be said about it, from the next moment on."""
-        asked = self.asked
-        return [moment for moment in deadline.moments(asked.by) if moment > self._since()] if asked else []
+        """When there is something to be said about it still, in their order."""
+        asking = self.asking
+        if asking is None or asking.asked is None:
+            return []
+        since = max(self.dealt_with, asking.at + QUIET)
+        return [moment for moment in deadline.moments(asking.asked.by) if moment > since]
 
     def is_due(self, at: datetime) -> bool:
         """Whether its moment has come."""
@@ -219,27 +222,16 @@ class Reminder(Aggregate):
         """
         asked = self.asked
         assert asked is not None
-        due = deadline.due(asked.by, since=self._since(), at=at)
-        said = None if due.too_late else due.moment
-        if due.moment is not None:
-            self.dealt_with = due.moment
-        if due.too_late:
-            self.let_go += 1
-        elif said is not None:
-            self.told, self.told_at = self.told + 1, at
-            self._record(
-                DeadlineReminded(
-                    reminder_id=self.id,
-                    name=self.name,
-                    about=asked.about,
-                    deadline=asked.by,
-                    over=is_over(asked.by, at),
-                    number=self.told,
-                    partnerships=asked.partnerships,
-                )
-            )
+        moment = max((moment for moment in self.to_come(deadline) if moment <= at), default=None)
+        if moment is not None:
+            self.dealt_with = moment
+            if is_too_late(moment, asked.by, at):
+                self.let_go += 1
+                moment = None
+            else:
+                self._tell(asked, at)
         self._schedule(deadline, at)
-        return said
+        return moment
 
     def erase(
         self, registration_id: str, deadline: Deadline | None, *, desks: Mapping[str, Desk], at: datetime
@@ -264,17 +256,26 @@ class Reminder(Aggregate):
         self.state, self.due_at, self.changed_at = ReminderState.ENDED, None, at
         self._touch()
 
+    def _tell(self, asked: Asked, at: datetime) -> None:
+        self.told, self.told_at = self.told + 1, at
+        self._record(
+            DeadlineReminded(
+                reminder_id=self.id,
+                name=self.name,
+                about=asked.about,
+                deadline=asked.by,
+                over=is_over(asked.by, at),
+                number=self.told,
+                partnerships=asked.partnerships,
+            )
+        )
+
     def _mentioned(self) -> list[str]:
         return sorted({id for word in self.words if word.asked for id in word.asked.mentions})
 
-    def _since(self) -> datetime:
-        asking = self.asking
-        return max(self.dealt_with, asking.at + QUIET) if asking else self.dealt_with
-
     def _schedule(self, deadline: Deadline, at: datetime) -> None:
-        asked = self.asked
-        self.due_at = deadline.due(asked.by, since=self._since(), at=NEVER).next if asked else None
-        if asked is None:
+        self.due_at = next(iter(self.to_come(deadline)), None)
+        if self.asked is None:
             self.state = ReminderState.ENDED
         else:
             self.state = ReminderState.SCHEDULED if self.due_at else ReminderState.SAID

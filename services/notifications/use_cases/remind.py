@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from prometheus_client import Counter
 
 from services.notifications.domain.deadlines import is_over
@@ -15,6 +16,8 @@ from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import Cause, CloudEvent
 from shared.contracts.types import EventType
 from shared.storage.unit_of_work import because_of
+
+_log = structlog.get_logger(__name__)
 
 REMINDERS = Counter(
     "cxc_reminders", "Deadlines that came due to be reminded of, by what became of it", ["outcome"]
@@ -45,6 +48,11 @@ async def _tell(uow: NotificationsUnitOfWork, reminder: Reminder) -> None:
         moment = reminder.come_due(deadline, at=uow.now)
         if moment is None:
             REMINDERS.labels("let_go").inc()
+            _log.info(
+                "reminder_let_go",
+                reminder=reminder.id,
+                reason=f"It came due while nobody looked, and its deadline, {asked.by}, is long over.",
+            )
             return
         told = deadline.told_again(asked.facts, asked.by, over=is_over(asked.by, uow.now))
         await notify(uow, _fact(reminder, moment, asked.correlation_id), told, reminds_of=deadline)

@@ -61,9 +61,14 @@ async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, eve
 async def _unsay(
     uow: NotificationsUnitOfWork, deadline: Deadline, before: Asked, now: Asked | None, *, because: str
 ) -> None:
+    stands = now is not None and now.by == before.by
+    done = {one.key for one in before.awaited} - {one.key for one in (now.awaited if now else ())}
+    if stands and not done:
+        return
     told = {rule.template for rule in deadline.rules}
-    still = {one.key for one in now.awaited} if now and now.by == before.by else set()
     types = {EventType.DEADLINE_REMINDED}
     for message in await uow.notifications.sent_out_about(before.about, None, types, uow.now):
-        if message.template in told and message.recipient_key not in still and message.waits:
+        if message.template not in told or not message.waits:
+            continue
+        if not stands or message.recipient_key in done:
             message.cancel(f"There was nothing to remind of any more after {because}.")
