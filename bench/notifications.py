@@ -2,7 +2,7 @@
 
 Real Kafka, MongoDB and SMTP server, and the worker's own process, on this machine. The facts are the lives
 of exchanges, told as the other services tell them: two organisations that exchange, and two more that only
-register, each exchange with ids and addresses of its own, in fifty partnerships. Two settings, the
+register, each exchange with ids and addresses of its own, in a thousand partnerships. Two settings, the
 same code: as shipped; and one by one (a fact a transaction, a mail at a time), as it is usually written. For
 each: throughput with everything published at once, and latency at a light load.
 
@@ -44,7 +44,7 @@ from shared.storage.store import INBOX, OUTBOX
 
 STATE: Final = Path("var/bench/notifications")
 EXAMPLES: Final = Path(examples.__file__).parent
-PARTNERSHIPS: Final = 50
+PARTNERSHIPS: Final = 1000
 WORKER: Final = "notifications-worker"
 
 REGISTERS: Final = ("registration.screened", "registration.accepted", "fits.found")
