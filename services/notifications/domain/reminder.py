@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, Self
@@ -16,7 +16,6 @@ from services.notifications.domain.recipients import Desk, Role
 from shared.aggregate import Aggregate
 from shared.contracts.envelope import Event
 from shared.contracts.notifications import DeadlineReminded
-from shared.erasure import without_data_of
 
 QUIET: Final = timedelta(days=1)
 """Who was asked a moment ago needs no reminder yet."""
@@ -73,8 +72,7 @@ class Asked(BaseModel):
         event_id: str,
         correlation_id: str,
     ) -> Self | None:
-        """What `told` asks, without the data of those that were erased; None where nobody else is asked."""
-        told = without_data_of(told, erased)
+        """What `told` asks, which has no data of those that were erased; None where nobody else is asked."""
         asked = [one for one, _ in recipients.serve(told, deadline.rules, desks) if not one.is_of(erased)]
         if not asked:
             return None
@@ -87,20 +85,6 @@ class Asked(BaseModel):
             mentions=[id for id in recipients.registrations(told) if id not in erased],
             event_id=event_id,
             correlation_id=correlation_id,
-        )
-
-    def without(self, registration_id: str, deadline: Deadline, desks: Mapping[str, Desk]) -> Asked | None:
-        """The same without the data of that registration; None where only it is asked."""
-        if registration_id not in self.mentions:
-            return self
-        return Asked.of(
-            deadline.told_again(self.facts, self.by, over=False),
-            deadline,
-            by=self.by,
-            desks=desks,
-            erased={registration_id},
-            event_id=self.event_id,
-            correlation_id=self.correlation_id,
         )
 
 
@@ -233,18 +217,10 @@ class Reminder(Aggregate):
         self._schedule(deadline, at)
         return moment
 
-    def erase(
-        self, registration_id: str, deadline: Deadline | None, *, desks: Mapping[str, Desk], at: datetime
-    ) -> None:
-        """Let go of an organisation's data: it is reminded of nothing any more, and not named to others."""
-        if deadline is None:
-            self.give_up(at=at)
-            return
+    def keep(self, of: Callable[[Asked], Asked | None], deadline: Deadline, *, at: datetime) -> None:
+        """An organisation was erased: keep this of what is asked, or nothing where only it was asked."""
         self.words = [
-            word.model_copy(update={"asked": word.asked.without(registration_id, deadline, desks)})
-            if word.asked
-            else word
-            for word in self.words
+            word.model_copy(update={"asked": of(word.asked)}) if word.asked else word for word in self.words
         ]
         self.mentions = self._mentioned()
         self._schedule(deadline, at)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from services.notifications.domain.reminder import Asked, Reminder
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.webhooks.use_cases.erase_deliveries import erase_deliveries
+from shared.erasure import without_data_of
 
 
 async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str) -> None:
@@ -18,9 +20,31 @@ async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str
         if not message.is_erased_for(registration_id):
             message.erase(registration_id)
     for reminder in await uow.reminders.naming(registration_id):
-        reminder.erase(
-            registration_id, uow.deadlines.deadlines.get(reminder.name), desks=uow.desks, at=uow.now
-        )
+        _erase_reminder(uow, reminder, registration_id)
     for suppression in await uow.suppressions.of_registration(registration_id):
         uow.remove(suppression)
     await erase_deliveries(uow, registration_id)
+
+
+def _erase_reminder(uow: NotificationsUnitOfWork, reminder: Reminder, registration_id: str) -> None:
+    """The organisation is reminded of nothing any more, and not named to others."""
+    deadline = uow.deadlines.deadlines.get(reminder.name)
+    if deadline is None:
+        reminder.give_up(at=uow.now)
+        return
+
+    def kept(asked: Asked) -> Asked | None:
+        if registration_id not in asked.mentions:
+            return asked
+        told = deadline.told_again(asked.facts, asked.by, over=False)
+        return Asked.of(
+            without_data_of(told, {registration_id}),
+            deadline,
+            by=asked.by,
+            desks=uow.desks,
+            erased={registration_id},
+            event_id=asked.event_id,
+            correlation_id=asked.correlation_id,
+        )
+
+    reminder.keep(kept, deadline, at=uow.now)

@@ -8,6 +8,7 @@ from services.notifications.domain.reminder import NEVER, Asked, Reminder, Word,
 from services.notifications.repositories import NotificationsUnitOfWork
 from shared.contracts.envelope import CloudEvent, Event
 from shared.contracts.types import EventType
+from shared.erasure import without_data_of
 
 
 async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event) -> None:
@@ -33,7 +34,7 @@ async def schedule_reminders(uow: NotificationsUnitOfWork, fact: CloudEvent, eve
     for (name, deadline, ask), reminder in zip(concerned, found, strict=True):
         by = ask.deadline(event, at) if ask else None
         asked = by and Asked.of(
-            deadline.told(event, by),
+            without_data_of(deadline.told(event, by), erased),
             deadline,
             by=by,
             desks=uow.desks,
