@@ -68,7 +68,8 @@ class Language:
 
     def counted(self, one: str, many: str, number: int, /, **facts: Any) -> str:
         """A sentence in the form that goes with the number, holding these facts."""
-        sentence = self._catalogue.ngettext(one, many, number)
+        # French has one form for none and for one, which does not say the number.
+        sentence = self._catalogue.ngettext(one, many, number or 2)
         return sentence % {name: self.write(fact) for name, fact in facts.items()}
 
     def write(self, value: Any) -> str:

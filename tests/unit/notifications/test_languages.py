@@ -115,6 +115,23 @@ def test_large_counts_are_grouped() -> None:
     assert language_for("de").write(7) == "7"
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("en", {0: "0 lump sums", 1: "one lump sum", 5: "5 lump sums", 20: "20 lump sums"}),
+        ("fr", {0: "0 montants", 1: "un montant", 5: "5 montants", 20: "20 montants"}),
+        ("ro", {0: "0 sume", 1: "o sumă", 5: "5 sume", 20: "20 de sume"}),
+    ],
+)
+def test_a_number_has_the_form_that_goes_with_it(code: str, said: dict[int, str]) -> None:
+    reader = language_for(code)
+    one = "To be released by a second officer: %(total)s, one lump sum"
+    many = "To be released by a second officer: %(total)s, %(count)s lump sums"
+    for number, words in said.items():
+        sentence = reader.counted(one, many, number, total=Decimal("1"), count=number, num=number)
+        assert words in sentence, sentence
+
+
 def test_a_language_without_texts_is_served_in_english() -> None:
     for code in ("el", "zz", "", "EN"):
         assert language_for(code) is language_for("en")
