@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -60,6 +62,8 @@ class MailServer:
     """Addresses whose next mail is not accepted, and the connection gone."""
     silent_to: set[str] = field(default_factory=set)
     """Addresses whose next mail gets no answer at all."""
+    speechless_after: int | None = None
+    """After so many mails it keeps each that comes, but says so to nobody."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
     """While not set, mails are kept waiting for their reply."""
 
@@ -97,6 +101,8 @@ class MailServer:
             server.transport.abort()
             return "451 Nobody hears this"
         self.accepted.append((address, envelope.content))
+        if self.speechless_after is not None and len(self.accepted) > self.speechless_after:
+            await asyncio.Event().wait()
         if address in self.vanish_after_accepting:
             self.vanish_after_accepting.discard(address)
             server.transport.abort()
@@ -534,6 +540,80 @@ async def test_the_mails_of_a_courier_that_died_come_due_again(
         await until(lambda: all_settled(root))
     assert len(mail_server.accepted) == 5
     assert set(mail_server.message_ids().values()) == {1}
+
+
+async def test_what_a_courier_wrote_down_before_it_died_is_not_sent_again(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    await tell(root, *addresses(2))
+    dead = Outgoing(root.client, root.database)
+    first, _ = await dead.take(10, until=now())
+    # It died between its two writes: that the mail is settled, and that it waits no more.
+    settled = {"settled_at": moment_text(now())}
+    await root.database[Notification.COLLECTION].update_one({"_id": first.id}, {"$set": settled})
+    async with mail_server.listening(), running(companion(root)):
+        await until(lambda: all_settled(root))
+    assert [address for address, _ in mail_server.accepted] == ["office1@sme.example"]
+    assert {mail["state"] for mail in await mails(root)} == {"sent"}
+
+
+COURIER = """
+import asyncio, sys
+
+from services.notifications.bootstrap import bootstrap
+from services.notifications.courier import carry_mails
+from services.notifications.settings import NotificationsSettings
+
+
+async def main(database: str) -> None:
+    root = await bootstrap(NotificationsSettings.load(), database=database)
+    await carry_mails(root, asyncio.Event())
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_of_a_courier_that_is_killed_amid_its_work_only_what_was_on_its_way_comes_twice(
+    root: Notifications, mail_server: MailServer, mongo_url: str
+) -> None:
+    settings = root.settings
+    environment = {
+        **os.environ,
+        "CXC_KAFKA_BOOTSTRAP": settings.kafka.bootstrap,
+        "CXC_MONGO_URL": mongo_url,
+        "CXC_ISSUER": settings.issuer,
+        "CXC_JWKS_URL": settings.jwks_url,
+        "CXC_SMTP_PORT": str(mail_server.port),
+        "CXC_MAIL_LEASE_S": "2",
+    }
+    wanted = addresses(60)
+    await tell(root, *wanted)
+    mail_server.speechless_after = 30
+    at_once = settings.smtp_connections
+    async with mail_server.listening():
+        killed = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", COURIER, root.database.name, env=environment
+        )
+        try:
+            await until(lambda: _sent(root, 30))
+            await until(lambda: _accepted(mail_server, 30 + at_once))
+        finally:
+            killed.kill()
+            await killed.wait()
+        on_their_way = {address for address, _ in mail_server.accepted[30:]}
+        mail_server.speechless_after = None
+        async with running(companion(root)):
+            await until(lambda: all_settled(root))
+    arrived = Counter(address for address, _ in mail_server.accepted)
+    assert arrived.keys() == set(wanted)
+    assert {address for address, times in arrived.items() if times == 2} == on_their_way
+    assert max(arrived.values()) == 2
+    assert len(mail_server.message_ids()) == 60
+    assert len(set(await published(root))) == len(await published(root)) == 60
+
+
+async def _accepted(mail_server: MailServer, number: int) -> bool:
+    return len(mail_server.accepted) >= number
 
 
 async def test_a_courier_that_lost_its_lease_writes_nothing_down(root: Notifications) -> None:
