@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 import yaml
+from babel import Locale
 from pydantic import ValidationError
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ops.commands import CommandFailed
+from ops.commands.gist import gist
 from ops.commands.given import content_of, malformed
 from ops.commands.rules import partnerships_in_use
 from ops.commands.shown import console, printable
@@ -23,6 +25,7 @@ from services.notifications.bootstrap import desks_of, load_rules
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import Channel, Urgency
 from services.notifications.domain.wishes import DEFAULT_ZONE, Pace, Wishes, zone_of
+from services.notifications.languages import language_for
 from services.notifications.previews import Preview, Previewing, Told, event_in
 from services.notifications.routes.wishes import WishesSent
 from services.notifications.words import Words
@@ -48,7 +51,8 @@ def explain(
     desks = desks_of(partnerships_in_use(partnerships), _SUPPORT_OFFICE)
     previewing = Previewing(load_rules(), Words(desks, _PUBLIC_URL), desks)
     try:
-        event = event_in(parse(content_of(file, at_most=MAX_EVENT_BYTES)))
+        fact = parse(content_of(file, at_most=MAX_EVENT_BYTES))
+        event = event_in(fact)
         moment = _moment(at)
         held = {} if wishes is None else wishes_in(wishes, previewing)
         shown = previewing.preview(event, wishes=held, at=moment)
@@ -59,7 +63,7 @@ def explain(
     if as_json:
         typer.echo(shown.model_dump_json(indent=2))
     else:
-        _show(shown, held)
+        _show(shown, gist(fact), held)
 
 
 def wishes_in(file: Path, previewing: Previewing) -> dict[str, Wishes]:
@@ -121,15 +125,17 @@ def _refuse(sentence: str) -> NoReturn:
 # ── for people ───────────────────────────────────────────────────────────────────────────────
 
 
-def _show(shown: Preview, wishes: Mapping[str, Wishes]) -> None:
+def _show(shown: Preview, said: str, wishes: Mapping[str, Wishes]) -> None:
     out = console()
     heard = shown.at.astimezone(ZoneInfo(DEFAULT_ZONE))
-    out.print(Text(f"{shown.type}, about {shown.about}", style="bold"))
+    out.print(Text(printable(f"{shown.type}, about {shown.about}"), style="bold"))
+    out.print(printable(said))
     out.print(f"If it came at {_clock(heard)} ({DEFAULT_ZONE}).")
     for note in shown.notes:
         out.print(printable(note))
     if shown.undoes:
-        out.print("It undoes or overtakes, so that nothing more is sent of them: " + ", ".join(shown.undoes))
+        earlier = ", ".join(" ".join(one.split(".")[1:3]).replace("_", " ") for one in shown.undoes)
+        out.print(f"Nothing more is sent of what it undoes or overtakes in this case: {earlier}.")
         out.print("Whoever was to have a mail about something undone, and had none, has none of this either.")
 
     _heading(f"Who is told ({_counted(shown.told)})")
@@ -148,7 +154,7 @@ def _show(shown: Preview, wishes: Mapping[str, Wishes]) -> None:
         _inside(table, 2)
         words = Text(printable(first.subject), style="italic")
         words.append(f"\n{printable(first.text, keep=chr(10))}\n{printable(first.link)}", style="not italic")
-        out.print()
+        out.print(f"\n    In {_language(first.language)}:")
         _inside(words, 4)
     if not shown.told:
         out.print("  Nobody.")
@@ -185,6 +191,11 @@ def _by_words(told: Iterable[Told]) -> list[list[Told]]:
     for one in told:
         groups.setdefault((one.recipient, one.name, one.subject, one.text), []).append(one)
     return list(groups.values())
+
+
+def _language(code: str) -> str:
+    """What it is called, of the language that whoever reads this one is written to in."""
+    return str(Locale.parse(language_for(code).code).get_language_name("en"))
 
 
 def _who(role: str, name: str) -> str:

@@ -54,7 +54,7 @@ class Told(BaseModel):
     text: str
     link: str
     why: str
-    """Why the recipient hears of it, as it is told to the recipient."""
+    """Why the recipient hears of it, as the rule says; the mail says it in its language."""
     because: list[str]
     """What decided on the channel and the moment."""
     person: str
@@ -169,7 +169,6 @@ class Previewing:
             one.recipient,
             about=recipients.about(event),
             link=self.rules.link_for(event.TYPE),
-            why=one.rule.why,
             language=one.language,
         )
         return Told(
@@ -185,7 +184,7 @@ class Previewing:
             subject=wording.subject,
             text=wording.text,
             link=wording.link,
-            why=wording.why,
+            why=one.rule.why,
             because=list(one.because),
             person=one.person,
             template=one.rule.template,
@@ -291,10 +290,8 @@ def _why_not(rule: Rule, event: Event, recipient: Recipient) -> str:
 def _condition(field: str, condition: Condition, value: Any) -> str:
     if field == AUTO_ACCEPT:
         if True in condition:
-            return "where the partnership takes eligible registrations by itself, and here it does not"
-        return (
-            "where the partnership decides on eligible registrations itself, and here they are taken at once"
-        )
+            return "where the partnership takes eligible ones at once, and here it decides itself"
+        return "where the partnership decides on eligible ones itself, and here they are taken at once"
     if condition == "present":
         return f"where '{field}' says something, and here it does not"
     if condition == "absent":
