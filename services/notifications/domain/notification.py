@@ -45,6 +45,7 @@ class NotificationState(StrEnum):
     """It could not go out: no address, or one that takes no mails."""
 
 
+_WAITING: Final = (NotificationState.PENDING, NotificationState.GATHERED)
 _GONE: Final = (NotificationState.SENT, NotificationState.DIGESTED)
 
 ERASED_SUBJECT: Final = "About an organisation whose data were erased"
@@ -373,7 +374,7 @@ class Notification(Aggregate):
 
     def cancel(self, reason: str) -> None:
         """It has not gone out, and does not: a sentence says why."""
-        if self.state not in (NotificationState.PENDING, NotificationState.GATHERED):
+        if self.state not in _WAITING:
             raise ValueError(f"notification {self.id} is {self.state}: it does not wait to go out")
         self.state, self.reason = NotificationState.CANCELLED, reason
         self.due_at, self.claimed_by = None, None
@@ -414,7 +415,8 @@ class Notification(Aggregate):
         if self.recipient_registration == registration_id:
             self.recipient_key = self.person = organisation_key(registration_id)
             self.address, self.last_reply = None, None
-            if self.state in (NotificationState.PENDING, NotificationState.GATHERED):
+            # A courier that has written down how a mail went takes it out of what waits a moment later.
+            if self.state in _WAITING and self.settled_at is None:
                 self.state = NotificationState.CANCELLED
                 self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
