@@ -67,19 +67,15 @@ class Overrides:
         """
         texts: dict[tuple[str, str, str], Template] = {}
         problems: list[Problem] = []
-        for path in sorted(path for path in folder.iterdir() if path.is_dir()):
-            for file in sorted(path.rglob("*")):
-                if file.is_file():
-                    found = _Text(folder, file, desks, known, tries)
-                    problems += (broken := found.problems())
-                    if not broken:
-                        texts[found.key] = found.template
-        problems += [
-            Problem(path.name, None, "lies beside the folders of the partnerships; put it into one of them")
-            for path in sorted(folder.iterdir())
-            if path.is_file() and path.name.endswith(SUFFIX)
-        ]
-        return cls(texts, sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+        next(folder.iterdir(), None)  # rglob is content with a folder that cannot be read
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file() or any(part.startswith(".") for part in path.relative_to(folder).parts):
+                continue
+            found = _Text(folder, path, desks, known, tries)
+            problems += (broken := found.problems())
+            if not broken:
+                texts[found.key] = found.template
+        return cls(texts, problems)
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -145,20 +141,23 @@ class _Text:
     ) -> None:
         self._path, self._desks, self._known, self._tries = path, desks, known, tries
         self._file = path.relative_to(folder).as_posix()
-        self._partnership = path.relative_to(folder).parts[0]
+        self._partnership = path.relative_to(folder).parent.as_posix()
         self.key = (self._partnership, "", "")
         self.template: Template
 
     def problems(self) -> list[Problem]:
         """All that is wrong with it; of what comes one after the other, the first."""
-        name = _NAME.fullmatch(self._path.name)
         if self._partnership not in self._desks:
-            return [self._problem(f"there is no partnership '{self._partnership}'")]
-        if name is None or self._path.parent.name != self._partnership:
             return [
                 self._problem(
-                    f"texts are called {self._partnership}/<template>.<language>{SUFFIX}, such as "
-                    f"{self._partnership}/match_approved.it{SUFFIX}"
+                    f"it has to lie in the folder of a partnership; there are {', '.join(self._desks)}"
+                )
+            ]
+        name = _NAME.fullmatch(self._path.name)
+        if name is None:
+            return [
+                self._problem(
+                    f"texts are called <template>.<language>{SUFFIX}, such as match_approved.it{SUFFIX}"
                 )
             ]
         if name["template"] not in self._known:

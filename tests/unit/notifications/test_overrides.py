@@ -134,26 +134,35 @@ def test_a_text_reads_facts_and_runs_nothing(tmp_path: Path, attack: str) -> Non
 
 
 def test_files_that_can_never_be_used_are_named(tmp_path: Path) -> None:
-    read = reading(
-        tmp_path,
-        nobody__match_approved__en=BODY,
-        hempclub__match_aproved__en=BODY,
-        hempclub__match_approved__el=BODY,
-        sampletex__match_approved__en=BODY,
-    )
-    (tmp_path / "match_approved.en.txt.j2").write_text(BODY)
-    (tmp_path / "hempclub" / "notes.md").write_text("Ours are kind.")
+    for name, content in {
+        "match_approved.en.txt.j2": BODY,
+        "nobody/match_approved.en.txt.j2": BODY,
+        "hempclub/old/match_approved.en.txt.j2": BODY,
+        "hempclub/match_aproved.en.txt.j2": BODY,
+        "hempclub/match_approved.el.txt.j2": BODY,
+        "hempclub/match_approved.txt.j2": BODY,
+        "hempclub/notes.md": "Ours are kind.",
+        "hempclub/.match_approved.en.txt.j2.swp": "left by an editor",
+        ".git/HEAD": "of no concern",
+        "sampletex/match_approved.en.txt.j2": BODY,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
     (tmp_path / "hempclub" / "match_agreed.en.txt.j2").write_bytes(b"\xff\xfe")
-    again = reading(tmp_path)
-    assert [str(problem).partition(":")[0] for problem in read.problems] == [
-        "hempclub/match_approved.el.txt.j2",
-        "hempclub/match_aproved.en.txt.j2",
-        "nobody/match_approved.en.txt.j2",
-    ]
-    assert {"match_approved.en.txt.j2", "hempclub/notes.md", "hempclub/match_agreed.en.txt.j2"} < {
-        problem.file for problem in again.problems
+    read = reading(tmp_path)
+    assert {
+        problem.file: problem.sentence.partition(";")[0].partition(":")[0] for problem in read.problems
+    } == {
+        "match_approved.en.txt.j2": "it has to lie in the folder of a partnership",
+        "nobody/match_approved.en.txt.j2": "it has to lie in the folder of a partnership",
+        "hempclub/old/match_approved.en.txt.j2": "it has to lie in the folder of a partnership",
+        "hempclub/match_aproved.en.txt.j2": "there is no template 'match_aproved'",
+        "hempclub/match_approved.el.txt.j2": "there are no texts in 'el'",
+        "hempclub/match_approved.txt.j2": misnamed,
+        "hempclub/notes.md": misnamed,
+        "hempclub/match_agreed.en.txt.j2": "it cannot be read",
     }
-    assert len(again) == 1
+    assert len(read) == 1
 
 
 def test_a_text_that_fails_on_a_real_event_gives_way_to_the_shipped_one_and_is_counted(

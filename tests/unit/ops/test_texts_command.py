@@ -44,7 +44,7 @@ def test_the_partnerships_can_be_those_of_a_file(folder: Path, tmp_path: Path) -
     others.write_text(SHIPPED_PARTNERSHIPS.read_text(encoding="utf-8").replace("hempclub", "elsewhere"))
     result = CLI.invoke(app, ["notifications", "texts", "check", str(folder), "--partnerships", str(others)])
     assert result.exit_code == 1
-    assert "there is no partnership 'hempclub'" in result.output
+    assert "the folder of a partnership; there are elsewhere" in result.output
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
