@@ -174,6 +174,24 @@ async def test_while_a_clock_is_wrong_nobody_is_reminded_and_then_everybody_is(
     assert not is_held()
 
 
+async def test_what_is_over_for_as_long_as_messages_are_kept_is_let_go_of(
+    root: Notifications, clock: Clock
+) -> None:
+    await asked_ten_days_ago(root, clock, 3)
+    reminders = root.database[Reminder.COLLECTION]
+    long_ago = moment_text(now() - timedelta(days=root.settings.kept_days + 1))
+    ended = {"state": ReminderState.ENDED.value, "due_at": None, "changed_at": long_ago}
+    await reminders.update_one({"_id": "commitment_to_sign:m-0"}, {"$set": ended})
+    await reminders.update_one({"_id": "commitment_to_sign:m-1"}, {"$set": {"changed_at": long_ago}})
+    async with worker(root):
+
+        async def gone() -> bool:
+            return await reminders.count_documents({}) == 2
+
+        await until(gone)
+    assert await reminders.count_documents({"_id": "commitment_to_sign:m-0"}) == 0
+
+
 async def test_what_is_due_and_what_stands_is_found_by_indexes_however_much_is_scheduled(
     root: Notifications, clock: Clock
 ) -> None:
