@@ -150,6 +150,7 @@ def test_files_that_can_never_be_used_are_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text(content)
     (tmp_path / "hempclub" / "match_agreed.en.txt.j2").write_bytes(b"\xff\xfe")
     read = reading(tmp_path)
+    misnamed = "texts are called <template>.<language>.txt.j2, such as match_approved.it.txt.j2"
     assert {
         problem.file: problem.sentence.partition(";")[0].partition(":")[0] for problem in read.problems
     } == {
