@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from ops.commands.gist import gist
 from ops.commands.given import content_of, malformed
 from ops.commands.rules import partnerships_in_use
 from ops.commands.shown import console, printable
-from services.notifications.bootstrap import desks_of, load_rules
+from services.notifications.bootstrap import desks_of, load_deadlines, load_rules
 from services.notifications.domain.recipients import SUPPORT_OFFICE, Desk
 from services.notifications.domain.rules import Channel, Urgency
 from services.notifications.domain.wishes import DEFAULT_ZONE, Pace, Wishes, zone_of
@@ -49,7 +49,7 @@ def explain(
 ) -> None:
     """Print who would be told and who would not; what makes no sense ends the command with exit code 2."""
     desks = desks_of(partnerships_in_use(partnerships), _SUPPORT_OFFICE)
-    previewing = Previewing(load_rules(), Words(desks, _PUBLIC_URL), desks)
+    previewing = Previewing(load_rules(), load_deadlines(), Words(desks, _PUBLIC_URL), desks)
     try:
         fact = parse(content_of(file, at_most=MAX_EVENT_BYTES))
         event = event_in(fact)
@@ -137,6 +137,12 @@ def _show(shown: Preview, said: str, wishes: Mapping[str, Wishes]) -> None:
         earlier = ", ".join(" ".join(one.split(".")[1:3]).replace("_", " ") for one in shown.undoes)
         out.print(f"Nothing more is sent of what it undoes or overtakes in this case: {earlier}.")
         out.print("Whoever was to have a mail about something undone, and had none, has none of this either.")
+    for due in shown.reminders:
+        if due.by is None:
+            out.print(f"Nobody is reminded any more to {due.what}.")
+        else:
+            days = ", ".join(_day(moment.astimezone(ZoneInfo(DEFAULT_ZONE))) for moment in due.to_come)
+            out.print(f"To {due.what} by {_day(due.by)}: who has not, is reminded on {days or 'no day'}.")
 
     _heading(f"Who is told ({_counted(shown.told)})")
     for messages in _by_words(shown.told):
@@ -217,4 +223,8 @@ def _when(one: Told, wishes: Mapping[str, Wishes]) -> str:
 
 
 def _clock(local: datetime) -> str:
-    return f"{local:%H:%M} on {local.day} {local:%B %Y}"
+    return f"{local:%H:%M} on {_day(local)}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.notifications.domain import recipients
+from services.notifications.domain.deadlines import DeadlineTable
 from services.notifications.domain.planning import NotTold, Planned, persons, plan
 from services.notifications.domain.recipients import Desk, OpenedInvitation, Recipient, Role, Served
+from services.notifications.domain.reminder import QUIET
 from services.notifications.domain.rules import (
     AUTO_ACCEPT,
     Channel,
@@ -80,6 +82,19 @@ class Untold(BaseModel):
 _Shown = TypeVar("_Shown", Told, Untold)
 
 
+class Foretold(BaseModel):
+    """Something that is to be done, or no longer is, after the event."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    what: str
+    """What is to be done."""
+    by: date | None
+    """The last day for it; absent where there is nothing to be done any more."""
+    to_come: list[datetime]
+    """When those whose turn it is are reminded, unless it is done before."""
+
+
 class Preview(BaseModel):
     """What an event would lead to."""
 
@@ -94,6 +109,8 @@ class Preview(BaseModel):
     not_told: list[Untold]
     undoes: list[str]
     """Types of earlier events about the same of which nothing more is sent."""
+    reminders: list[Foretold]
+    """What is to be done by when after it, as far as this event says."""
     notes: list[str]
     """What holds for all of them."""
 
@@ -114,6 +131,7 @@ class Previewing:
     """What the service knows that decides on messages, beside wishes."""
 
     rules: RuleTable
+    deadlines: DeadlineTable
     words: Words
     desks: Mapping[str, Desk]
     chats: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -159,8 +177,21 @@ class Previewing:
                 *self._unconcerned(event, served),
             ],
             undoes=sorted(undoing.undone | undoing.overtaken) if undoing else [],
+            reminders=self._foretold(event, at),
             notes=self._notes(event),
         )
+
+    def _foretold(self, event: Event, at: datetime) -> list[Foretold]:
+        found: list[Foretold] = []
+        for _, deadline in self.deadlines.by_type.get(event.TYPE, ()):
+            ask = deadline.asked_by(event)
+            by = ask.deadline(event, at) if ask else None
+            if by is not None:
+                to_come = [moment for moment in deadline.moments(by) if moment > at + QUIET]
+                found.append(Foretold(what=deadline.label, by=by, to_come=to_come))
+            elif deadline.ended_by(event):
+                found.append(Foretold(what=deadline.label, by=None, to_come=[]))
+        return found
 
     def _told(self, event: Event, one: Planned) -> Told:
         wording = self.words.word(

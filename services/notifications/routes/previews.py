@@ -49,7 +49,7 @@ async def preview(asked: PreviewAsked, caller: Authenticated, notifications: Roo
         raise Forbidden("This event does not concern your partnership; the support office can preview it.")
 
     async def work(uow: NotificationsUnitOfWork) -> Preview:
-        previewing = Previewing(uow.rules, uow.words, uow.desks, uow.chats)
+        previewing = Previewing(uow.rules, uow.deadlines, uow.words, uow.desks, uow.chats)
         people = await _known(uow, caller, previewing.persons(event))
         shown = previewing.preview(event, wishes=await uow.wishes.of(people), at=asked.at or uow.now)
         return shown.with_addresses(masked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -13,8 +13,10 @@ from services.notifications.previews import SEALED, Preview, Previewing, event_i
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
 from shared.contracts.catalogue import INBOX
+from shared.contracts.common import Window
 from shared.contracts.envelope import CloudEvent, Event
 from shared.contracts.examples import golden_examples
+from shared.contracts.funding import AgreementSigned
 from shared.contracts.matching import InvitationSent, MatchApproved, MatchProposed
 from shared.contracts.registration import RegistrationErased
 from shared.contracts.vocabulary import Verdict
@@ -26,7 +28,7 @@ from tests.unit.notifications import samples
 from tests.unit.notifications.serving import served
 
 AT = datetime(2023, 2, 13, 22, 10, tzinfo=UTC)
-PREVIEWING = Previewing(samples.RULES, samples.WORDS, samples.DESKS)
+PREVIEWING = Previewing(samples.RULES, samples.DEADLINES, samples.WORDS, samples.DESKS)
 STAFF = Caller("s", CallerRole.STAFF, partnership="hempclub")
 OTHER_STAFF = Caller("s", CallerRole.STAFF, partnership="elsewhere")
 OFFICE = Caller("o", CallerRole.SUPPORT_OFFICE)
@@ -93,6 +95,21 @@ def test_what_an_event_undoes_is_listed() -> None:
         "cxc.registration.accepted.v1",
         "cxc.registration.rejected.v1",
     ]
+
+
+def test_what_is_to_be_done_after_it_by_when_is_said_and_what_no_longer_is() -> None:
+    days = Window(first_day=date(2023, 2, 18), last_day=date(2023, 2, 20))
+    shown = preview(samples.an_agreement(AgreementSigned, stay=days))
+    assert [(one.what, one.by, one.to_come) for one in shown.reminders] == [
+        ("sign the financial agreement", None, []),
+        (
+            "sign the financial agreement for the partnership",
+            date(2023, 2, 17),
+            [datetime(2023, 2, day, 7, tzinfo=UTC) for day in (16, 21)]
+            + [datetime(2023, 3, 4, 7, tzinfo=UTC)],
+        ),
+    ]
+    assert preview(samples.a_match(MatchProposed, proposed_by="visitor")).reminders == []
 
 
 def test_every_example_there_is_of_an_event_can_be_previewed() -> None:
