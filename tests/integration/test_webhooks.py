@@ -169,6 +169,7 @@ async def stage(
 
 @pytest.fixture(autouse=True)
 async def _begin_empty(stage: Stage) -> AsyncIterator[None]:
+    stage.clock.at = now()
     yield
     for name in await stage.root.database.list_collection_names():
         await stage.root.database[name].delete_many({})

@@ -374,7 +374,7 @@ async def rotate(
     response_description="What came of it.",
     responses=problem_responses(401, 403, 404, 409),
 )
-async def test(id: str, caller: Authenticated, notifications: Root) -> Answer:
+async def ping_endpoint(id: str, caller: Authenticated, notifications: Root) -> Answer:
     """One signed `cxc.endpoint.ping.v1`, sent at once, also to an endpoint that is disabled.
 
     If it arrives, an endpoint that was failing is not kept waiting for its next attempt.

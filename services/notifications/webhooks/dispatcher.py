@@ -47,7 +47,11 @@ AT_LEAST_BETWEEN_S: Final = 0.05
 """Between two looks for work, however many batches are committed."""
 COUNT_EVERY_S: Final = 15.0
 AT_ONCE: Final = 20
-"""Deliveries a lane takes at a time; so many later it looks whether its endpoint has changed."""
+TURN_S: Final = 2.0
+"""A turn ends after so many deliveries, or so long: others wait for theirs, and what was read may be
+true no longer, as the endpoint has changed or a delivery been blanked."""
+REST_S: Final = 30.0
+"""So long a lane rests that ended in an error, so that its endpoint is not called again and again."""
 STOP_WITHIN_S: Final = 3.0
 
 
@@ -82,6 +86,7 @@ class Dispatcher:
             self._stopping.set()
             for part in parts:
                 part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
             if self._running:
                 _, late = await asyncio.wait(self._running.values(), timeout=STOP_WITHIN_S)
                 for lane in late:
@@ -149,32 +154,45 @@ class Dispatcher:
 
     async def _run_lane(self, endpoint: str) -> None:
         try:
-            while await self._send_some(endpoint):
+            while await self._take_turn(endpoint):
                 pass
         except Exception as error:  # noqa: BLE001 - the other lanes go on; this one is begun again
-            _log.warning("webhook_lane_ended", endpoint=endpoint, error=repr(error)[:300])
+            _log.error("webhook_lane_ended", endpoint=endpoint, exc_info=error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), REST_S)
         finally:
             with contextlib.suppress(PyMongoError):
                 await self._lanes.let_go(endpoint)
 
-    async def _send_some(self, id: str) -> bool:
-        """Send what waits, in order; whether there may be more to send now."""
-        endpoint = await self._root.transactions.read(lambda uow: uow.endpoints.find(id))
-        if endpoint is None or not endpoint.enabled:
-            return False
-        trouble = await self._lanes.trouble(id)
-        if trouble is not None and trouble.version != endpoint.version:
+    async def _take_turn(self, id: str) -> bool:
+        """Send some of what waits, in order; whether there may be more to send now."""
+        endpoint, trouble = await self._enabled(id), await self._lanes.trouble(id)
+        if endpoint is not None and trouble is not None and trouble.version != endpoint.version:
+            await self._lanes.clear(id)
             trouble = None
         if trouble is not None and trouble.due_at > self._root.clock():
             return False
-        deliveries = await self._lanes.next(id, AT_ONCE)
-        for delivery in deliveries:
-            if not await self._goes_on():
+        async with self._ailing if trouble else self._well:
+            # Read here: it may have taken a while until it was its turn.
+            endpoint = await self._enabled(id)
+            if endpoint is None:
                 return False
-            if not await self._send(endpoint, delivery, trouble):
-                return False
-            trouble = None
+            deliveries = await self._lanes.next(id, AT_ONCE)
+            over = time.monotonic() + TURN_S
+            for delivery in deliveries:
+                if not await self._goes_on():
+                    return False
+                answer = await attempt(self._root, self._sender, endpoint, delivery.id, delivery.body)
+                if not await self._settle(endpoint, delivery, answer, trouble):
+                    return False
+                trouble = None
+                if time.monotonic() > over:
+                    break
         return bool(deliveries)
+
+    async def _enabled(self, id: str) -> Endpoint | None:
+        endpoint = await self._root.transactions.read(lambda uow: uow.endpoints.find(id))
+        return endpoint if endpoint is not None and endpoint.enabled else None
 
     async def _goes_on(self) -> bool:
         return (
@@ -183,10 +201,10 @@ class Dispatcher:
             and not await self._root.holding.is_held(Outlet.WEBHOOKS)
         )
 
-    async def _send(self, endpoint: Endpoint, delivery: Delivery, trouble: Trouble | None) -> bool:
-        """One attempt, written down; whether the next delivery may be sent."""
-        async with self._ailing if trouble else self._well:
-            answer = await attempt(self._root, self._sender, endpoint, delivery.id, delivery.body)
+    async def _settle(
+        self, endpoint: Endpoint, delivery: Delivery, answer: Answer, trouble: Trouble | None
+    ) -> bool:
+        """Write down what came of an attempt; whether the next delivery may be sent."""
         at = self._root.clock()
         failed = trouble.failed if trouble and trouble.delivery == delivery.id else 0
         judged = judge(answer, failed=failed, now=at, chance=self._chance())

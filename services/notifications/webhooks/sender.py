@@ -14,17 +14,20 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import aiohttp
+import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.notifications.webhooks.addresses import Destinations, NotThere, host_of
 from services.notifications.webhooks.schedule import Answer, why_not_taken
 from shared.contracts.envelope import STRUCTURED
 
+_log = structlog.get_logger(__name__)
+
 _KEPT_BYTES: Final = 512
 """Of an answer, for the log."""
 _IDLE_S: Final = 2.0
 """Connections are kept for so long: less than servers do, so that none is closed under a request."""
-_LOOKUPS: Final = 16
+_LOOKUPS: Final = 64
 """Names looked up at the same time; one that nobody answers for holds a thread for a while."""
 _HEADERS: Final = {
     "Content-Type": STRUCTURED,
@@ -32,6 +35,10 @@ _HEADERS: Final = {
     # The answer's beginning is kept as it comes; what is packed could be larger than it looks.
     "Accept-Encoding": "identity",
 }
+
+
+_NOT_IN_PUBLIC: Final = "it cannot be looked up, or leads to an address that webhooks do not go to"
+"""The same for both: nobody learns here which names there are inside, and where they lead."""
 
 
 class _NotConnectedTo(OSError):
@@ -93,7 +100,7 @@ class Sender:
                 status = response.status
                 said = (await _beginning(response)).decode("utf-8", "replace")
                 why = why_not_taken(status, response.headers.get("Location"))
-                retry_after = response.headers.get("Retry-After")
+                retry_after = response.headers.get("Retry-After", "")[:100] or None
         except Exception as error:  # noqa: BLE001 - whatever a stranger's server does is an answer
             why = self._reason(error, url)
         took = int((time.monotonic() - started) * 1000)
@@ -117,7 +124,8 @@ class Sender:
         try:
             self._destinations.check(ip_address(str(host).partition("%")[0]), port, plain=plain)
         except NotThere as error:
-            raise _NotConnectedTo(str(error)) from None
+            _log.info("webhook_not_connected", reason=str(error))
+            raise _NotConnectedTo(_NOT_IN_PUBLIC) from None
         return socket.socket(family, kind, protocol)
 
     def _reason(self, error: Exception, url: str) -> str:
@@ -130,12 +138,12 @@ class Sender:
             case aiohttp.ClientConnectorCertificateError():
                 return f"The certificate of {host} does not hold: {error.certificate_error}."
             case aiohttp.ClientConnectorDNSError():
-                return f"The name {host} cannot be looked up."
+                return f"Not sent to {host}: {_NOT_IN_PUBLIC}."
             case aiohttp.ClientSSLError():
                 return f"No TLS connection to {host}: {error.os_error}."
             case aiohttp.ClientConnectorError():
                 refused = isinstance(error.os_error, _NotConnectedTo)
-                return f"{'Not sent' if refused else f'No connection to {host}'}: {error.os_error}."
+                return f"{'Not sent' if refused else 'No connection'} to {host}: {error.os_error}."
             case aiohttp.ClientResponseError():
                 return "What came back is no HTTP answer."
             case aiohttp.ClientError():
