@@ -186,7 +186,7 @@ def addresses(number: int, word: str = "office") -> list[str]:
 
 async def mails(root: Notifications, **where: object) -> list[Document]:
     found = root.database[Notification.COLLECTION].find({"channel": "email", **where})
-    return await found.to_list(None)
+    return await found.sort("created_at", 1).to_list(None)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
