@@ -267,10 +267,11 @@ class NotificationRepository(Repository[Notification]):
         where = {**_GATHERED, **_NO_DIGEST, "person": {"$in": list(persons)}, "gathered_for": None}
         return await self._uow.query(Notification, where, sort=[("due_at", 1)], limit=limit)
 
-    async def digest_of(self, mailbox: Mailbox, state: NotificationState) -> Notification | None:
-        """A digest for this mailbox that is open (gathered), or on its way (pending)."""
-        where = {**_DIGEST, **mailbox._asdict(), "state": state.value}
-        return next(iter(await self._uow.query(Notification, where, limit=1)), None)
+    async def digests_under_way(self, mailbox: Mailbox) -> list[Notification]:
+        """Those for this mailbox that are open, or written and have not gone yet; one at the most."""
+        states = [NotificationState.GATHERED.value, NotificationState.PENDING.value]
+        where = {**_DIGEST, **mailbox._asdict(), "state": {"$in": states}}
+        return await self._uow.query(Notification, where)
 
     async def digested(self, digest: str) -> list[Document]:
         """What was put into a digest by the transactions before this one, as far as its words need it."""

@@ -17,7 +17,7 @@ from services.notifications.bootstrap import Notifications, bootstrap
 from services.notifications.courier import carry_mails
 from services.notifications.digests import make_digests
 from services.notifications.domain.digest import Mailbox
-from services.notifications.domain.notification import DIGEST, Notification, NotificationState
+from services.notifications.domain.notification import DIGEST, Notification
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.domain.wishes import KindWish, Pace, seat_key
@@ -258,7 +258,7 @@ async def test_what_is_due_is_found_by_indexes_among_all_that_waits_and_was_sent
         assert await found.due_mailboxes(Channel.EMAIL, clock.at) == [MAILBOX]
         assert len(await found.gathered(MAILBOX, clock.at, limit=500)) == 20
         assert len(await found.gathered_by_wish([SEAT], limit=10)) == 10
-        assert await found.digest_of(MAILBOX, NotificationState.PENDING) is None
+        assert await found.digests_under_way(MAILBOX) == []
         assert await found.digested("no digest") == []
 
     await root.database.command("profile", 2)

@@ -36,13 +36,20 @@ async def make_digest(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> Made:
     goes on after a crash finds it. What its reader no longer wants to hear of is cancelled; what comes due
     in quiet hours waits for their end, and all of it while the digest before is on its way.
     """
-    items = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
-    made = Made.SO_FAR if len(items) == AT_ONCE else Made.DONE
+    found = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
+    made = Made.SO_FAR if len(found) == AT_ONCE else Made.DONE
     wishes = await _wishes(uow, mailbox.person)
-    digest = await uow.notifications.digest_of(mailbox, NotificationState.GATHERED)
+    items = _still_wanted(found, wishes)
+    under_way = await uow.notifications.digests_under_way(mailbox)
+    digest = _open_one(under_way)
     if digest is None:
-        items = await _ready(uow, mailbox, items, wishes)
         if not items:
+            return made
+        if under_way:
+            _put_off(items, GatheredFor.LIMIT.due_at(uow.now))
+            return made
+        if wishes is not None and (quiet_until := _quiet_until(uow.now, wishes)) is not None:
+            _put_off(items, quiet_until)
             return made
         if made is Made.DONE and _are_few(items):
             for item in items:
@@ -69,7 +76,7 @@ def zone_for(wishes: Wishes | None) -> ZoneInfo:
 async def put_off(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> None:
     """Leave what is due for this mailbox, or some of it, until the next quarter of an hour."""
     due = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
-    digest = await uow.notifications.digest_of(mailbox, NotificationState.GATHERED)
+    digest = _open_one(await uow.notifications.digests_under_way(mailbox))
     _put_off([*due, *([digest] if digest else [])], GatheredFor.LIMIT.due_at(uow.now))
 
 
@@ -79,22 +86,25 @@ async def _wishes(uow: NotificationsUnitOfWork, person: str) -> Wishes | None:
     return found.get(person) or found.get(desk)
 
 
-async def _ready(
-    uow: NotificationsUnitOfWork, mailbox: Mailbox, items: list[Notification], wishes: Wishes | None
-) -> list[Notification]:
-    if wishes is not None:
-        wanted = [item for item in items if item.channel in wishes.of_kind(item.kind).channels]
-        for item in items:
-            if item not in wanted:
-                item.cancel("Its recipient has chosen since not to hear of this kind by this channel.")
-        items = wanted
-        if wishes.quiet is not None and wishes.quiet.hold(uow.now.astimezone(zone_for(wishes))):
-            _put_off(items, wishes.quiet.end_after(uow.now, zone_for(wishes)))
-            return []
-    if items and await uow.notifications.digest_of(mailbox, NotificationState.PENDING):
-        _put_off(items, GatheredFor.LIMIT.due_at(uow.now))
-        return []
-    return items
+def _still_wanted(items: Sequence[Notification], wishes: Wishes | None) -> list[Notification]:
+    wanted: list[Notification] = []
+    for item in items:
+        if wishes is None or item.channel in wishes.of_kind(item.kind).channels:
+            wanted.append(item)
+        else:
+            item.cancel("Its recipient has chosen since not to hear of this kind by this channel.")
+    return wanted
+
+
+def _open_one(digests: Sequence[Notification]) -> Notification | None:
+    return next((digest for digest in digests if digest.state is NotificationState.GATHERED), None)
+
+
+def _quiet_until(at: datetime, wishes: Wishes) -> datetime | None:
+    zone = zone_for(wishes)
+    if wishes.quiet is None or not wishes.quiet.hold(at.astimezone(zone)):
+        return None
+    return wishes.quiet.end_after(at, zone)
 
 
 def _are_few(items: Sequence[Notification]) -> bool:
@@ -111,7 +121,7 @@ def _put_off(items: Sequence[Notification], until: datetime) -> None:
 async def _write(
     uow: NotificationsUnitOfWork, digest: Notification, items: Sequence[Notification], wishes: Wishes | None
 ) -> None:
-    before = await uow.notifications.digested(digest.id)
+    before = await uow.notifications.digested(digest.id) if digest.stored_version else []
     # In the form in which they are stored, once this transaction is.
     now = [item.model_dump(mode="json", include=set(TOLD_IN_DIGESTS)) for item in items]
     told = {row["_id"]: row for row in before} | {item.id: row for item, row in zip(items, now, strict=True)}
