@@ -98,17 +98,15 @@ class Line:
         except (SMTPException, OSError) as error:
             self.close()
             return policy.after_fault(f"connection lost: {error}", attempt)
-        if reply.taken:
-            self._pause_s = FIRST_PAUSE_S
-            return Sent()
         if reply.step is Step.SENDER:
             # The server turns down who writes, not to whom: no mail would fare better.
             self.close()
             raise ServerAway(Away.REFUSED, f"it takes no mails from us: {reply.code} {reply.text}")
-        outcome = policy.after_reply(reply.code, reply.text, attempt)
+        outcome = Sent() if reply.taken else policy.after_reply(reply.code, reply.text, attempt)
         if asks_to_slow_down(reply.code, reply.text):
             self.close()
             raise ServerBusy(outcome)
+        self._pause_s = FIRST_PAUSE_S
         return outcome
 
     async def _open(self) -> Conversation:
@@ -117,7 +115,7 @@ class Line:
         return self._conversation
 
     def pause_s(self) -> float:
-        """How long to rest before it is tried again: twice as long each time, until a mail was sent."""
+        """How long to rest before it is tried again: twice as long each time, until there is an answer."""
         paused_s = self._pause_s
         self._pause_s = min(LONGEST_PAUSE_S, 2 * paused_s)
         return paused_s

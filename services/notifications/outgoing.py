@@ -11,6 +11,7 @@ from pymongo import UpdateOne
 from services.notifications.domain.delivery import Later, Outcome, Refused, Sent, Skipped
 from services.notifications.domain.limits import WHY_SET_ASIDE, GatheredFor
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
+from services.notifications.domain.replies import without_address
 from services.notifications.domain.rules import Channel
 from shared.contracts.envelope import Cause, new_id, now
 from shared.contracts.notifications import NotificationFailed, NotificationSent
@@ -195,7 +196,7 @@ class Outgoing:
         match outcome:
             case Refused(reply):
                 # Servers like to repeat the address; it stays in this service.
-                reason = reply.replace(message.address, "the address") if message.address else reply
+                reason = without_address(reply, message.address)
                 event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reason)
             case _:
                 event = NotificationSent(**facts)

@@ -57,3 +57,8 @@ def bounce_of(code: int, text: str) -> Bounce | None:
 def asks_to_slow_down(code: int, text: str) -> bool:
     """Whether a no for now is about how much we send, so that another mail would fare no better at once."""
     return code == 421 or (400 <= code < 500 and bool(_TOO_FAST.search(text)))
+
+
+def without_address(said: str, address: str | None) -> str:
+    """What a server said without the address, which servers like to repeat, in whatever case."""
+    return re.sub(re.escape(address), "the address", said, flags=re.IGNORECASE) if address else said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.notifications.domain.replies import Bounce, asks_to_slow_down, bounce_of
+from services.notifications.domain.replies import Bounce, asks_to_slow_down, bounce_of, without_address
 
 HARD, SOFT = Bounce.HARD, Bounce.SOFT
 
@@ -70,3 +70,9 @@ def test_a_server_that_has_too_much_is_told_from_one_that_minds_this_mail(
     code: int, text: str, slower: bool
 ) -> None:
     assert asks_to_slow_down(code, text) is slower
+
+
+@pytest.mark.parametrize("said", ["<office@sme.example>: unknown", "<Office@SME.example>: unknown"])
+def test_an_address_is_taken_out_of_what_a_server_says_in_whatever_case_it_repeats_it(said: str) -> None:
+    assert without_address(said, "office@sme.example") == "<the address>: unknown"
+    assert without_address(said, None) == said
