@@ -23,7 +23,7 @@ from services.notifications.webhooks.lanes import prepare_lanes
 from services.notifications.webhooks.subscriptions import Subscriptions
 from services.notifications.words import Words
 from shared.contracts.catalogue import EVENTS
-from shared.contracts.envelope import now
+from shared.contracts.envelope import Event, now
 from shared.partnerships import Partnerships
 from shared.sealed import Seal
 from shared.storage.driver import Client, Database, close, connect
@@ -87,7 +87,7 @@ def load_deadlines(path: Path = REMINDERS) -> DeadlineTable:
 def require_deadlines_to_fit(deadlines: DeadlineTable, rules: RuleTable, words: Words) -> None:
     """Raises ValueError, naming all that does not fit the contracts, templates and links there are."""
     others = (models for service, models in EVENTS.items() if service != "notifications")
-    told = {model.TYPE: model for models in others for model in models}
+    told: dict[str, type[Event]] = {model.TYPE: model for models in others for model in models}
     if problems := deadlines.problems(told, words.names(), rules.links):
         raise ValueError(f"The table of deadlines does not fit: {'; '.join(problems)}.")
 
