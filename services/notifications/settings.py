@@ -43,7 +43,7 @@ class NotificationsSettings(ServiceSettings):
     """Where people reach the platform; the links in messages start with it."""
     mail_from: str = "ClusterXchange <no-reply@clusterxchange.example>"
 
-    unsubscribe_url: Annotated[str | None, BlankIsNone] = None
+    unsubscribe_url: Annotated[str | None, BlankIsNone] = Field(default=None, pattern=r"^https?://[!-~]+$")
     """Where anybody reaches this API's `/unsubscribe`; that of the public address if left out."""
     unsubscribe_mailbox: Annotated[Email | None, BlankIsNone] = None
     """Where mails that unsubscribe may be sent, if somebody hands them to `/bounces`."""

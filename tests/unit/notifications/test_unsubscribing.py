@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.notification import Notification
@@ -25,7 +26,7 @@ from shared.contracts.matching import MatchApproved
 from tests.builders import A_SECRET, an_envelope
 from tests.fakes import MemoryTransactions
 from tests.unit.notifications import samples
-from tests.unit.notifications.serving import served
+from tests.unit.notifications.serving import served, settings_with
 
 AT = datetime(2023, 1, 16, 9, 30, tzinfo=UTC)
 SECRET = A_SECRET.get_secret_value()
@@ -290,3 +291,9 @@ async def test_without_a_secret_no_link_is_ours(
 ) -> None:
     async with served(transactions) as http:
         assert (await http.get(path())).status_code == 404
+
+
+def test_a_page_s_address_without_its_scheme_keeps_the_service_from_starting() -> None:
+    with pytest.raises(ValidationError, match="unsubscribe_url"):
+        settings_with(unsubscribe_url="api.cxc.example/unsubscribe")
+    assert settings_with(unsubscribe_url="").unsubscribe_url is None
