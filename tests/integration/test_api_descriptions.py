@@ -23,7 +23,18 @@ PUBLIC = {
     "/invitations/{token}",
     "/unsubscribe/{token}",
 }
-NO_RULE_TO_BREAK = ("/lump-sums", "/drafts", "/outgoing", "/bounces", "/previews", "/unsubscribe", "/suppressions")
+NO_RULE_TO_BREAK = (
+    "/lump-sums",
+    "/drafts",
+    "/outgoing",
+    "/bounces",
+    "/previews",
+    "/unsubscribe",
+    "/suppressions",
+    "/webhooks/{id}/secret",
+    "/webhooks/{id}/deliveries",
+    "/webhooks/{id}/replay",
+)
 """Whoever may not touch a draft does not see it; the others depend on nothing's state."""
 
 

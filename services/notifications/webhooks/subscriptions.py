@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -60,7 +61,7 @@ class Subscriptions:
     def to(self, wire_type: str, scopes: Sequence[str]) -> list[Subscription]:
         """Those an event of this type goes to that concerns these scopes; disabled ones wait for it too."""
         return [
-            one for scope in scopes for one in self._by_scope.get(scope, ()) if covers(one.events, wire_type)
+            one for scope in scopes for one in self._by_scope.get(scope, ()) if _wants(one.events, wire_type)
         ]
 
     async def look(self, database: Database) -> None:
@@ -77,6 +78,12 @@ class Subscriptions:
             )
             for one in found
         )
+
+
+@lru_cache(maxsize=65_536)
+def _wants(patterns: tuple[str, ...], wire_type: str) -> bool:
+    # Asked about every event and endpoint.
+    return covers(patterns, wire_type)
 
 
 async def know_endpoints(root: Notifications, stopping: asyncio.Event) -> None:
