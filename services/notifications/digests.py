@@ -17,7 +17,7 @@ from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.use_cases.make_digest import Made, make_digest, put_off
-from shared.jobs import JobHolder, work_off
+from shared.jobs import Interrupted, JobHolder, work_off
 from shared.storage.transactions import worth_another_try
 
 if TYPE_CHECKING:
@@ -50,7 +50,13 @@ class DigestMaker(JobHolder):
 
     async def make_next(self) -> bool:
         """Make some of the digests that are due; whether there were any. Raises `Interrupted`."""
-        await self._go_on()
+        try:
+            await self._go_on()
+        except Interrupted:
+            # Whoever makes them now says how many wait.
+            GATHERED.set(0)
+            OVERDUE_SECONDS.set(0)
+            raise
         due = [mailbox for channel in (Channel.EMAIL, Channel.CHAT) for mailbox in await self._due(channel)]
         await self._count()
         for mailbox in due:
