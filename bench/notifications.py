@@ -2,11 +2,13 @@
 
 Real Kafka, MongoDB and SMTP server, and the worker's own process, on this machine. The facts are the lives
 of exchanges, told as the other services tell them: two organisations that exchange, and two more that only
-register, each exchange with ids and addresses of its own, in a thousand partnerships. Two settings, the
-same code: as shipped; and one by one (a fact a transaction, a mail at a time), as it is usually written. For
-each: throughput with everything published at once, and latency at a light load.
+register, each exchange with ids and addresses of its own, in a thousand partnerships. Three settings, the
+same code: as shipped; with 100,000 reminders scheduled; and one by one (a fact a transaction, a mail at a
+time), as it is usually written. For each: throughput with everything published at once, and latency at a
+light load.
 
-Run: `make bench`, or `python bench/notifications.py [--facts N] [--single-facts N] [--light-s S]`.
+Run: `make bench`, or `python bench/notifications.py [--facts N] [--single-facts N] [--reminders N]
+[--light-s S]`.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import shutil
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -34,7 +37,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from ops.platform import Platform, Ports
-from services.notifications.domain.notification import Notification
+from services.notifications.domain.notification import Notification, moment_text
+from services.notifications.domain.reminder import Reminder, ReminderState
 from shared.contracts import examples
 from shared.contracts.envelope import new_id
 from shared.messaging.outbox import TYPE_HEADER
@@ -45,7 +49,7 @@ from shared.storage.store import INBOX, OUTBOX
 STATE: Final = Path("var/bench/notifications")
 EXAMPLES: Final = Path(examples.__file__).parent
 PARTNERSHIPS: Final = 1000
-WORKER: Final = "notifications-worker"
+NOTIFICATIONS: Final = "cxc_notifications"
 
 REGISTERS: Final = ("registration.screened", "registration.accepted", "fits.found")
 """What every organisation that registers leads to."""
@@ -74,6 +78,8 @@ EXCHANGE: Final = (
 LIGHT: Final = ("registration.accepted", "match.proposed", "match.approved", "grant.reserved", "grant.paid")
 """Facts of which an organisation has a mail at once."""
 
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 Fact = tuple[str, bytes, bytes, str]
 """Topic, key, value, type."""
 
@@ -86,7 +92,12 @@ class Templates:
 
     def __init__(self) -> None:
         story = {*REGISTERS, *EXCHANGE, *LIGHT}
-        self._texts = {name: (EXAMPLES / f"cxc.{name}.v1.json").read_text(encoding="utf-8") for name in story}
+        # Stays of next year: of deadlines that are over, nobody would be reminded.
+        year = f"{datetime.now(UTC).year + 1}-"
+        self._texts = {
+            name: (EXAMPLES / f"cxc.{name}.v1.json").read_text(encoding="utf-8").replace("2023-", year)
+            for name in story
+        }
 
     def fact(self, name: str, replacements: dict[str, str]) -> Fact:
         """One fact of one exchange, happening now."""
@@ -148,6 +159,24 @@ def light(run: str, count: int) -> list[tuple[Fact, str]]:
         side = "navigli-textile" if name == "match.proposed" else "tagus-fibre"
         made.append((templates.fact(name, replacements), replacements[f"office@{side}.example"]))
     return made
+
+
+def schedule_reminders(store: Database[Document], count: int) -> None:
+    """So many reminders like those that facts have led to, of other cases, due in the months to come."""
+    reminders = store[Reminder.COLLECTION]
+    scheduled = list(reminders.find({"state": ReminderState.SCHEDULED.value}).limit(100))
+    for start in range(0, count, 5_000):
+        numbers = range(start, min(count, start + 5_000))
+        reminders.insert_many(
+            [another(scheduled[number % len(scheduled)], number) for number in numbers], ordered=False
+        )
+
+
+def another(reminder: Document, number: int) -> Document:
+    """The same of another case."""
+    text = orjson.dumps(reminder).decode()
+    own: Document = orjson.loads(_UUID.sub(lambda id: str(uuid5(UUID(id[0]), str(number))), text))
+    return {**own, "due_at": moment_text(datetime.now(UTC) + timedelta(days=10 + number % 300))}
 
 
 def partnerships_file(directory: Path) -> Path:
@@ -219,7 +248,7 @@ async def throughput(platform: Platform, facts: Sequence[Fact]) -> Measured:
     """Publish everything at once; the clock stops when the last mail is with the SMTP server."""
     measured = Measured(facts=len(facts))
     with MongoClient[Document](platform.mongo_url) as client:
-        store = client["cxc_notifications"]
+        store = client[NOTIFICATIONS]
         before = store[INBOX].count_documents({})
         mails_before = len(mails_in(platform))
         cpu_before = cpu_seconds(platform)
@@ -305,7 +334,9 @@ def _cpu(pid: int) -> float:
 # ── all settings, and the report ─────────────────────────────────────────────────────────────
 
 
-def measure(name: str, environment: dict[str, str], count: int, light_facts: int, rate: float) -> Measured:
+def measure(
+    name: str, environment: dict[str, str], count: int, light_facts: int, rate: float, reminders: int = 0
+) -> Measured:
     """One setting on fresh servers."""
     state = STATE / name
     shutil.rmtree(state, ignore_errors=True)
@@ -325,8 +356,15 @@ def measure(name: str, environment: dict[str, str], count: int, light_facts: int
         platform.stop_one("notifications-api")
         facts = lives("warm")
         asyncio.run(throughput(platform, list(islice(facts, min(500, count)))))  # warms everything up
+        if reminders:
+            with MongoClient[Document](platform.mongo_url) as client:
+                schedule_reminders(client[NOTIFICATIONS], reminders)
         measured = asyncio.run(throughput(platform, list(islice(lives("full"), count))))
         measured.latencies_ms = asyncio.run(latency(platform, light("light", light_facts), rate))
+    print(
+        f"  {name}: {measured.facts_per_second:.0f} facts/s, {measured.mails_per_second:.0f} mails/s",
+        flush=True,
+    )
     return measured
 
 
@@ -336,6 +374,7 @@ def main() -> None:
     )
     parser.add_argument("--facts", type=int, default=20_000)
     parser.add_argument("--single-facts", type=int, default=1_000)
+    parser.add_argument("--reminders", type=int, default=100_000)
     parser.add_argument("--light-s", type=float, default=20.0)
     parser.add_argument("--light-per-s", type=float, default=10.0)
     given = parser.parse_args()
@@ -350,6 +389,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, shared by everything; each setting on fresh servers", flush=True)
     results = {
         "shipped": measure("shipped", {}, given.facts, many, given.light_per_s),
+        "reminders": measure("reminders", {}, given.facts, many, given.light_per_s, given.reminders),
         "one by one": measure("single", single, given.single_facts, min(many, 40), 2.0),
     }
     report(results, given.light_per_s)
