@@ -483,9 +483,10 @@ async def test_an_endpoint_that_was_changed_is_not_kept_waiting(stage: Stage, re
     async with stage.working():
         sent = await stage.happens(*matches(2))
         await until(lambda: failing(stage, endpoint, 1))
-        answer = await stage.api.call(
-            "PATCH", f"/webhooks/{endpoint['id']}", EXTERNAL, json={"url": sound.url()}
-        )
+        path = f"/webhooks/{endpoint['id']}"
+        skip = {"state": "enabled", "missed": "skip"}
+        problem(await stage.api.call("PATCH", path, EXTERNAL, json=skip), 409, "already-so")
+        answer = await stage.api.call("PATCH", path, EXTERNAL, json={"url": sound.url()})
         assert answer.status_code == 200
         await until(lambda: len(sound.received) == 2)
     assert ids(sound.received) == sent

@@ -324,8 +324,9 @@ async def patch(
     described = wanted.model_dump(include={"events", "description", "contact"}, exclude_none=True)
     enables = wanted.state is EndpointState.ENABLED
     if enables and wanted.missed == "skip":
-        await notifications.transactions.read(lambda uow: endpoint_to_switch(uow, id, caller))
-        await skip_waiting(notifications.database, id, notifications.clock())
+        before = await notifications.transactions.read(lambda uow: endpoint_to_switch(uow, id, caller))
+        if not before.enabled:
+            await skip_waiting(notifications.database, id, notifications.clock())
 
     async def work(uow: NotificationsUnitOfWork) -> Endpoint:
         if url is not None or described:
