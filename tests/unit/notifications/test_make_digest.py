@@ -10,7 +10,8 @@ from itertools import count
 
 import pytest
 
-from services.notifications.domain.digest import Mailbox
+from services.notifications.domain.digest import FEW, Mailbox
+from services.notifications.domain.limits import GatheredFor
 from services.notifications.domain.notification import DIGEST, Notification, NotificationState
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.wishes import KindWish, Pace, QuietHours, seat_key
@@ -27,6 +28,7 @@ from shared.contracts.matching import (
     MatchAgreed,
     MatchApproved,
     MatchProposed,
+    MatchReminded,
     MatchWithdrawn,
 )
 from shared.security import Caller, CallerRole
@@ -501,3 +503,27 @@ async def test_chat_rooms_have_digests_too(house: House) -> None:
     stored = house.transactions.database[Notification.COLLECTION].values()
     [digest] = [one for one in stored if one["fact_type"] == DIGEST]
     assert (digest["channel"], digest["state"]) == ("chat", "pending")
+
+
+async def test_what_is_critical_was_tried_or_has_waited_already_is_not_made_to_wait(house: House) -> None:
+    reminded = {"state": "agreed", "awaits": ["sampletex"], "answer_by": samples.ANSWER_BY}
+    await house.tell(a_match(1), a_match(1, MatchReminded, **reminded))
+    mails = {one.fact_type: one for one in house.messages()}
+    agreed, critical = mails[MatchAgreed.TYPE], mails[MatchReminded.TYPE]
+    assert agreed.may_wait
+    assert not critical.may_wait
+    assert not agreed.model_copy(update={"attempts": 1}).may_wait
+    assert not agreed.model_copy(update={"gathered_for": GatheredFor.BACKLOG}).may_wait
+    assert not Notification.open_digest([agreed], at=house.at).may_wait
+
+
+@pytest.mark.parametrize(("held_up", "mails"), [(FEW, FEW), (FEW + 1, 1)])
+async def test_a_few_that_were_held_up_go_as_they_are_and_more_as_one(
+    house: House, held_up: int, mails: int
+) -> None:
+    await house.tell(*(a_match(number) for number in range(held_up)))
+    for document in house.transactions.database[Notification.COLLECTION].values():
+        if document["address"] == STAFF:
+            document |= {"state": "gathered", "gathered_for": "backlog"}
+    await house.make()
+    assert len(house.messages(STAFF, PENDING)) == mails
