@@ -22,11 +22,12 @@ from services.notifications.chat_rooms import Rooms, without_secrets
 from services.notifications.domain.delivery import Attempt, Later, Outcome, Refused, RetryPolicy, Sent
 from services.notifications.domain.notification import Notification, moment_text
 from services.notifications.domain.rules import Channel
+from services.notifications.domain.searches import GIVEN
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.gate import Gate
 from services.notifications.outgoing import PENDING, Outgoing
 from shared.contracts.envelope import now
-from shared.storage.driver import Client, Database
+from shared.storage.driver import Client, Database, Document
 from shared.storage.transactions import worth_another_try
 from shared.storage.unit_of_work import Clock
 
@@ -70,11 +71,12 @@ class AppriseRoom:
         logging.getLogger("apprise").propagate = False
         asset = AppriseAsset(storage_mode="memory", secure_logging=True, service_timeout=within_s)
         asset.app_id = "ClusterXchange"
-        self._apprise = Apprise(asset=asset)
-        if not self._apprise.add(url.get_secret_value()):
+        service = Apprise.instantiate(url.get_secret_value(), asset=asset)
+        if service is None:
             raise NoRoom(
                 f"Apprise makes nothing of the URL of the chat room {name}: see https://appriseit.com/services"
             )
+        self._apprise = Apprise(service, asset=asset)
         self._url = url
         self._text = NotifyFormat.TEXT.value
         self._within_s = within_s
@@ -211,19 +213,20 @@ class Couriers:
     async def _look(self, stopping: asyncio.Event) -> None:
         for name in [name for name, task in self._at_work.items() if task.done()]:
             self._at_work.pop(name).result()
-        due = {**PENDING, "channel": Channel.CHAT.value, "due_at": {"$lte": moment_text(self._clock())}}
+        due: Document = {**PENDING, "channel": Channel.CHAT.value, "address": GIVEN}
+        due["due_at"] = {"$lte": moment_text(self._clock())}
         for name in await self._messages.distinct("address", due):
             if name not in self._carriers:
                 await self._give_up(name)
             elif name not in self._at_work:
                 self._at_work[name] = asyncio.create_task(self._carriers[name].carry(stopping))
 
-    async def _give_up(self, name: str | None) -> None:
+    async def _give_up(self, name: str) -> None:
         messages = self._outgoing(name)
         for message in await messages.take(100, self._clock() + LEASE):
             await messages.settle([(message, Refused("there is no such chat room any more"))])
 
-    def _outgoing(self, name: str | None) -> Outgoing:
+    def _outgoing(self, name: str) -> Outgoing:
         return Outgoing(self._client, self._database, Channel.CHAT, self._clock, address=name)
 
 

@@ -349,7 +349,7 @@ class Live:
 
     async def _entries(self, key: str, changes: Iterable[Change]) -> AsyncIterator[Entry]:
         """The messages as they are now, so that words erased since are not told any more."""
-        todo = _each_once(changes)
+        todo = each_once(changes)
         for start in range(0, len(todo), AT_ONCE):
             some = todo[start : start + AT_ONCE]
             where = {"_id": {"$in": [change.id for change in some]}, "recipient_key": key}
@@ -372,7 +372,7 @@ def _changes_of(key: str | None = None) -> list[Document]:
     return [{"$match": where}, {"$project": told}]
 
 
-def _each_once(changes: Iterable[Change]) -> list[Change]:
+def each_once(changes: Iterable[Change]) -> list[Change]:
     """A message that is new once, as new; another one where it last changed."""
     kept: dict[str, Change] = {}
     for change in changes:

@@ -29,7 +29,6 @@ from services.notifications.repositories import COUNTED
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import new_id
-from shared.contracts.matching import MatchApproved
 from shared.storage.driver import DriverName
 from tests.builders import a_party, an_envelope
 from tests.integration.apis import (
@@ -157,7 +156,7 @@ class Reader:
         if self.last_id is not None:
             headers["Last-Event-ID"] = self.last_id
         async with (
-            httpx.AsyncClient(timeout=httpx.Timeout(WITHIN_S)) as http,
+            httpx.AsyncClient(timeout=WITHIN_S, verify=False) as http,
             http.stream("GET", f"{self.server.url}/inbox/stream", headers=headers, params=params) as answer,
         ):
             self.statuses.append(answer.status_code)
@@ -181,7 +180,7 @@ class Reader:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 await self.read_on()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
 
     def of(self, name: str) -> list[Any]:
         return [told for event, told in self.events if event == name]
@@ -205,18 +204,15 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def tell(root: Notifications, number: int = 1, **visitor: Any) -> None:
-    """That many approved matches, told in one transaction to all they concern."""
+async def tell(root: Notifications, number: int = 1, **party: Any) -> None:
+    """That many acceptances, told in one transaction to the organisation."""
 
     async def several(uow: Any) -> None:
         for _ in range(number):
             id = new_id()
-            match = samples.a_match(
-                MatchApproved,
-                match_id=id,
-                visitor=a_party(**{"registration_id": f"v-{id}", "owner": "tagus-fibre", **visitor}),
-            )
-            await notify(uow, an_envelope(match, service="matching", subject=id), match)
+            accepted = a_party(**{"registration_id": id, "owner": "tagus-fibre", **party})
+            event = samples.an_acceptance(party=accepted)
+            await notify(uow, an_envelope(event, service="registration", subject=id), event)
 
     await root.transactions.run(several)
 
@@ -236,15 +232,15 @@ async def test_whatever_befalls_the_api_every_entry_comes_exactly_once(
 ) -> None:
     bursts, kills = 10, (3, 6)
     async with serving(tmp_path, root, mongo_url, issuer) as server:
-        visitor, staff = (Reader(server, issuer.token(who)) for who in (VISITOR, STAFF))
+        visitor, colleague = (Reader(server, issuer.token(VISITOR)) for _ in range(2))
         host, port = server.url.removeprefix("http://").split(":")
         # Somebody connects and takes nothing, ever.
         mute = await asyncio.open_connection(host, int(port), limit=1)
         mute[1].write(
-            f"GET /inbox/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {staff.token}\r\n\r\n".encode()
+            f"GET /inbox/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {visitor.token}\r\n\r\n".encode()
         )
-        async with reading(visitor, staff):
-            await until(lambda: bool(visitor.of("unread") and staff.of("unread")))
+        async with reading(visitor, colleague):
+            await until(lambda: bool(visitor.of("unread") and colleague.of("unread")))
             for burst in range(bursts):
                 await asyncio.gather(*(tell(root, 20) for _ in range(5)))
                 if burst in kills:
@@ -255,15 +251,12 @@ async def test_whatever_befalls_the_api_every_entry_comes_exactly_once(
             wanted = Counter(await entries_of(root, VISITOR_KEY))
             number = 100 * bursts + 10 * len(kills)
             assert wanted.total() == number
-            await until(lambda: len(visitor.of("entry")) >= number <= len(staff.of("entry")))
+            await until(lambda: len(visitor.of("entry")) >= number <= len(colleague.of("entry")))
             await until(lambda: visitor.of("unread")[-1]["unread"] == min(number, COUNTED))
         mute[1].close()
-    assert Counter(entry["id"] for entry in visitor.of("entry")) == wanted
-    assert Counter(entry["id"] for entry in staff.of("entry")) == Counter(
-        await entries_of(root, "partnership:hempclub")
-    )
-    assert not visitor.of("reset")
-    assert not staff.of("reset")
+    for reader in (visitor, colleague):
+        assert Counter(entry["id"] for entry in reader.of("entry")) == wanted
+        assert not reader.of("reset")
 
 
 async def test_what_is_read_elsewhere_is_told_with_the_figures(shared: Shared) -> None:

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 import orjson
+import structlog
 from bson import Timestamp
 from fastapi import APIRouter, Depends, Header, Query
 from pymongo.errors import PyMongoError
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from services.notifications.bootstrap import Notifications
 from services.notifications.live import Entry, Lost, NoStreamNow, Position
@@ -18,6 +21,8 @@ from services.notifications.routes.inbox import InboxEntry, Unread
 from services.notifications.routes.root import Root, inbox_of
 from shared.http import Authenticated, problem_responses
 from shared.security import Caller
+
+_log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["inbox"])
 
@@ -38,6 +43,16 @@ _NOWHERE: Final = Position(Timestamp(0, 0))
 """Where an id leads that is none: too far back to go on from."""
 SENT_WITHIN_S: Final = 20.0
 """A reader that takes nothing for so long is let go of; it may come back and go on."""
+
+
+class Stream(EventSourceResponse):
+    """Server-sent events; a reader that takes nothing any more is no error of ours."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            _log.info("inbox_stream_let_go", reason="its reader takes nothing")
 
 
 async def place(caller: Authenticated, notifications: Root) -> AsyncIterator[None]:
@@ -87,7 +102,7 @@ async def stream(
     key = inbox_of(caller)
     given = last_event_id or after
     position = (Position.parse(given) or _NOWHERE) if given else None
-    return EventSourceResponse(
+    return Stream(
         _events(notifications, key, position, caller, seconds),
         ping=0,  # heartbeats carry the position, and so are among the events
         send_timeout=SENT_WITHIN_S,
