@@ -11,7 +11,7 @@ from pymongo import UpdateOne
 from services.notifications.domain.delivery import Later, Outcome, Refused, Sent, Skipped
 from services.notifications.domain.limits import WHY_SET_ASIDE, GatheredFor
 from services.notifications.domain.notification import Notification, NotificationState, moment_text
-from services.notifications.domain.replies import without_address
+from services.notifications.domain.replies import without_addresses
 from services.notifications.domain.rules import Channel
 from shared.contracts.envelope import Cause, new_id, now
 from shared.contracts.notifications import NotificationFailed, NotificationSent
@@ -61,7 +61,7 @@ class Outgoing:
         """
         at = moment_text(self._clock())
         due = {**self._waiting, "due_at": {"$lte": at}}
-        found = await self._messages.find(due).sort(ORDER).limit(limit).to_list(None)
+        found = await self._messages.find(due, batch_size=limit).sort(ORDER).limit(limit).to_list(None)
         if not found:
             # Of a courier that died after it had written down what became of them.
             await self._finish({"due_at": {"$lte": at}}, hint="outgoing")
@@ -112,7 +112,7 @@ class Outgoing:
         mine = {**self._waiting, "claimed_by": self.courier}
         async with transaction(self._client) as session:
             found = await self._messages.find(
-                {**mine, "_id": {"$in": ids}}, {"_id": 1}, session=session
+                {**mine, "_id": {"$in": ids}}, {"_id": 1}, batch_size=len(ids), session=session
             ).to_list(None)
             still_mine = {document["_id"] for document in found}
             uow = UnitOfWork(MongoStore(self._database, session), service="notifications", clock=self._clock)
@@ -196,7 +196,7 @@ class Outgoing:
         match outcome:
             case Refused(reply):
                 # Servers like to repeat the address; it stays in this service.
-                reason = without_address(reply, message.address)
+                reason = without_addresses(reply)
                 event: NotificationSent | NotificationFailed = NotificationFailed(**facts, reason=reason)
             case _:
                 event = NotificationSent(**facts)

@@ -32,6 +32,7 @@ _NO_MAILBOX: Final = re.compile(
     re.IGNORECASE,
 )
 _FULL: Final = re.compile(r"over ?quota|quota exceeded|mailbox( is)? full", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"']+@[\w.-]*\w")
 _TOO_FAST: Final = re.compile(
     r"too many|too fast|too quickly|rate limit|throttl|slow down|concurren|try again more slowly",
     re.IGNORECASE,
@@ -59,6 +60,6 @@ def asks_to_slow_down(code: int, text: str) -> bool:
     return code == 421 or (400 <= code < 500 and bool(_TOO_FAST.search(text)))
 
 
-def without_address(said: str, address: str | None) -> str:
-    """What a server said without the address, which servers like to repeat, in whatever case."""
-    return re.sub(re.escape(address), "the address", said, flags=re.IGNORECASE) if address else said
+def without_addresses(said: str) -> str:
+    """What a server said without mail addresses: it likes to repeat the one, or tells where that leads."""
+    return _ADDRESS.sub("the address", said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.notifications.domain.notification import Notification
-from services.notifications.domain.replies import Bounce, without_address
+from services.notifications.domain.replies import Bounce, without_addresses
 from services.notifications.domain.suppression import Suppression, address_key
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
@@ -22,7 +22,7 @@ async def note_bounce(
     """
     if mail.address is None:
         return None
-    reason = without_address(said, mail.address)[:500]
+    reason = without_addresses(said)[:500]
     suppression = await uow.suppressions.find(address_key(mail.address))
     if suppression is None:
         suppression = Suppression.of(mail, reason, uow.now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from services.notifications.domain.replies import without_address
+from services.notifications.domain.replies import without_addresses
 from services.notifications.domain.report import Report, Undelivered, Unsubscribes, Unwanted
 from services.notifications.domain.unsubscription import Leaving, Unsubscriptions
 from services.notifications.repositories import NotificationsUnitOfWork
@@ -43,7 +43,7 @@ async def take_in_report(
             if mail is None or mail.address is None:
                 return CameOfIt.IGNORED
             with because_of(Cause(correlation_id=mail.correlation_id, causation_id=mail.fact_id)):
-                mail.come_back(without_address(said, mail.address), uow.now)
+                mail.come_back(without_addresses(said), uow.now)
             suppression = await note_bounce(uow, mail, bounce, said) if bounce else None
             return CameOfIt.SUPPRESSED if suppression and suppression.suppressed else CameOfIt.NOTED
         case None:
