@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parseaddr
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
@@ -22,6 +22,9 @@ from shared.http import After, Authenticated, Limit, next_of, problem_responses
 from shared.security import CallerRole
 
 router = APIRouter(tags=["addresses"])
+
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 class AddressChange(BaseModel):
@@ -64,7 +67,7 @@ class SuppressedAddresses(BaseModel):
 class RestoreAll(BaseModel):
     """Which addresses get mails again, and why."""
 
-    since: AwareDatetime = Field(examples=["2023-01-27T07:10:00Z"])
+    since: AwareDatetime = Field(ge=_FIRST, le=_LAST, examples=["2023-01-27T07:10:00Z"])
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] = Field(
         examples=["Our relay had lost its directory and refused everybody."]
     )

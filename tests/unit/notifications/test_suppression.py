@@ -234,6 +234,15 @@ async def test_the_support_office_takes_back_at_once_what_was_no_address_s_fault
     assert one["history"][-1]["reason"] == "The relay refused everybody."
 
 
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2023-01-16T00:00:00", "yesterday"]
+)
+async def test_a_moment_that_cannot_be_meant_is_malformed(transactions: Store, since: str) -> None:
+    async with served(transactions, as_=SUPPORT_OFFICE) as http:
+        answer = await http.post("/suppressions/restore", json={"since": since, "reason": "The relay."})
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/since"])
+
+
 async def test_an_erasure_reaches_what_is_known_of_the_address(transactions: Store) -> None:
     await came_back(transactions, await a_mail(transactions))
     held = await transactions.read(lambda uow: tell_what_is_held(uow, "r-visitor", by=PARTICIPANT))
