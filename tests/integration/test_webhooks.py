@@ -68,6 +68,7 @@ pytestmark = pytest.mark.integration
 
 DEADLINE_S = 30.0
 STANDARD_WEBHOOKS = Path(__file__).parents[1] / "contracts" / "standard_webhooks" / "package.json"
+RECEIVER = Path(__file__).parents[2] / "examples" / "node" / "receive-webhooks.mjs"
 PORTS = [free_port() for _ in range(8)]
 """Where receivers listen; the settings allow these."""
 
@@ -354,6 +355,42 @@ async def test_what_the_page_shows_subscribes_and_takes_what_is_genuine_and_noth
     log = (await stage.get(endpoint, "/deliveries"))["items"]
     assert {tuple(line) for line in said} == {("cxc.match.agreed.v1", "m-1", entry["id"]) for entry in log}
     assert forged.status_code == 401
+
+
+async def test_the_example_holds_every_event_once_though_it_is_killed_and_all_is_sent_again(
+    stage: Stage, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{PORTS[0]}/"
+    endpoint = await stage.registers(Receiver(), url=url)
+    file = tmp_path / "webhooks.jsonl"
+    given = {**environment(), "SECRET": f"{new_secret()} {endpoint['secret']}", "PORT": str(PORTS[0])}
+    sent = []
+    async with stage.working():
+        for round in range(2):
+            receiving = await asyncio.create_subprocess_exec(
+                str(node() / "node"),
+                str(RECEIVER),
+                cwd=tmp_path,
+                env=given,
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+            try:
+                await until(lambda: is_listening(PORTS[0]))
+                sent += await stage.happens(*matches(5))
+                if round:
+                    everything = {"since": stage.clock.at.isoformat(), "only": "all"}
+                    await stage.api.post(f"/webhooks/{endpoint['id']}/replay", EXTERNAL, everything)
+                await until(lambda: all_are(stage, endpoint, "delivered"))
+                async with httpx.AsyncClient() as stranger:
+                    forged = signed_headers("forged", now(), b"{}", [new_secret()])
+                    assert (await stranger.post(url, content=b"{}", headers=forged)).status_code == 401
+            finally:
+                receiving.kill()
+                await receiving.wait()
+            with file.open("ab") as torn:
+                torn.write(b'{"id":"torn')  # the line it was writing when it was killed
+    lines = file.read_bytes().splitlines()[:-1]
+    assert [orjson.loads(line)["event"]["id"] for line in lines] == sent
 
 
 @asynccontextmanager
