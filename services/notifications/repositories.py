@@ -72,6 +72,8 @@ _NOT_SENT: Document = {
     }
 }
 """Few, and what the delivery log is searched for most."""
+_ON_THE_WAY: Final = (NotificationState.PENDING, NotificationState.GATHERED)
+_ARRIVED: Final = (NotificationState.SENT, NotificationState.DIGESTED)
 _GATHERED: Document = {"state": NotificationState.GATHERED.value}
 _DIGEST: Document = {"fact_type": DIGEST}
 _NO_DIGEST: Document = {"fact_type": {"$ne": DIGEST}}
@@ -132,6 +134,23 @@ async def _prepare_reminders(database: Database) -> None:
         await reminders.create_index([(seen_by, 1), ("order", 1)], partialFilterExpression=_STANDING)
 
 
+def _about(
+    about: str,
+    matter: str | None,
+    fact_types: Iterable[str],
+    until: datetime,
+    states: Sequence[NotificationState],
+) -> Document:
+    where: Document = {
+        "about": about,
+        "_id": {"$lt": first_id_at(until + timedelta(milliseconds=1))},
+        "fact_type": {"$in": sorted(fact_types)},
+        "channel": {"$ne": Channel.INBOX.value},
+        "state": {"$in": [state.value for state in states]},
+    }
+    return where if matter is None else {**where, "matter": matter}
+
+
 class NotificationRepository(Repository[Notification]):
     """Notifications, newest fact first."""
 
@@ -173,44 +192,32 @@ class NotificationRepository(Repository[Notification]):
         super().add(aggregate)
         self._about.setdefault(aggregate.about, {})[aggregate.id] = aggregate
 
-    async def sent_out_about(
+    async def on_the_way_about(
         self, about: str, matter: str | None, fact_types: Iterable[str], until: datetime
     ) -> list[Notification]:
-        """Every mail and chat message about facts of these types that happened until then; new ones of this
-        unit of work too."""
-        before, types = first_id_at(until + timedelta(milliseconds=1)), frozenset(fact_types)
-        await self._read_about({(about, fact_type) for fact_type in types})
-        found = [
+        """Every mail and chat message about facts of these types until then that has not arrived; new ones of
+        this unit of work too."""
+        where = _about(about, matter, fact_types, until, _ON_THE_WAY)
+        stored = await self._uow.query(Notification, where, sort=[("_id", 1)])
+        types, before = where["fact_type"]["$in"], where["_id"]["$lt"]
+        new = [
             one
-            for one in self._about.get(about, {}).values()
-            if one.fact_type in types
+            for one in self._uow.at_hand(Notification)
+            if one.about == about
+            and one.state in _ON_THE_WAY
+            and one.fact_type in types
             and one.id < before
-            and one.channel is not Channel.INBOX
             and (matter is None or one.matter == matter)
         ]
-        return sorted(found, key=lambda one: one.id)
+        return list({one.id: one for one in (*stored, *new)}.values())
 
-    async def _read_about(self, wanted: set[tuple[str, str]]) -> None:
-        """Have what went out about these, by type of fact, at hand; one query for all who ask in a round."""
-        if wanted <= self._read:
-            return
-        self._wanted |= wanted
-        if self._round is None:
-            self._round = asyncio.ensure_future(self._read_wanted())
-        await self._round
-
-    async def _read_wanted(self) -> None:
-        # One turn of the loop lets every handler that is ready say what it wants.
-        await asyncio.sleep(0)
-        wanted, self._wanted, self._round = self._wanted - self._read, set(), None
-        where: Document = {
-            "about": {"$in": sorted({about for about, _ in wanted})},
-            "fact_type": {"$in": sorted({fact_type for _, fact_type in wanted})},
-            "channel": {"$ne": Channel.INBOX.value},
-        }
-        for one in await self._uow.query(Notification, where):
-            self._about.setdefault(one.about, {})[one.id] = one
-        self._read |= wanted
+    async def heard_of(
+        self, about: str, matter: str | None, fact_types: Iterable[str], until: datetime
+    ) -> set[Mailbox]:
+        """Where mails and chat messages about facts of these types until then have arrived."""
+        where = _about(about, matter, fact_types, until, _ARRIVED)
+        found = await self._uow.rows(Notification, where, ["person", "channel", "address"])
+        return {Mailbox(one["person"], Channel(one["channel"]), one["address"]) for one in found}
 
     async def told_in_cases_of(self, partnership: str, recipient_keys: Iterable[str]) -> list[str]:
         """Those of these recipients in whose inbox something lies about a case of this partnership."""

@@ -46,8 +46,6 @@ class NotificationState(StrEnum):
 
 
 _WAITING: Final = (NotificationState.PENDING, NotificationState.GATHERED)
-_GONE: Final = (NotificationState.SENT, NotificationState.DIGESTED)
-
 ERASED_SUBJECT: Final = "About an organisation whose data were erased"
 ERASED_TEXT: Final = (
     "This message named an organisation whose personal data have been erased since, and so have its words. "
@@ -274,7 +272,9 @@ class Notification(Aggregate):
 
     def _require_inbox(self) -> None:
         if self.channel is not Channel.INBOX:
-            raise NotInTheInbox(f"Notification {self.id} does not lie in an inbox: it went by {self.channel}.")
+            raise NotInTheInbox(
+                f"Notification {self.id} does not lie in an inbox: it went by {self.channel}."
+            )
 
     @property
     def may_wait(self) -> bool:
@@ -360,17 +360,15 @@ class Notification(Aggregate):
 
     @property
     def waits(self) -> bool:
-        """Whether it can still be kept from going out; what a courier has taken may be gone already."""
+        """Whether it can still be kept from going out."""
         return self.state is NotificationState.GATHERED or (
             self.state is NotificationState.PENDING and self.claimed_by is None
         )
 
     @property
-    def went_out(self) -> bool:
-        """Whether its recipient has heard of it, or may have."""
-        return self.state in _GONE or (
-            self.state is NotificationState.PENDING and self.claimed_by is not None
-        )
+    def is_in_hand(self) -> bool:
+        """Whether a courier has taken it: it may have gone out already."""
+        return self.state is NotificationState.PENDING and self.claimed_by is not None
 
     def cancel(self, reason: str) -> None:
         """It has not gone out, and does not: a sentence says why."""

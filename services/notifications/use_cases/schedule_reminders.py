@@ -68,7 +68,7 @@ async def _unsay(
         return
     told = {rule.template for rule in deadline.rules}
     types = {EventType.DEADLINE_REMINDED}
-    for message in await uow.notifications.sent_out_about(before.about, None, types, uow.now):
+    for message in await uow.notifications.on_the_way_about(before.about, None, types, uow.now):
         if message.template not in told or not message.waits:
             continue
         if not stands or message.recipient_key in done:

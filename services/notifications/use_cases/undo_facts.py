@@ -23,17 +23,14 @@ async def undo_facts(
     types = undoing.undone | undoing.overtaken
     cancelled: set[Mailbox] = set()
     heard: set[Mailbox] = set()
-    for message in await uow.notifications.sent_out_about(about, matter, types, at):
-        if message.fact_type not in undoing.undone:
-            whose = None
-        else:
-            whose = Mailbox(message.person, message.channel, message.address)
+    for message in await uow.notifications.on_the_way_about(about, matter, types, at):
+        whose = Mailbox(message.person, message.channel, message.address)
         if message.waits:
             message.cancel(f"It was undone by {event.TYPE} before it went out.")
-            if whose:
-                cancelled.add(whose)
-        elif message.went_out and whose:
-            heard.add(whose)
+        if message.fact_type in undoing.undone:
+            (heard if message.is_in_hand else cancelled).add(whose)
+    if cancelled:
+        heard |= await uow.notifications.heard_of(about, matter, undoing.undone, at)
 
     id = undone_ids(about, matter)[-1]
     facts = await uow.undone_facts.find(id)
