@@ -39,9 +39,6 @@ _log = structlog.get_logger(__name__)
 CHATS = Counter("cxc_chat_messages_total", "Attempts to say something in a room, by outcome", ["outcome"])
 
 LOOK_EVERY_S: Final = 1.0
-AT_ONCE: Final = 5
-LEASE: Final = timedelta(minutes=10)
-"""Longer than all that is taken at once can take."""
 GIVE_UP: Final = timedelta(days=1)
 """Later than that, a chat message is no news; the inbox and the mail have told it."""
 STOP_WITHIN_S: Final = 3.0
@@ -97,12 +94,21 @@ class _Carrier:
     """Takes what waits for one room there, message by message."""
 
     def __init__(
-        self, name: str, room: Room, messages: Outgoing, gate: Gate, *, policy: RetryPolicy, clock: Clock
+        self,
+        name: str,
+        room: Room,
+        messages: Outgoing,
+        gate: Gate,
+        *,
+        lease: timedelta,
+        policy: RetryPolicy,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._room = room
         self._messages = messages
         self._gate = gate
+        self._lease = lease
         self._policy = policy
         self._clock = clock
         self._failures = 0
@@ -112,49 +118,56 @@ class _Carrier:
         """All that is due; until the room does not take a message, and then not again for a while."""
         try:
             while not stopping.is_set() and self._rests_until <= self._clock():
-                if await self._gate.is_shut() or not await self._carry_some(stopping):
+                if await self._gate.is_shut() or not await self._carry_next():
                     return
         except PyMongoError as error:
             if not worth_another_try(error):
                 raise
             _log.warning("chat_messages_not_carried", room=self._name, error=repr(error)[:300])
-        finally:
-            with contextlib.suppress(PyMongoError):
-                await self._messages.release()
 
-    async def _carry_some(self, stopping: asyncio.Event) -> bool:
-        taken = await self._messages.take(AT_ONCE, self._clock() + LEASE)
-        for place, message in enumerate(taken):
-            if stopping.is_set() or await self._gate.is_shut():
-                await self._messages.put_back(taken[place:])
-                return False
-            # One that is on its way is brought to its end: a plain restart is not to say it again.
-            attempt = asyncio.ensure_future(self._carry_one(message))
-            try:
-                outcome = await asyncio.shield(attempt)
-            except asyncio.CancelledError:
-                await asyncio.wait([attempt], timeout=STOP_WITHIN_S)
-                attempt.cancel()
-                raise
-            if isinstance(outcome, Later):
-                await self._messages.put_back(taken[place + 1 :])
-                return False
-        return len(taken) == AT_ONCE
+    async def _carry_next(self) -> bool:
+        found = await self._messages.take(1, self._clock() + self._lease)
+        if not found:
+            return False
+        # What is on its way is brought to its end: a plain restart is not to say it again.
+        attempt = asyncio.ensure_future(self._carry_one(found[0]))
+        try:
+            return await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            await asyncio.wait([attempt], timeout=STOP_WITHIN_S)
+            attempt.cancel()
+            raise
 
-    async def _carry_one(self, message: Notification) -> Outcome:
+    async def _carry_one(self, message: Notification) -> bool:
         outcome = await self._say(message)
         CHATS.labels(type(outcome).__name__.lower()).inc()
+        await self._settle(message, outcome)
         if isinstance(outcome, Later):
             self._failures += 1
             # The room, not the message, is what is wrong as a rule: the others need not try.
             self._rests_until = self._clock() + self._policy.delay(self._failures)
-        else:
-            self._failures = 0
-        await self._messages.settle([(message, outcome)])
-        return outcome
+            return False
+        self._failures = 0
+        return True
+
+    async def _settle(self, message: Notification, outcome: Outcome) -> None:
+        pause = 0.05
+        while True:
+            try:
+                await self._messages.settle([(message, outcome)])
+                return
+            except PyMongoError as error:
+                if not worth_another_try(error):
+                    raise
+                _log.warning("chat_message_cannot_be_settled", room=self._name, error=repr(error)[:300])
+                await asyncio.sleep(pause)
+                pause = min(5.0, pause * 2)
 
     async def _say(self, message: Notification) -> Outcome:
-        wrong = await self._room.say(message)
+        try:
+            wrong = await self._room.say(message)
+        except Exception as error:  # noqa: BLE001 - a fault of one of a hundred plug-ins is its room's alone
+            wrong = f"Apprise failed: {type(error).__name__}"
         if wrong is None:
             return Sent()
         _log.warning("chat_room_takes_nothing", room=self._name, reason=wrong)
@@ -172,20 +185,23 @@ class Couriers:
         rooms: Mapping[str, Room],
         gate: Gate,
         *,
+        lease: timedelta,
         policy: RetryPolicy | None = None,
         clock: Clock = now,
     ) -> None:
+        """`lease`: longer than a room may take for a message; then that of a dead worker comes due again."""
         self._client = client
         self._database = database
         self._messages = database[Notification.COLLECTION]
         self._clock = clock
-        self._gate = gate
+        self._lease = lease
         self._carriers = {
             name: _Carrier(
                 name,
                 room,
                 self._outgoing(name),
                 gate,
+                lease=lease,
                 policy=policy or RetryPolicy(give_up=GIVE_UP),
                 clock=clock,
             )
@@ -223,7 +239,7 @@ class Couriers:
 
     async def _give_up(self, name: str) -> None:
         messages = self._outgoing(name)
-        for message in await messages.take(100, self._clock() + LEASE):
+        for message in await messages.take(100, self._clock() + self._lease):
             await messages.settle([(message, Refused("there is no such chat room any more"))])
 
     def _outgoing(self, name: str) -> Outgoing:
@@ -240,4 +256,5 @@ async def carry_chat(root: Notifications, stopping: asyncio.Event) -> None:
     settings = root.settings
     rooms = open_rooms(settings.rooms, within_s=settings.chat_timeout_s)
     gate = Gate(root.database, Outlet.CHAT, root.holding)
-    await Couriers(root.client, root.database, rooms, gate).run(stopping)
+    lease = timedelta(seconds=3 * settings.chat_timeout_s)
+    await Couriers(root.client, root.database, rooms, gate, lease=lease).run(stopping)

@@ -85,7 +85,7 @@ class NotificationsSettings(ServiceSettings):
 
     chat_targets: Annotated[FilePath | None, BlankIsNone] = None
     """The chat rooms of the partnerships, YAML: partnership, name of the room, Apprise's URL; a secret."""
-    chat_timeout_s: float = Field(default=20.0, gt=0, le=60)
+    chat_timeout_s: float = Field(default=20.0, ge=1, le=60)
     """How long a room's server may take to take a message, in seconds."""
 
     inbox_streams: int = Field(default=1000, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ops.processes import Child
 from services.notifications.bootstrap import Notifications
 from services.notifications.chat import carry_chat
 from services.notifications.domain.delivery import RetryPolicy
@@ -248,6 +250,49 @@ async def test_what_a_courier_that_died_had_taken_comes_due_again(
     async with carrying(root):
         await until(lambda: settled(root, "team", 4))
     assert len(server.subjects("team")) == 4
+
+
+CARRY = """
+import asyncio, sys
+from pathlib import Path
+from services.notifications.bootstrap import bootstrap
+from services.notifications.chat import carry_chat
+from tests.integration.apis import settings_of
+
+async def carry():
+    url, database, rooms = sys.argv[1:]
+    settings = settings_of("notifications", url, chat_targets=Path(rooms), chat_timeout_s=2)
+    await carry_chat(await bootstrap(settings, database=database), asyncio.Event())
+
+asyncio.run(carry())
+"""
+
+
+async def test_a_message_in_hand_when_the_worker_is_killed_is_said_again(
+    root: Notifications, server: ChatServer, mongo_url: str, tmp_path: Path
+) -> None:
+    server.answering.clear()
+    await tell(root, 3)
+    rooms = str(root.settings.chat_targets)
+    worker = Child(
+        "chat-worker",
+        [sys.executable, "-c", CARRY, mongo_url, root.database.name, rooms],
+        tmp_path / "worker.log",
+        environment={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    worker.start()
+    try:
+        await until(lambda: server.tried["slow"] == 1)
+    finally:
+        await asyncio.to_thread(worker.kill)
+    server.answering.set()
+    async with carrying(root):
+        await until(lambda: settled(root, "slow", 3))
+        await until(lambda: settled(root, "team", 3))
+    # The room had taken it, and nobody was left to write that down; nothing else came twice.
+    assert 3 <= len(server.subjects("slow")) <= 4
+    assert 3 <= len(server.subjects("team")) <= 4
+    assert {one["state"] for one in await messages(root)} == {"sent"}
 
 
 async def test_two_workers_say_nothing_twice(root: Notifications, server: ChatServer) -> None:
