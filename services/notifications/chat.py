@@ -41,6 +41,9 @@ CHATS = Counter("cxc_chat_messages_total", "Attempts to say something in a room,
 LOOK_EVERY_S: Final = 1.0
 GIVE_UP: Final = timedelta(days=1)
 """Later than that, a chat message is no news; the inbox and the mail have told it."""
+UNKNOWN_FOR: Final = timedelta(minutes=10)
+"""So long a message waits for a worker that knows its room, before it is said to be gone: while workers are
+started anew one after the other with another list, some know more than others."""
 STOP_WITHIN_S: Final = 3.0
 
 
@@ -238,6 +241,10 @@ class Couriers:
                 self._at_work[name] = asyncio.create_task(self._carriers[name].carry(stopping))
 
     async def _give_up(self, name: str) -> None:
+        long_ago = {"$lte": moment_text(self._clock() - UNKNOWN_FOR)}
+        where = {**PENDING, "channel": Channel.CHAT.value, "address": name, "due_at": long_ago}
+        if await self._messages.find_one(where, {"_id": 1}) is None:
+            return
         messages = self._outgoing(name)
         for message in await messages.take(100, self._clock() + self._lease):
             await messages.settle([(message, Refused("there is no such chat room any more"))])

@@ -137,7 +137,8 @@ async def _events(
                     else:
                         counted = now
                         yield _event("unread", now.model_dump(mode="json"), quiet.position)
-    except (PyMongoError, NoStreamNow):
+    except (PyMongoError, NoStreamNow) as error:
+        _log.warning("inbox_stream_interrupted", error=repr(error)[:300])
         reason = "unavailable"
     yield _event("end", {"reason": reason})
 
