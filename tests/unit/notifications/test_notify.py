@@ -18,8 +18,8 @@ from services.notifications.domain.notification import (
     notification_id,
 )
 from services.notifications.domain.rules import Channel
-from services.notifications.handlers import handlers
 from services.notifications.domain.searches import InboxSearch, LogSearch
+from services.notifications.handlers import handlers
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
 from services.notifications.use_cases.read_notification import read_notification
