@@ -179,9 +179,7 @@ class NotificationRepository(Repository[Notification]):
     async def unread(self, key: str) -> Counter[str]:
         """How many entries of an inbox are unread, by kind; counted up to `COUNTED` of them."""
         where = InboxSearch(key, unread=True).conditions()
-        found = await self._uow.rows(
-            Notification, where, ["kind"], sort=[("_id", DESCENDING)], limit=COUNTED
-        )
+        found = await self._uow.rows(Notification, where, ["kind"], sort=[("_id", DESCENDING)], limit=COUNTED)
         return Counter(entry.get("kind", "") for entry in found)
 
     async def log(self, search: LogSearch, *, limit: int, after: str | None) -> list[Notification]:
@@ -287,9 +285,7 @@ class NotificationRepository(Repository[Notification]):
 
     async def _newest(self, where: Document, limit: int, after: str | None) -> list[Notification]:
         pages = [where, {"_id": {"$lt": after}}] if after is not None else [where]
-        return await self._uow.query(
-            Notification, {"$and": pages}, sort=[("_id", DESCENDING)], limit=limit
-        )
+        return await self._uow.query(Notification, {"$and": pages}, sort=[("_id", DESCENDING)], limit=limit)
 
 
 class SwitchboardRepository(Repository[Switchboard]):

@@ -342,9 +342,7 @@ def _invited(event: OpenedInvitation) -> Recipient:
 
 def _contact_of(event: OwnedEndpointDisabled, address: str) -> Recipient:
     key = f"endpoint:{event.endpoint_id}"
-    return Recipient(
-        role="staff", key=key, seats=(Seat(address, "en", key),), partnership=event.partnership
-    )
+    return Recipient(role="staff", key=key, seats=(Seat(address, "en", key),), partnership=event.partnership)
 
 
 def _staff(ids: Sequence[str], desks: Mapping[str, Desk]) -> Iterator[Recipient]:
