@@ -16,7 +16,16 @@ from services.notifications.domain.wishes import KindWish, Pace, Wishes
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.use_cases.notify import notify
 from shared.contracts.envelope import CloudEvent, Event, new_id
-from shared.contracts.funding import PaymentPrepared, PaymentWithdrawn
+from shared.contracts.funding import (
+    AgreementSigned,
+    EvidenceReturned,
+    EvidenceSubmitted,
+    GrantCancelled,
+    GrantRefused,
+    PaymentPrepared,
+    PaymentWithdrawn,
+    ReportReturned,
+)
 from shared.contracts.matching import (
     CommitmentSigned,
     GatheringCancelled,
@@ -37,6 +46,12 @@ from tests.unit.notifications import samples
 
 V, H = samples.VISITOR.email, samples.HOST.email
 PENDING, SENT, CANCELLED = NotificationState.PENDING, NotificationState.SENT, NotificationState.CANCELLED
+
+
+GRANT_CANCELLED, GRANT_REFUSED = (
+    next(event for event in samples.every_event() if isinstance(event, model))
+    for model in (GrantCancelled, GrantRefused)
+)
 
 
 class Telling:
@@ -89,6 +104,10 @@ class Telling:
             for mail in self._mails()
             if mail["fact_type"] == model.TYPE
         }
+
+    def states(self, fact: CloudEvent) -> list[NotificationState]:
+        """What became of the mails about this fact."""
+        return [NotificationState(mail["state"]) for mail in self._mails() if mail["fact_id"] == fact.id]
 
     def inboxes(self, model: type[Event]) -> set[str]:
         stored = self.transactions.database[Notification.COLLECTION].values()
@@ -279,6 +298,27 @@ async def test_what_is_overtaken_is_not_sent_and_what_overtakes_it_is(telling: T
     await telling.tell(RegistrationWithdrawn(party=samples.VISITOR, reason=""))
     assert set(telling.mails(RegistrationAmended).values()) == {CANCELLED}
     assert telling.mails(RegistrationWithdrawn) == {V: PENDING}
+
+
+@pytest.mark.parametrize(
+    ("asking", "over"),
+    [
+        (samples.a_screening(Verdict.NEEDS_REVIEW), samples.an_acceptance(automatic=False)),
+        (samples.a_question(), samples.an_acceptance(automatic=False)),
+        (samples.a_counter_proposal("visitor"), samples.a_counter_proposal("host")),
+        (samples.a_report(ReportReturned), GRANT_CANCELLED),
+        (samples.evidence(EvidenceReturned), GRANT_CANCELLED),
+        (samples.a_reserved_grant(), GRANT_REFUSED),
+        (samples.an_agreement(AgreementSigned), GRANT_REFUSED),
+        (samples.evidence(EvidenceSubmitted), GRANT_REFUSED),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+async def test_nobody_is_asked_for_what_is_over(telling: Telling, asking: Event, over: Event) -> None:
+    await telling.hear(asked := telling.fact(asking), asking)
+    assert set(telling.states(asked)) == {PENDING}
+    await telling.tell(over)
+    assert set(telling.states(asked)) == {CANCELLED}
 
 
 async def test_what_nobody_is_told_of_undoes_too(telling: Telling) -> None:
