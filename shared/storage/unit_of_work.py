@@ -67,7 +67,7 @@ class UnitOfWork:
         return found
 
     async def prefetch(self, *wanted: tuple[type[Aggregate], Iterable[str]]) -> None:
-        """Read these in one wait: asked for afterwards, they are at hand. Cheaper than a task for each kind."""
+        """Read these in one wait; asked for afterwards, they are at hand. Cheaper than a task a kind."""
         keys = [(model.COLLECTION, id) for model, ids in wanted for id in ids]
         missing = [key for key in keys if key not in self._aggregates and key not in self._documents]
         if missing:

@@ -396,9 +396,7 @@ def expected_notifications(told: Iterable[Published]) -> list[str]:
         assert fact.time is not None
         expected += [
             notification_id(fact.id, fact.time, one.recipient.key, one.seat, one.channel)
-            for one in plan(
-                serve(event, rules.rules_for(fact.type), desks), kind="", wishes={}, at=fact.time
-            )
+            for one in plan(serve(event, rules.rules_for(fact.type), desks), kind="", wishes={}, at=fact.time)
             if isinstance(one, Planned)
         ]
     return expected

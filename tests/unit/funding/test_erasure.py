@@ -142,8 +142,8 @@ async def test_an_erasure_that_comes_again_changes_nothing() -> None:
 # ── what is held ─────────────────────────────────────────────────────────────────────────────
 
 
-def asking(role: CallerRole, **claims: str) -> Caller:
-    return Caller("somebody", role, **claims)
+def asking(role: CallerRole, *, partnership: str | None = None, organisation: str | None = None) -> Caller:
+    return Caller("somebody", role, partnership, organisation)
 
 
 STAFF = asking(CallerRole.STAFF, partnership="hempclub")

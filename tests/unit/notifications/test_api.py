@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from services.notifications.api import create_app
+from services.notifications.domain.suppression import masked
 from services.notifications.repositories import NotificationsUnitOfWork
-from services.notifications.routes.log import masked
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.notify import notify
 from shared.contracts.matching import MatchApproved

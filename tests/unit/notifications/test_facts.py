@@ -40,7 +40,7 @@ from shared.contracts.matching import (
 )
 from shared.contracts.registration import RegistrationAmended, RegistrationUnmerged, RegistrationWithdrawn
 from shared.contracts.vocabulary import Verdict
-from tests.builders import A_MOMENT, an_envelope
+from tests.builders import A_MOMENT, a_party, an_envelope
 from tests.fakes import MemoryTransactions
 from tests.unit.notifications import samples
 
@@ -336,7 +336,7 @@ async def test_a_payment_from_which_a_grant_was_taken_is_still_to_be_released(te
 
 
 async def test_one_of_several_places_is_left_and_then_all(telling: Telling) -> None:
-    other = samples.a_party("r-other", owner="other", email="office@other.example")
+    other = a_party("r-other", owner="other", email="office@other.example")
     await telling.tell(
         samples.a_group_event(PlaceTaken),
         samples.a_group_event(PlaceTaken, party=other),
