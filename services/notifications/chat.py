@@ -174,7 +174,8 @@ class _Carrier:
         if wrong is None:
             return Sent()
         _log.warning("chat_room_takes_nothing", room=self._name, reason=wrong)
-        attempt = Attempt(message.attempts + 1, message.created_at, self._clock())
+        at = self._clock()
+        attempt = Attempt(message.attempts + 1, message.tried_at or at, at)
         return self._policy.after_fault(wrong, attempt)
 
 

@@ -85,7 +85,7 @@ class Line:
 
     async def send(self, mail: Notification, policy: RetryPolicy, at: datetime) -> Outcome:
         """Hand over one mail and say what became of it; raises `ServerAway` and `ServerBusy`."""
-        attempt = Attempt(mail.attempts + 1, mail.created_at, at)
+        attempt = Attempt(mail.attempts + 1, mail.tried_at or at, at)
         try:
             sender = self._letterhead.envelope_sender(mail)
             recipient = self._letterhead.envelope_address(mail)

@@ -87,7 +87,11 @@ class Outgoing:
         for message, outcome in outcomes:
             match outcome:
                 case Later(reply, due_at):
-                    change: Document = {"due_at": moment_text(due_at), "last_reply": reply}
+                    change: Document = {
+                        "due_at": moment_text(due_at),
+                        "last_reply": reply,
+                        "tried_at": moment_text(message.tried_at) if message.tried_at else at,
+                    }
                     later.append(self._change(message, change, attempts=1))
                 case Skipped(reason):
                     change = {

@@ -23,6 +23,7 @@ from services.notifications.bootstrap import Notifications, bootstrap
 from services.notifications.courier import Courier, carry_mails
 from services.notifications.domain.delivery import RetryPolicy, Sent
 from services.notifications.domain.letter import Letterhead
+from services.notifications.domain.limits import GatheredFor
 from services.notifications.domain.notification import Notification, moment_text
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.gate import Gate
@@ -273,6 +274,20 @@ async def test_a_mail_the_server_was_too_busy_for_is_tried_again(
     [mail] = await mails(root)
     assert (mail["state"], mail["attempts"], len(mail_server.accepted)) == ("sent", 3, 1)
     assert [type for type, _ in await published(root)] == ["cxc.notification.sent.v1"]
+
+
+async def test_a_mail_that_waited_long_to_be_sent_is_tried_as_often_as_any_other(
+    root: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.refusals["office@busy.example"] = ["451 Try later", "250 OK"]
+    await tell(root, "office@busy.example")
+    # It lay a week for a weekly digest, and was alone there.
+    week_ago = {"created_at": moment_text(now() - timedelta(days=7)), "gathered_for": GatheredFor.WISH.value}
+    await root.database[Notification.COLLECTION].update_many({}, {"$set": week_ago})
+    async with mail_server.listening(), running(companion(root)):
+        await until(lambda: all_settled(root))
+    [mail] = await mails(root)
+    assert (mail["state"], mail["attempts"], len(mail_server.accepted)) == ("sent", 2, 1)
 
 
 async def test_a_connection_lost_after_acceptance_costs_one_duplicate_with_the_same_message_id(

@@ -42,7 +42,7 @@ Outcome = Sent | Refused | Later | Skipped
 
 @dataclass(frozen=True)
 class Attempt:
-    """The `number`th try of a mail that has waited since `first_at`."""
+    """The `number`th try of a mail, the first of which was at `first_at`."""
 
     number: int
     first_at: datetime

@@ -167,6 +167,8 @@ class Notification(Aggregate):
     """Why it waits for a digest, or did, where its recipient's wish is not why it does."""
     claimed_by: str | None = None
     attempts: int = 0
+    tried_at: Moment | None = None
+    """When it was tried for the first time, and that came to nothing."""
     settled_at: Moment | None = None
     """When the mail server took it, or refused it for good."""
     last_reply: str | None = None
