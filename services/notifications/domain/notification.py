@@ -368,9 +368,9 @@ class Notification(Aggregate):
         )
 
     @property
-    def is_in_hand(self) -> bool:
-        """Whether a courier has taken it: it may have gone out already."""
-        return self.state is NotificationState.PENDING and self.claimed_by is not None
+    def may_have_arrived(self) -> bool:
+        """Whether a courier has taken it, or tried it before: a connection that is lost says nothing."""
+        return self.claimed_by is not None or self.attempts > 0
 
     def cancel(self, reason: str) -> None:
         """It has not gone out, and does not: a sentence says why."""

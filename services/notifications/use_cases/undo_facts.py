@@ -17,7 +17,8 @@ async def undo_facts(
 ) -> frozenset[Mailbox]:
     """Cancel what the event undoes and has not gone out; who has not heard of it, and needs no correction.
 
-    What a courier has in its hands counts as gone out. What of it comes later still finds that it is undone.
+    What a courier has in its hands, or has tried, counts as heard. What of it comes later still finds that
+    it is undone.
     """
     about, matter = recipients.about(event), recipients.matter(event)
     types = undoing.undone | undoing.overtaken
@@ -25,10 +26,10 @@ async def undo_facts(
     heard: set[Mailbox] = set()
     for message in await uow.notifications.on_the_way_about(about, matter, types, at):
         whose = Mailbox(message.person, message.channel, message.address)
+        if message.fact_type in undoing.undone:
+            (heard if message.may_have_arrived else cancelled).add(whose)
         if message.waits:
             message.cancel(f"It was undone by {event.TYPE} before it went out.")
-        if message.fact_type in undoing.undone:
-            (heard if message.is_in_hand else cancelled).add(whose)
     if cancelled:
         heard |= await uow.notifications.heard_of(about, matter, undoing.undone, at)
 

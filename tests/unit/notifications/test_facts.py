@@ -93,6 +93,12 @@ class Telling:
 
         await self.transactions.run(work)
 
+    async def lose_all(self) -> None:
+        """The connection was lost over every mail that waits: it may have arrived, and is due again."""
+        for document in self._mails():
+            if document["state"] == PENDING:
+                document |= {"attempts": 1, "last_reply": "connection lost"}
+
     def _mails(self) -> list[dict[str, Any]]:
         stored = self.transactions.database[Notification.COLLECTION].values()
         return [document for document in stored if document["channel"] == "email"]
@@ -247,6 +253,16 @@ async def test_whoever_has_heard_or_may_have_gets_the_correction(telling: Tellin
     await getattr(telling, gone)()
     await telling.tell(samples.a_decision_undone())
     assert telling.mails(type(samples.an_acceptance()))[V] is not CANCELLED
+    assert telling.mails(type(samples.a_decision_undone())) == {V: PENDING}
+
+
+async def test_what_may_have_arrived_is_not_sent_again_once_it_is_undone_but_corrected(
+    telling: Telling,
+) -> None:
+    await telling.tell(samples.an_acceptance())
+    await telling.lose_all()
+    await telling.tell(samples.a_decision_undone())
+    assert telling.mails(type(samples.an_acceptance())) == {V: CANCELLED}
     assert telling.mails(type(samples.a_decision_undone())) == {V: PENDING}
 
 
