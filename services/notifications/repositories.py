@@ -278,6 +278,11 @@ class NotificationRepository(Repository[Notification]):
         where = {**_DIGEST, **mailbox._asdict(), "state": {"$in": states}}
         return await self._uow.query(Notification, where)
 
+    async def gone_into(self, digest: str) -> list[Notification]:
+        """What was put into a digest."""
+        where = {"digest": digest, "state": NotificationState.DIGESTED.value}
+        return await self._uow.query(Notification, where)
+
     async def digested(self, digest: str) -> list[Document]:
         """What was put into a digest by the transactions before this one, as far as its words need it."""
         where = {"digest": digest, "state": NotificationState.DIGESTED.value}

@@ -343,6 +343,11 @@ class Notification(Aggregate):
         self.mentions, self.partnerships = contents.mentions, contents.partnerships
         self._go_out(at)
 
+    def gather_again(self, at: datetime) -> None:
+        """The digest it went into is not sent: it is due for another."""
+        self.state, self.digest, self.due_at = NotificationState.GATHERED, None, at
+        self._touch()
+
     def let_go(self, at: datetime) -> None:
         """It goes out as it is: there is too little for a digest."""
         self._require_gathered()
@@ -366,6 +371,11 @@ class Notification(Aggregate):
         return self.state is NotificationState.GATHERED or (
             self.state is NotificationState.PENDING and self.claimed_by is None
         )
+
+    @property
+    def is_unsent_digest(self) -> bool:
+        """Whether it is a digest that can still be kept from going out."""
+        return self.fact_type == DIGEST and self.waits
 
     @property
     def may_have_arrived(self) -> bool:
@@ -420,7 +430,7 @@ class Notification(Aggregate):
                 self.state = NotificationState.CANCELLED
                 self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
-        elif self.fact_type == DIGEST and self.state is NotificationState.PENDING and self.claimed_by is None:
+        elif self.is_unsent_digest:
             # It tells of others too: it is written anew, of what is left.
             self.state = NotificationState.GATHERED
         self._touch()

@@ -17,8 +17,14 @@ async def erase_notifications(uow: NotificationsUnitOfWork, registration_id: str
     for wishes in await uow.wishes.of_none_but(registration_id, owners):
         uow.remove(wishes)
     for message in messages:
-        if not message.is_erased_for(registration_id):
-            message.erase(registration_id)
+        if message.is_erased_for(registration_id):
+            continue
+        if message.recipient_registration == registration_id and message.is_unsent_digest:
+            # Of another registration of the same organisation it may tell, too.
+            for item in await uow.notifications.gone_into(message.id):
+                if item.recipient_registration != registration_id:
+                    item.gather_again(uow.now)
+        message.erase(registration_id)
     for reminder in await uow.reminders.naming(registration_id):
         _erase_reminder(uow, reminder, registration_id)
     for suppression in await uow.suppressions.of_registration(registration_id):

@@ -467,6 +467,23 @@ async def test_a_digest_that_waits_is_written_anew_when_somebody_it_names_is_era
     assert house.digests() == [digest]
 
 
+async def test_what_a_waiting_digest_tells_of_another_registration_outlives_the_erasure_of_one(
+    house: House,
+) -> None:
+    second = samples.HOST.model_copy(update={"registration_id": "r-second"})
+    await house.wish(HOST, Pace.DAILY)
+    await house.tell(a_match(1, MatchApproved, host=second), a_match(2, MatchApproved))
+    house.at = at("2023-01-17 07:00")
+    await house.make()
+    await house.transactions.run(partial(erase_notifications, registration_id="r-host"))
+    await house.make()
+    [told] = house.messages(samples.HOST.email, PENDING)
+    assert (told.about, told.recipient_registration, told.digest) == ("m-1", "r-second", None)
+    # Looked at once more, as erasures are, it stays as it is.
+    await house.transactions.run(partial(erase_notifications, registration_id="r-host"))
+    assert house.messages(samples.HOST.email, PENDING) == [told]
+
+
 async def test_the_words_of_a_digest_that_was_sent_go_with_an_erasure_too(house: House) -> None:
     await house.wish(HOST, Pace.DAILY)
     await house.tell(a_match(1, MatchApproved), a_match(2, MatchApproved))
