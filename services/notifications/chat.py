@@ -67,8 +67,9 @@ class AppriseRoom:
         # Only here, where there are rooms: it takes a third of a second and 40 MB.
         from apprise import Apprise, AppriseAsset, NotifyFormat
 
-        # What it logs may name the room's URL; what is to be known of an attempt is in its result.
-        logging.getLogger("apprise").propagate = False
+        # What they log names the room's URL; what is to be known of an attempt is in its result.
+        for teller in ("apprise", "urllib3"):
+            logging.getLogger(teller).propagate = False
         asset = AppriseAsset(storage_mode="memory", secure_logging=True, service_timeout=within_s)
         asset.app_id = "ClusterXchange"
         service = Apprise.instantiate(url.get_secret_value(), asset=asset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from pathlib import Path
@@ -167,6 +168,26 @@ async def test_a_room_nobody_answers_at_says_so_without_secrets() -> None:
     assert wrong is not None
     assert "127.0.0.1" in wrong
     assert TOKEN not in wrong
+
+
+async def test_a_room_s_secrets_stay_out_of_the_log_however_much_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logged = io.StringIO()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(logged)])
+    caplog.set_level(logging.DEBUG)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        room = AppriseRoom("hempclub/team", SecretStr(f"json://127.0.0.1:{port}/{TOKEN}"), within_s=5)
+        assert await room.say(a_message()) is None
+    assert TOKEN not in logged.getvalue()
 
 
 def a_message() -> Notification:
