@@ -144,8 +144,9 @@ def _part(subtype: bytes, body: str) -> bytes:
 
 
 def _subject(subject: str) -> bytes:
-    line = " ".join(subject.split())
-    if line.isascii() and len(line) < 900:  # a line may have 998 characters, RFC 5322
+    line = " ".join("".join(one if one.isprintable() else " " for one in subject).split())
+    # A line may have 998 characters (RFC 5322); what looks encoded already would be read as something else.
+    if line.isascii() and len(line) < 900 and "=?" not in line:
         return line.encode("ascii")
     return Header(line, "utf-8", header_name="Subject").encode().encode("ascii")
 

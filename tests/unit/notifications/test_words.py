@@ -117,6 +117,26 @@ async def test_mails_of_one_match_form_one_thread_and_each_has_an_id_of_its_own(
     assert approved["Message-ID"] != reserved["Message-ID"]
 
 
+@pytest.mark.parametrize(
+    ("subject", "read"),
+    [
+        ("Tagus\r\nBcc: a@elsewhere.example", "Tagus Bcc: a@elsewhere.example"),
+        ("Tagus\x00 \x1b[1mFibre\x7f", "Tagus [1mFibre"),
+        ("=?utf-8?q?Approved?= asks you", "=?utf-8?q?Approved?= asks you"),
+        ("Tagus " * 500, ("Tagus " * 500).strip()),
+    ],
+)
+async def test_a_subject_is_one_line_that_says_what_it_says_whatever_an_organisation_is_called(
+    subject: str, read: str
+) -> None:
+    mails = await mails_of(samples.a_match(MatchApproved))
+    mail = mails[samples.VISITOR.email].model_copy(update={"subject": subject})
+    message = parsed(mail)
+    assert (message["Subject"], message["Bcc"]) == (read, None)
+    written = LETTERHEAD.write(mail, AT).partition(b"\r\n\r\n")[0]
+    assert written.replace(b"\r\n", b"").decode("ascii").isprintable()
+
+
 async def test_a_mail_written_again_has_the_same_message_id() -> None:
     mail = (await mails_of(samples.an_acceptance()))[samples.VISITOR.email]
     assert parsed(mail)["Message-ID"] == parsed(mail)["Message-ID"] == f"<{mail.id}@cxc.example>"
