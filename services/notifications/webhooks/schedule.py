@@ -106,7 +106,7 @@ def asked_for(retry_after: str | None, now: datetime) -> timedelta:
         return min(LONGEST_ASKED_FOR, timedelta(seconds=int(text[:9])))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return timedelta()
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(LONGEST_ASKED_FOR, max(timedelta(), moment - now))

@@ -64,6 +64,8 @@ def test_chance_only_lengthens_a_wait_and_by_a_fifth_at_the_most() -> None:
         ("99999999999999999999999", timedelta(hours=24)),
         ("Fri, 31 Dec 9999 23:59:59 GMT", timedelta(hours=24)),
         ("soon", timedelta()),
+        ("Tue, 14 Feb 99999999999999999999 12:00:00 GMT", timedelta()),
+        ("Tue, 14 Feb 2023 12:00:00 +9999999999999999999", timedelta()),
         ("-5", timedelta()),
         ("²", timedelta()),
         ("", timedelta()),
