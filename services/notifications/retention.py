@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 3600.0
 AT_ONCE: Final = 1000
+FACTS_KEPT: Final = timedelta(days=90)
+"""That a fact was told is known for as long as events can be replayed, however soon messages go."""
 
 
 async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
@@ -43,7 +45,7 @@ async def let_go_of_old(root: Notifications, stopping: asyncio.Event) -> None:
             before = now() - timedelta(days=root.settings.kept_days)
             while not stopping.is_set() and await delete_before(root.database, before) == AT_ONCE:
                 pass
-            await delete_facts_before(root.database, before)
+            await delete_facts_before(root.database, min(before, now() - FACTS_KEPT))
             await delete_wishes_before(root.database, before)
             sent_before = now() - timedelta(days=root.settings.webhook_kept_days)
             while not stopping.is_set() and await delete_deliveries(root.database, sent_before):
