@@ -56,7 +56,7 @@ class ToldFact(Aggregate):
 
     def is_same(self, at: datetime, undone_at: datetime | None) -> bool:
         """Whether what says the same at that moment is this fact; not if it was undone in between."""
-        if undone_at is not None and self.at < undone_at < at:
+        if undone_at is not None and self.at < undone_at <= at:
             return False
         return abs((at - self.at).total_seconds()) < SAME_WITHIN_S
 

@@ -21,7 +21,9 @@ from shared.contracts.funding import (
     EvidenceReturned,
     EvidenceSubmitted,
     GrantCancelled,
+    GrantPayable,
     GrantRefused,
+    GrantReopened,
     PaymentPrepared,
     PaymentWithdrawn,
     ReportReturned,
@@ -231,6 +233,17 @@ async def test_a_decision_taken_undone_and_taken_again_within_the_minute_is_told
     for redelivered in (first, again, undone):
         event = samples.a_decision_undone() if redelivered is undone else accepted
         assert await telling.hear(redelivered, event) == []
+
+
+async def test_what_is_undone_and_happens_again_at_one_moment_is_told_again(telling: Telling) -> None:
+    payable, reopened = samples.a_grant(GrantPayable), samples.a_grant(GrantReopened)
+    await telling.tell(payable)
+    at = A_MOMENT + timedelta(seconds=20)
+    await telling.hear(telling.fact(reopened, at=at), reopened)
+    again = telling.fact(payable, at=at)
+    assert await telling.hear(again, payable)
+    assert set(telling.states(again)) == {PENDING}
+    assert await telling.hear(again, payable) == []
 
 
 # ── undone ───────────────────────────────────────────────────────────────────────────────────
