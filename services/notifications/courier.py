@@ -30,7 +30,7 @@ from services.notifications.gate import Gate, Room
 from services.notifications.mail_server import Away, ServerAway, smtp_of
 from services.notifications.outgoing import Outgoing
 from services.notifications.suppressing import Suppressing
-from services.notifications.unsubscribing import unsubscriptions_of
+from services.notifications.unsubscribing import marks_of, unsubscriptions_of
 from shared.contracts.envelope import now
 from shared.storage.transactions import worth_another_try
 from shared.storage.unit_of_work import Clock
@@ -341,6 +341,7 @@ def letterhead_of(settings: NotificationsSettings, words: Words) -> Letterhead:
         words,
         unsubscriptions=unsubscriptions_of(settings),
         bounces=settings.bounce_mailbox,
+        marks=marks_of(settings),
         wishes=f"{settings.public_url.rstrip('/')}/wishes",
     )
 

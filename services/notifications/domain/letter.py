@@ -14,6 +14,7 @@ from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
 from typing import Final, Protocol
 
+from services.notifications.domain.marks import Marks
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.unsubscription import Unsubscriptions
 from services.notifications.domain.wording import FootLine
@@ -46,7 +47,8 @@ class Letterhead:
     """Who writes: the From address, whose domain is also that of message ids.
 
     bounces: the mailbox that reports of what could not be delivered come back to, with each mail's id in
-    its address (`bounces+<id>@…`); else to the sender. wishes: where readers say what they want to get.
+    its address (`bounces+<id>@…`); else to the sender. marks: what ids bear there and in message ids.
+    wishes: where readers say what they want to get.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Letterhead:
         *,
         unsubscriptions: Unsubscriptions | None = None,
         bounces: str | None = None,
+        marks: Marks | None = None,
         wishes: str = "",
     ) -> None:
         name, self.address = parseaddr(sender)
@@ -65,6 +68,7 @@ class Letterhead:
         self._sender = _mailbox(self.address)
         self._bounces = _mailbox(bounces).partition(b"@") if bounces else None
         self._unsubscriptions = unsubscriptions
+        self._marks = marks
         self._wishes = wishes
         self._from = formataddr((name, self.address)).encode("ascii")
         self._stationery = stationery
@@ -74,7 +78,7 @@ class Letterhead:
         if self._bounces is None:
             return self._sender
         mailbox, at, domain = self._bounces
-        return mailbox + b"+" + notification.id.encode("ascii") + at + domain
+        return mailbox + b"+" + self._id(notification).encode("ascii") + at + domain
 
     def envelope_address(self, notification: Notification) -> bytes:
         """Whom the mail is for, as the mail server is told; raises ValueError when it cannot be."""
@@ -82,7 +86,7 @@ class Letterhead:
 
     def message_id(self, notification: Notification) -> str:
         """The same at each attempt, so that a mail that arrives twice is seen to be one."""
-        return f"<{notification.id}@{self.domain}>"
+        return f"<{self._id(notification)}@{self.domain}>"
 
     def write(self, notification: Notification, at: datetime) -> bytes:
         """The finished mail; lines end in CRLF, everything is ASCII. Raises ValueError as above."""
@@ -125,6 +129,9 @@ class Letterhead:
         return (head + _part(b"plain", text) + _part(b"html", html) + b"\n--" + _BOUNDARY + b"--\n").replace(
             b"\n", b"\r\n"
         )
+
+    def _id(self, notification: Notification) -> str:
+        return self._marks.mark(notification.id) if self._marks else notification.id
 
     def _list_id(self, notification: Notification) -> bytes:
         """One list a partnership, so that mail programs can file by it."""

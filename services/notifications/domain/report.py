@@ -13,6 +13,7 @@ from email import message_from_bytes, message_from_string
 from email.message import Message
 from typing import Any, Final
 
+from services.notifications.domain.marks import Marks
 from services.notifications.domain.replies import Bounce, bounce_of
 
 
@@ -41,23 +42,33 @@ class Unsubscribes:
 
 Report = Undelivered | Unwanted | Unsubscribes
 
-_ID: Final = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_READ_BYTES: Final = 128 * 1024
+"""What reports say is at their beginning; what is longer is the mail that came back, or made to be long."""
+_ID: Final = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[0-9a-f]{10})?)"
 _TOKEN: Final = re.compile(r"unsubscribe[\s:]+([\w-]+\.[\w-]+)", re.IGNORECASE)
 _COMPLAINTS: Final = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
 _SENT_TO: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 
 
-def read_report(raw: bytes, *, domain: str, bounces: str | None) -> Report | None:
+def read_report(raw: bytes, *, domain: str, bounces: str | None, marks: Marks | None = None) -> Report | None:
     """What a mail reports; None where it is none of these, or of no mail of ours.
 
-    domain: of our message ids. bounces: the mailbox that reports come back to, if mails name one.
+    domain: of our message ids. bounces: the mailbox that reports come back to, if mails name one. marks:
+    what our ids bear; one without its mark is none of ours then.
     """
-    mail = message_from_bytes(raw)
+    try:
+        return _read(message_from_bytes(raw[:_READ_BYTES]), domain, bounces, marks)
+    except RecursionError:  # parts within parts, made to be so
+        return None
+
+
+def _read(mail: Message, domain: str, bounces: str | None, marks: Marks | None) -> Report | None:
     if token := _TOKEN.search(_header(mail, "Subject")):
         return Unsubscribes(token[1])
     status: list[Message] = []
     complaint = False
-    id = _id_in(", ".join(_header(mail, name) for name in _SENT_TO), _verp(bounces)) if bounces else None
+    sent_to = ", ".join(_header(mail, name) for name in _SENT_TO)
+    id = _id_in(sent_to, _verp(bounces), marks) if bounces else None
     for part in _parts(mail):
         match part.get_content_type():
             case "message/delivery-status":
@@ -67,7 +78,7 @@ def read_report(raw: bytes, *, domain: str, bounces: str | None) -> Report | Non
                 complaint = _header(feedback, "Feedback-Type").lower() in _COMPLAINTS
             case "message/rfc822" | "text/rfc822-headers" | "message/rfc822-headers" | "message/global":
                 for original in _blocks(part):
-                    id = id or _id_in(_header(original, "Message-ID"), _message_id(domain))
+                    id = id or _id_in(_header(original, "Message-ID"), _message_id(domain), marks)
     if id is None:
         return None
     if complaint:
@@ -116,9 +127,12 @@ def _header(mail: Message, name: str) -> str:
     return str(mail.get(name, "")).strip()
 
 
-def _id_in(text: str, pattern: str) -> str | None:
+def _id_in(text: str, pattern: str, marks: Marks | None) -> str | None:
     found = re.search(pattern, text)
-    return found[1] if found else None
+    if found is None:
+        return None
+    id = found[1].lower()
+    return marks.read(id) if marks else id.partition(".")[0]
 
 
 def _message_id(domain: str) -> str:

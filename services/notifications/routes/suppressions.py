@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Annotated, Final, Self
@@ -12,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from services.notifications.domain.report import read_report
 from services.notifications.domain.suppression import AddressState, Suppression
 from services.notifications.routes.root import Root, change
-from services.notifications.unsubscribing import unsubscriptions_of
+from services.notifications.unsubscribing import marks_of, unsubscriptions_of
 from services.notifications.use_cases.read_suppression import read_suppression
 from services.notifications.use_cases.restore_address import restore_address
 from services.notifications.use_cases.restore_addresses import AT_ONCE, restore_addresses
@@ -187,7 +188,10 @@ async def bounces(caller: Authenticated, notifications: Root, request: Request) 
     if not raw.strip():
         raise Malformed("There is no mail in the body; send it as message/rfc822, as it came.")
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
-    report = read_report(raw, domain=domain, bounces=settings.bounce_mailbox)
+    # Anybody may write to that mailbox, and reading takes its time.
+    report = await asyncio.to_thread(
+        read_report, raw, domain=domain, bounces=settings.bounce_mailbox, marks=marks_of(settings)
+    )
     unsubscriptions = unsubscriptions_of(settings)
     outcome = await change(notifications, request, lambda uow: take_in_report(uow, report, unsubscriptions))
     return ReportTakenIn(outcome=outcome)

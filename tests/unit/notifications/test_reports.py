@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.notifications.domain.marks import Marks
 from services.notifications.domain.replies import Bounce
 from services.notifications.domain.report import Undelivered, Unsubscribes, Unwanted, read_report
 
@@ -121,6 +122,40 @@ def test_the_address_it_comes_back_to_names_the_mail_where_the_report_does_not(h
     )
     assert read(raw, BOUNCES) == Undelivered(other, read(postfix()).said, HARD)  # type: ignore[attr-defined]
     assert read(raw.replace(b"bounces+", b"somebody+"), BOUNCES) == read(postfix())
+
+
+def test_whoever_knows_a_mail_s_id_but_never_had_the_mail_reports_nothing_of_it() -> None:
+    marks = Marks("a secret of this installation")
+    genuine, forged = (marks.mark(ID).encode(), ID.encode() + b".0123456789")
+
+    def marked(raw: bytes) -> object:
+        return read_report(raw, domain=DOMAIN, bounces=BOUNCES, marks=marks)
+
+    assert marked(postfix().replace(ID.encode(), genuine)) == read(postfix())
+    assert marked(b"Delivered-To: Bounces+" + genuine.upper() + b"@cxc.example\n" + postfix()) == read(
+        postfix()
+    )
+    for id in (ID.encode(), forged):
+        assert marked(postfix().replace(ID.encode(), id)) is None
+        assert marked(b"Delivered-To: bounces+" + id + b"@cxc.example\n" + postfix()) is None
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"Content-Type: message/rfc822\n\n" * 5_000,
+        b"".join(b"Content-Type: multipart/x; boundary=%d\n\n--%d\n" % (n, n) for n in range(1_000)),
+    ],
+)
+def test_mails_within_mails_without_end_report_nothing(hostile: bytes) -> None:
+    assert read(hostile) is None
+
+
+def test_only_the_beginning_of_a_mail_is_read() -> None:
+    long = b"Content-Type: multipart/report; boundary=b\n\n" + b"--b\n\n" * 40_000
+    assert read(long + b"--b\n" + postfix()) is None
+    whole = postfix()
+    assert read(whole + b"x" * 1_000_000) == read(whole)
 
 
 def test_a_report_inside_the_mail_that_comes_back_is_not_ours() -> None:

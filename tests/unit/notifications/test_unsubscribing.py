@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.notifications.domain.letter import Letterhead
+from services.notifications.domain.marks import Marks
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.rules import Channel, Urgency
 from services.notifications.domain.unsubscription import EVERY_KIND, Leaving, Unsubscriptions
@@ -126,6 +127,15 @@ async def test_the_envelope_names_the_mail_where_reports_come_back_to_a_mailbox_
     own = Letterhead("no-reply@cxc.example", samples.WORDS, bounces="bounces@cxc.example")
     assert plain.envelope_sender(mail) == b"no-reply@cxc.example"
     assert own.envelope_sender(mail) == f"bounces+{mail.id}@cxc.example".encode()
+
+
+async def test_ids_go_out_with_a_mark_that_nobody_else_can_make() -> None:
+    mail, marks = await a_mail(), Marks(SECRET)
+    marked = Letterhead("no-reply@cxc.example", samples.WORDS, bounces="bounces@cxc.example", marks=marks)
+    assert marked.message_id(mail) == f"<{marks.mark(mail.id)}@cxc.example>"
+    assert marked.envelope_sender(mail) == f"bounces+{marks.mark(mail.id)}@cxc.example".encode()
+    assert marks.read(marks.mark(mail.id)) == mail.id
+    assert Marks("x" * 32).read(marks.mark(mail.id)) is None
 
 
 # ── the token ────────────────────────────────────────────────────────────────────────────────
