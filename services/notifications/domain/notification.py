@@ -290,10 +290,13 @@ class Notification(Aggregate):
         )
 
     @classmethod
-    def open_digest(cls, items: Sequence[Notification], *, at: datetime) -> Notification:
+    def open_digest(
+        cls, items: Sequence[Notification], *, at: datetime, language: str | None = None
+    ) -> Notification:
         """The digest that these, all for one mailbox, are the first to go into; it waits until it is written.
 
         Its id is the same whoever opens it: made of the mailbox and the moment the last of them is due.
+        Without a `language` that is wished for now, it is in that of the latest.
         """
         latest = max(items, key=lambda item: item.created_at)
         due_at = max(item.due_at or at for item in items)
@@ -315,7 +318,7 @@ class Notification(Aggregate):
             channel=latest.channel,
             address=latest.address,
             template=DIGEST,
-            language=latest.language,
+            language=language or latest.language,
             subject="",
             text="",
             link="",

@@ -55,7 +55,8 @@ async def make_digest(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> Made:
             for item in items:
                 item.let_go(uow.now)
             return made
-        digest = Notification.open_digest(items, at=uow.now)
+        language = wishes.language if wishes else None
+        digest = Notification.open_digest(items, language=language, at=uow.now)
         if await uow.notifications.find(digest.id) is not None:
             # They were on their way here while it was made, and it may have been read by now.
             _put_off(items, GatheredFor.LIMIT.due_at(uow.now))

@@ -198,6 +198,17 @@ async def test_a_participants_digest_is_in_its_language_and_kind(house: House) -
     assert "What waits for your answer comes first." in digest.text
 
 
+async def test_a_digest_is_in_the_language_its_reader_wishes_for_by_then(house: House) -> None:
+    await house.wish(HOST, Pace.DAILY, language="en")
+    await house.tell(a_match(1, MatchApproved), a_match(2, MatchApproved))
+    await house.wish(HOST, Pace.DAILY, language="it")
+    house.at = at("2023-01-17 07:00")
+    await house.make()
+    [digest] = house.digests(samples.HOST.email)
+    assert digest.language == "it"
+    assert digest.subject.endswith("2 messaggi")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_digest_is_never_longer_than_one_likes_to_read_in_any_language(
     house: House, language: str
