@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ from services.notifications.domain.wishes import (
 
 NO_ADDRESS: Final = "There is no mail address on file."
 UNHEARD_OF: Final = "What this undoes had not gone out either: the inbox tells of both."
+UNSEEN: Final = timedelta(minutes=10)
+"""For so long an entry of an inbox may not have been seen."""
 NO_ROOM: Final = "There is no chat room on file."
 NOT_PRESSING: Final = "Chat rooms hear at once only of what presses; in a digest, of all that goes out."
 _IN_THE_INBOX: Final = ("It lies in the inbox at once.",)
@@ -88,13 +90,13 @@ def plan(
     at: datetime,
     chats: Mapping[str, Sequence[str]] | None = None,
     suppressed: Mapping[str, str] | None = None,
-    spared: Collection[Mailbox] = (),
+    spared: Mapping[Mailbox, datetime] | None = None,
 ) -> list[Planned | NotTold]:
     """Every message to those a fact of this kind is told to, as they wish it, and every one left out.
 
     `wishes` are by person, `chats` the chat rooms of recipients by key, `suppressed` says why an
-    address (in lower case) gets no mails, `spared` are those who have not heard of what this undoes. An
-    address gets one mail, whatever the number of roles it has in the case.
+    address (in lower case) gets no mails, `spared` who has not heard by mail of what this undoes, and since
+    when. An address gets one mail, whatever the number of roles it has in the case.
     """
     planned: list[Planned | NotTold] = []
     written_to: set[str] = set()
@@ -125,7 +127,7 @@ def plan(
                     planned.append(mail.left_out("Another mail about this goes to the same address."))
                 elif suppressed and (reason := suppressed.get(address.lower())):
                     planned.append(mail.left_out(reason, recorded="skipped"))
-                elif spared and mail.mailbox in spared:
+                elif spared and mail.is_spared(spared, at):
                     planned.append(mail.left_out(UNHEARD_OF, recorded="cancelled"))
                 else:
                     entry = mail.planned(at)
@@ -147,7 +149,7 @@ def _for_rooms(
     kind: str,
     wishes: Wishes | None,
     rooms: Sequence[str],
-    spared: Collection[Mailbox],
+    spared: Mapping[Mailbox, datetime] | None,
     at: datetime,
 ) -> Iterator[Planned | NotTold]:
     """What presses is said in the rooms of a desk; in a digest, if it wishes for one, whatever goes out."""
@@ -156,7 +158,7 @@ def _for_rooms(
         return
     for seat, room in enumerate(rooms):
         message = _Message(recipient, recipient.key, Channel.CHAT, room, seat, rule, kind, wishes)
-        if message.mailbox in spared:
+        if spared and message.is_spared(spared, at):
             yield message.left_out(UNHEARD_OF, recorded="cancelled")
         elif presses or message.is_for_digest:
             yield message.planned(at)
@@ -189,9 +191,12 @@ class _Message:
     def is_for_digest(self) -> bool:
         return self.wishes is not None and self.wishes.of_kind(self.kind).pace is not Pace.AT_ONCE
 
-    @property
-    def mailbox(self) -> Mailbox:
-        return Mailbox(self.person, self.channel, self.address)
+    def is_spared(self, spared: Mapping[Mailbox, datetime], at: datetime) -> bool:
+        since = spared.get(Mailbox(self.person, self.channel, self.address))
+        if since is None:
+            return False
+        # The inbox has told of it meanwhile, and somebody may rely on it.
+        return self.rule.urgency is not Urgency.CRITICAL or at - since < UNSEEN
 
     def planned(self, at: datetime) -> Planned | NotTold:
         rule, wishes = self.rule, self.wishes

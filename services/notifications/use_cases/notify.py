@@ -68,7 +68,7 @@ async def notify(
         ids.values()
     ):
         return []
-    spared = await undo_facts(uow, event, undoing, at=at) if undoing else frozenset()
+    spared = await undo_facts(uow, event, undoing, at=at) if undoing else {}
     # At hand, and asked for last: who was erased meanwhile in this unit of work is not told.
     suppressed = await uow.suppressions.why_skipped(addresses)
     wishes, erased = await uow.wishes.of(people), await uow.erasures.among(named)

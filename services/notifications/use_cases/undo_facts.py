@@ -14,20 +14,22 @@ from shared.contracts.envelope import Event
 
 async def undo_facts(
     uow: NotificationsUnitOfWork, event: Event, undoing: Undoing, *, at: datetime
-) -> frozenset[Mailbox]:
-    """Cancel what the event undoes and has not gone out; who has not heard of it, and needs no correction.
+) -> dict[Mailbox, datetime]:
+    """Cancel what the event undoes and has not gone out; who has not heard of it, with since when it waited.
 
     What a courier has in its hands, or has tried, counts as heard. What of it comes later still finds that
     it is undone.
     """
     about, matter = recipients.about(event), recipients.matter(event)
     types = undoing.undone | undoing.overtaken
-    cancelled: set[Mailbox] = set()
+    cancelled: dict[Mailbox, datetime] = {}
     heard: set[Mailbox] = set()
     for message in await uow.notifications.on_the_way_about(about, matter, types, at):
         whose = Mailbox(message.person, message.channel, message.address)
-        if message.fact_type in undoing.undone:
-            (heard if message.may_have_arrived else cancelled).add(whose)
+        if message.fact_type in undoing.undone and message.may_have_arrived:
+            heard.add(whose)
+        elif message.fact_type in undoing.undone:
+            cancelled[whose] = min(cancelled.get(whose, message.created_at), message.created_at)
         if message.waits:
             message.cancel(f"It was undone by {event.TYPE} before it went out.")
     if cancelled:
@@ -39,4 +41,4 @@ async def undo_facts(
         facts = UndoneFacts(id=id)
         uow.undone_facts.add(facts)
     facts.note(types, at, event.TYPE)
-    return frozenset(cancelled - heard)
+    return {whose: since for whose, since in cancelled.items() if whose not in heard}

@@ -27,6 +27,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.matching import (
     MatchAgreed,
     MatchApproved,
+    MatchCancelled,
     MatchProposed,
     MatchReminded,
     MatchWithdrawn,
@@ -368,6 +369,19 @@ async def test_what_was_undone_meanwhile_does_not_appear_and_alone_leads_to_no_m
     house.at = at("2023-01-18 07:00")
     await house.make()
     assert house.digests(samples.HOST.email) == [digest]
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(1, CANCELLED), (60, PENDING)])
+async def test_who_waits_for_a_digest_hears_at_once_that_a_stay_is_off_unless_it_was_on_for_a_moment_only(
+    house: House, minutes: int, state: NotificationState
+) -> None:
+    await house.wish(HOST, Pace.WEEKLY)
+    await house.tell(a_match(1, MatchApproved))
+    # Its inbox and the platform have told it long ago.
+    house.at += timedelta(minutes=minutes)
+    await house.tell(a_match(1, MatchCancelled, reason="", was_approved=True))
+    approved, cancelled = house.messages(samples.HOST.email)
+    assert (approved.state, cancelled.state) == (CANCELLED, state)
 
 
 async def test_many_messages_are_put_into_one_digest_a_few_at_a_time(

@@ -185,7 +185,7 @@ def test_an_address_that_takes_no_mails_is_left_out_in_whatever_case_it_is_writt
 
 
 def test_who_has_not_heard_of_what_is_undone_is_spared() -> None:
-    found = planned_for(a_rule("critical"), spared={Mailbox(SEAT, Channel.EMAIL, DEPUTY)})
+    found = planned_for(a_rule("critical"), spared={Mailbox(SEAT, Channel.EMAIL, DEPUTY): AT})
     left = found[DEPUTY]
     assert isinstance(left, NotTold)
     assert (left.recorded, left.because) == ("cancelled", (UNHEARD_OF,))
