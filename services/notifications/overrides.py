@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 import structlog
 from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from prometheus_client import Counter, Gauge
 from pydantic import BaseModel
@@ -31,6 +33,15 @@ FAILED: Final = Counter(
     ["partnership"],
 )
 
+MOST_CHARACTERS: Final = 100_000
+"""Of a message; more than any digest has."""
+_DEEPEST: Final = 2
+"""So many loops may be in one another."""
+_FILTERS: Final = re.compile(
+    "abs|capitalize|count|d|default|first|int|items|last|length|list|lower|map|max|min|reject|rejectattr"
+    "|reverse|select|selectattr|sort|title|trim|truncate|unique|upper"
+)
+"""Those that make nothing much longer than it was."""
 _NAME: Final = re.compile(r"(?P<template>[a-z0-9_]+)\.(?P<language>[a-z]{2})" + re.escape(SUFFIX))
 
 
@@ -88,7 +99,7 @@ class Overrides:
         if text is None:
             return {}
         try:
-            said = blocks(text, facts)
+            said = _blocks(text, facts)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the shipped words go out
             FAILED.labels(partnership).inc()
             _log.error("own_text_failed", file=text.name, line=_line(text, error), problem=str(error))
@@ -113,9 +124,19 @@ def read_own_texts(
 class TextSandbox(ImmutableSandboxedEnvironment):
     """For texts written elsewhere: they read facts, and call nothing but the forms of a sentence."""
 
+    intercepted_binops = frozenset({"+"})
+
     def __init__(self) -> None:
         super().__init__()
         self.globals.clear()
+        known = {name: one for name, one in self.filters.items() if _FILTERS.fullmatch(name)}
+        self.filters = {**known, "join": _joined, "round": round}
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Numbers are added; texts and lists could be doubled until there is no room."""
+        if isinstance(left, str | list) or isinstance(right, str | list):
+            raise SecurityError("only numbers are added; write texts one after the other")
+        return super().call_binop(context, operator, left, right)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """The fields of contracts, and no methods: pydantic's can read files."""
@@ -126,6 +147,13 @@ class TextSandbox(ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         """Only what chooses the form that goes with a number."""
         return bool(obj == self.globals["ngettext"])
+
+
+def _joined(several: Iterable[Any], between: str = "") -> str:
+    texts = [str(one) for one in several]
+    if sum(map(len, texts)) + len(texts) * len(str(between)) > MOST_CHARACTERS:
+        raise SecurityError(f"it would be longer than {MOST_CHARACTERS} characters")
+    return str(between).join(texts)
 
 
 class _Text:
@@ -188,6 +216,9 @@ class _Text:
         for reckoning in parsed.find_all((nodes.Mul, nodes.Pow, nodes.Mod)):
             yield self._problem("it cannot reckon; write facts as they are", reckoning.lineno)
             return
+        if (problem := next(self._of_growth(parsed), None)) is not None:
+            yield problem
+            return
         found = [block.name for block in parsed.find_all(nodes.Block)]
         if not found:
             yield self._problem(
@@ -212,10 +243,24 @@ class _Text:
                     first.lineno,
                 )
 
+    def _of_growth(self, parsed: nodes.Template) -> Iterator[Problem]:
+        """What could make a few lines so long that no process has room for them."""
+        for putting in parsed.find_all((nodes.Concat, nodes.With, nodes.AssignBlock)):
+            yield self._problem(
+                "it cannot put texts together; write them one after the other", putting.lineno
+            )
+        assigned = list(parsed.find_all(nodes.Assign))
+        names = {name for one in assigned for name in _names(one.target)}
+        for one in assigned:
+            if _names(one.node) & names:
+                yield self._problem("it cannot set a name to what was made of another one", one.lineno)
+        if _depth(parsed) > _DEEPEST:
+            yield self._problem(f"it has more than {_DEEPEST} loops in one another")
+
     def _of_trial(self, reader: Language) -> Iterator[Problem]:
         for facts in self._facts(reader):
             try:
-                said = blocks(self.template, facts)
+                said = _blocks(self.template, facts)
             except Exception as error:  # noqa: BLE001 - anything may be wrong with it
                 yield self._problem(f"it fails on an example: {error}", _line(self.template, error))
                 return
@@ -231,6 +276,22 @@ class _Text:
 
     def _problem(self, sentence: str, line: int | None = None) -> Problem:
         return Problem(self._file, line, sentence)
+
+
+def _blocks(template: Template, facts: dict[str, Any]) -> dict[str, str]:
+    said = blocks(template, facts)
+    if any(len(words) > MOST_CHARACTERS for words in said.values()):
+        raise SecurityError(f"it is longer than {MOST_CHARACTERS} characters")
+    return said
+
+
+def _names(node: nodes.Node) -> set[str]:
+    return {one.name for one in (node, *node.find_all(nodes.Name)) if isinstance(one, nodes.Name)}
+
+
+def _depth(node: nodes.Node) -> int:
+    """How many loops of this part of a template are in one another."""
+    return isinstance(node, nodes.For) + max(map(_depth, node.iter_child_nodes()), default=0)
 
 
 def _chooses_form(call: nodes.Call) -> bool:

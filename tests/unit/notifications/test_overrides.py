@@ -13,6 +13,7 @@ from services.notifications.domain.recipients import about, serve
 from services.notifications.domain.wording import Wording
 from services.notifications.examples import examples
 from services.notifications.overrides import Overrides, read_own_texts
+from services.notifications.texts import TEMPLATES
 from services.notifications.words import Words
 from shared.contracts.envelope import Event
 from shared.contracts.matching import MatchApproved, MatchCancelled
@@ -127,10 +128,29 @@ def test_a_broken_text_is_named_with_its_file_and_line(
         "{{ 'x' * 10 ** 10 }}",
         "{{ '%09999999999d' % 1 }}",
         "{{ [visitor] | map(attribute='__class__') | first }}",
+        "{{ 'x' | center(10000000000) }}",
+        "{{ '%09999999999d' | format(1) }}",
+        "{{ 2.5 | round(1000000000, 'ceil') }}",
+        "{{ ['x'] | map('center', 10000000000) | first }}",
+        "{{ 'xx' " + "| list | join('xxxxxxxxxx') " * 12 + "}}",
+        "{{ 'x' " + "~ 'x' }}",
+        "{% set x = 'xx' %}" + "{% set x = x + x %}" * 40 + "{{ x }}",
+        "{% set x = 'xx' %}" + "{% set x = [x, x] | first %}" * 40 + "{{ x }}",
+        "{% set x %}xx{% endset %}{{ x }}",
+        "{% with x = 'xx' %}{{ x }}{% endwith %}",
+        "{% for x in 'xxxxxxxxxx' %}" * 12 + "x" + "{% endfor %}" * 12,
+        "{% for x in 'x' | list %}" + "x" * 100_001 + "{% endfor %}",
+        "{{ 'x' + visitor.organisation }}",
     ],
 )
 def test_a_text_reads_facts_and_runs_nothing(tmp_path: Path, attack: str) -> None:
     assert problems(tmp_path, "{% block body %}Hello " + attack + "{% endblock %}"), attack
+
+
+@pytest.mark.parametrize("template", sorted(samples.WORDS.names()))
+def test_every_shipped_text_could_be_one_s_own(tmp_path: Path, template: str) -> None:
+    shipped = (TEMPLATES / f"{template}.txt.j2").read_text(encoding="utf-8")
+    assert not problems(tmp_path, shipped, template)
 
 
 def test_files_that_can_never_be_used_are_named(tmp_path: Path) -> None:
