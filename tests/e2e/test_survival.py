@@ -359,9 +359,10 @@ async def assert_told_once(
     assert set(addressed.values()) == {1}
 
     by_mail = {one["_id"]: one for one in found if one["channel"] == "email"}
-    assert {one["state"] for one in by_mail.values()} == {"sent"}
+    sent = {id for id, one in by_mail.items() if one["state"] == "sent"}
+    assert_undone([one for id, one in by_mail.items() if id not in sent], told)
     confirmed = types_by_subject(told, "notifications")
-    assert confirmed == {id: [EventType.NOTIFICATION_SENT] for id in by_mail}
+    assert confirmed == {id: [EventType.NOTIFICATION_SENT] for id in sent}
     accepted = Counter(
         one["address"] for one in by_mail.values() if one["fact_type"] == EventType.REGISTRATION_ACCEPTED
     )
@@ -378,13 +379,29 @@ async def assert_told_once(
         id = mail["MessageID"].partition("@")[0]
         if mail["To"][0]["Address"] in addresses and id not in earlier:
             received[id].append(datetime.fromisoformat(mail["Created"]))
-    assert received.keys() == by_mail.keys()
+    assert received.keys() == sent
     twice = {id: sorted(times) for id, times in received.items() if len(times) > 1}
     print(f"{len(received)} mails, {len(twice)} of them in flight at a kill and sent again")
     for id, times in twice.items():
         assert len(times) == 2, id
         assert any(one.explains(times[0]) for one in trouble), f"{id} came at {times}"
     assert len(twice) <= MAILS_IN_FLIGHT
+
+
+def assert_undone(unsent: Sequence[Document], told: Sequence[Published]) -> None:
+    """A mail that was not sent was overtaken: what it tells of does not hold any more."""
+    table = load_rules()
+    for mail in unsent:
+        assert mail["state"] == "cancelled"
+        undone_by = [
+            one.event.type
+            for one in told
+            if one.event.subject == mail["about"]
+            and (undoing := table.undoes.get(one.event.type))
+            and mail["fact_type"] in undoing.undone | undoing.overtaken
+        ]
+        assert undone_by, mail
+        assert any(type in mail["reason"] for type in undone_by)
 
 
 def expected_notifications(told: Iterable[Published]) -> list[str]:
