@@ -183,7 +183,7 @@ async def _mails(screen: Console, client: httpx.AsyncClient, story: Story, platf
     shown: set[tuple[str, str]] = set()
     table = _table("to", "subject")
     for message in reversed(answer["messages"]):
-        kind = kind_of.get(message["MessageID"].partition("@")[0])
+        kind = kind_of.get(message["MessageID"].partition("@")[0].partition(".")[0])
         if kind and kind not in shown:
             shown.add(kind)
             table.add_row(message["To"][0]["Address"], Text(_short(message["Subject"], 95)))
