@@ -26,7 +26,7 @@ from services.notifications.domain.rules import Channel, RuleTable
 from services.notifications.domain.searches import GIVEN, InboxSearch, LogSearch
 from services.notifications.domain.suppression import AddressState, Suppression, address_key, why_skipped
 from services.notifications.domain.switchboard import THE_ONLY, Switchboard
-from services.notifications.domain.wishes import Wishes
+from services.notifications.domain.wishes import Wishes, desk_of
 from services.notifications.outgoing import ORDER, PENDING
 from services.notifications.webhooks.repositories import Deliveries, Endpoints
 from services.notifications.webhooks.subscriptions import Subscriptions
@@ -346,6 +346,11 @@ class WishesRepository(Repository[Wishes]):
     async def of(self, persons: Iterable[str]) -> dict[str, Wishes]:
         """By person, those that have any."""
         return {wishes.id: wishes for wishes in await self.get_all(persons)}
+
+    async def that_hold_for(self, person: str) -> Wishes | None:
+        """Their own, or where a seat has none, its desk's."""
+        found = await self.of([person, desk_of(person)])
+        return found.get(person) or found.get(desk_of(person))
 
     async def of_none_but(self, registration_id: str, owners: Iterable[str]) -> list[Wishes]:
         """Those of these organisations that were told of nothing but this registration of theirs."""

@@ -135,6 +135,11 @@ def seat_key(desk: str, address: str) -> str:
     return f"{desk}/{sha256(address.lower().encode()).hexdigest()[:16]}"
 
 
+def desk_of(person: str) -> str:
+    """Whose wishes hold where a seat has none of its own; others have no desk, whatever their names are."""
+    return person.partition("/")[0] if person.startswith("partnership:") else person
+
+
 def zone_of(name: str) -> ZoneInfo | None:
     """The time zone of that IANA name, or None when there is none (any more)."""
     try:

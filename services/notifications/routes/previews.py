@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from services.notifications.domain import recipients
 from services.notifications.domain.recipients import partnership_key
 from services.notifications.domain.suppression import masked
+from services.notifications.domain.wishes import desk_of
 from services.notifications.previews import Preview, Previewing, event_in
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.routes.root import Root
@@ -62,5 +63,5 @@ async def _known(uow: NotificationsUnitOfWork, caller: Caller, people: list[str]
     if caller.role is CallerRole.SUPPORT_OFFICE or caller.partnership is None:
         return people
     desk = partnership_key(caller.partnership)
-    own = [person for person in people if person.partition("/")[0] == desk]
+    own = [person for person in people if desk_of(person) == desk]
     return own + await uow.notifications.told_in_cases_of(caller.partnership, set(people) - set(own))

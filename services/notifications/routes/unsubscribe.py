@@ -14,7 +14,6 @@ from services.notifications.domain.unsubscription import Leaving
 from services.notifications.domain.wishes import Wishes
 from services.notifications.languages import language_for
 from services.notifications.pages import page
-from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.routes.root import Root, change
 from services.notifications.unsubscribing import unsubscriptions_of
 from services.notifications.use_cases.unsubscribe import unsubscribe
@@ -47,7 +46,7 @@ async def ask(token: str, notifications: Root, request: Request) -> HTMLResponse
     leaving = _read(notifications, token)
     if leaving is None:
         return _page(notifications, request, "unknown")
-    wishes = await notifications.transactions.read(lambda uow: _wishes(uow, leaving))
+    wishes = await notifications.transactions.read(lambda uow: uow.wishes.that_hold_for(leaving.person))
     kinds = leaving.kinds(notifications.rules.kinds)
     gets_mails = wishes is None or any(Channel.EMAIL in wishes.of_kind(kind).channels for kind in kinds)
     return _page(notifications, request, "ask" if gets_mails else "off", leaving, wishes)
@@ -97,12 +96,6 @@ def _wants_mails(body: bytes) -> bool:
     if wanted not in (["on"], ["off"]):
         raise Malformed("Send the form field List-Unsubscribe=One-Click, or mails=off, or mails=on.")
     return wanted == ["on"]
-
-
-async def _wishes(uow: NotificationsUnitOfWork, leaving: Leaving) -> Wishes | None:
-    desk = leaving.person.partition("/")[0]
-    wishes = await uow.wishes.of([leaving.person, desk])
-    return wishes.get(leaving.person) or wishes.get(desk)
 
 
 def _page(

@@ -38,7 +38,7 @@ async def make_digest(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> Made:
     """
     found = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
     made = Made.SO_FAR if len(found) == AT_ONCE else Made.DONE
-    wishes = await _wishes(uow, mailbox.person)
+    wishes = await uow.wishes.that_hold_for(mailbox.person)
     items = _still_wanted(found, wishes)
     under_way = await uow.notifications.digests_under_way(mailbox)
     digest = _open_one(under_way)
@@ -79,12 +79,6 @@ async def put_off(uow: NotificationsUnitOfWork, mailbox: Mailbox) -> None:
     due = await uow.notifications.gathered(mailbox, uow.now, limit=AT_ONCE)
     digest = _open_one(await uow.notifications.digests_under_way(mailbox))
     _put_off([*due, *([digest] if digest else [])], GatheredFor.LIMIT.due_at(uow.now))
-
-
-async def _wishes(uow: NotificationsUnitOfWork, person: str) -> Wishes | None:
-    desk = person.partition("/")[0]
-    found = await uow.wishes.of([person, desk])
-    return found.get(person) or found.get(desk)
 
 
 def _still_wanted(items: Sequence[Notification], wishes: Wishes | None) -> list[Notification]:

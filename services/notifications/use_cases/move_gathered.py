@@ -19,15 +19,14 @@ async def move_gathered(uow: NotificationsUnitOfWork, person: str) -> None:
     The wishes of a desk are those of each seat at it that has none of its own. Whether they still want to
     hear of it at all is looked at when it is due. What waits for another reason waits as long as before.
     """
-    desk = person.partition("/")[0]
     seats = {
         seat.person
         for known in uow.desks.values()
         if partnership_key(known.id) == person
         for seat in known.seats
     }
-    wishes = await uow.wishes.of({person, desk, *seats})
-    current = wishes.get(person) or wishes.get(desk)
+    wishes = await uow.wishes.of(seats)
+    current = await uow.wishes.that_hold_for(person)
     zone = zone_for(current)
     for message in await uow.notifications.gathered_by_wish(
         {person, *(seats - wishes.keys())}, limit=AT_MOST

@@ -34,8 +34,7 @@ async def unsubscribe(uow: NotificationsUnitOfWork, leaving: Leaving, *, mails: 
 async def _wishes_of(uow: NotificationsUnitOfWork, person: str) -> Wishes:
     wishes = await uow.wishes.find(person)
     if wishes is None:
-        desk, _, seat = person.partition("/")
-        shared = await uow.wishes.find(desk) if seat else None
+        shared = await uow.wishes.that_hold_for(person)
         known = shared.model_dump(exclude={"id", "version", "changed_at"}) if shared else {}
         wishes = Wishes(id=person, **known)
         uow.wishes.add(wishes)

@@ -199,6 +199,17 @@ async def test_a_participants_digest_is_in_its_language_and_kind(house: House) -
     assert "What waits for your answer comes first." in digest.text
 
 
+async def test_an_organisation_is_no_seat_of_another_whatever_its_name(house: House) -> None:
+    own = samples.HOST.model_copy(update={"owner": "navigli-textile/como"})
+    await house.wish("organisation:navigli-textile/como", Pace.DAILY)
+    await house.tell(a_match(1, MatchApproved, host=own), a_match(2, MatchApproved, host=own))
+    await house.transactions.run(partial(withdraw_wishes, person="organisation:navigli-textile/como"))
+    await house.wish(HOST, channels=[Channel.INBOX], language="it")
+    await house.make()
+    [digest] = house.digests(samples.HOST.email)
+    assert (digest.state, digest.language) == (PENDING, "en")
+
+
 async def test_a_digest_is_in_the_language_its_reader_wishes_for_by_then(house: House) -> None:
     await house.wish(HOST, Pace.DAILY, language="en")
     await house.tell(a_match(1, MatchApproved), a_match(2, MatchApproved))
