@@ -152,7 +152,26 @@ class Previewing:
         at: datetime,
         suppressed: Mapping[str, str] | None = None,
     ) -> Preview:
-        """What the event would lead to at that moment, with these wishes by person."""
+        """What the event would lead to at that moment, with these wishes by person.
+
+        Raises `Malformed` where days are at the end of the calendar, so that none can be reckoned from them.
+        """
+        try:
+            return self._preview(event, wishes=wishes, at=at, suppressed=suppressed)
+        except OverflowError:
+            raise Malformed(
+                "No reminder or digest can be reckoned from a day of this event, or from the moment given: take "
+                "days of the years 2 to 9998."
+            ) from None
+
+    def _preview(
+        self,
+        event: Event,
+        *,
+        wishes: Mapping[str, Wishes],
+        at: datetime,
+        suppressed: Mapping[str, str] | None,
+    ) -> Preview:
         served = self.served(event)
         planned = (
             plan(

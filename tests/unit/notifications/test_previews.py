@@ -121,6 +121,13 @@ def test_every_example_there_is_of_an_event_can_be_previewed() -> None:
     assert shown > 60
 
 
+def test_a_moment_at_the_end_of_the_calendar_is_refused() -> None:
+    daily = Wishes(id="organisation:tagus-fibre", kinds={"matches": KindWish(pace=Pace.DAILY)})
+    last = datetime.max.replace(tzinfo=UTC)
+    with pytest.raises(Malformed, match="years 2 to 9998"):
+        PREVIEWING.preview(samples.a_match(MatchApproved), wishes={daily.id: daily}, at=last)
+
+
 def test_the_address_of_an_invitation_stays_sealed() -> None:
     raw = next(raw for raw in golden_examples().values() if raw["type"] == InvitationSent.TYPE)
     event = event_in(CloudEvent.model_validate(raw))
