@@ -160,8 +160,8 @@ class Previewing:
             return self._preview(event, wishes=wishes, at=at, suppressed=suppressed)
         except OverflowError:
             raise Malformed(
-                "No reminder or digest can be reckoned from a day of this event, or from the moment given: take "
-                "days of the years 2 to 9998."
+                "No reminder or digest can be reckoned from a day of this event, or from the moment given: "
+                "take days of the years 2 to 9998."
             ) from None
 
     def _preview(
