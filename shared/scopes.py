@@ -92,7 +92,7 @@ def _texts(value: Any) -> list[str]:
 def registrations_in(raw: bytes, data: Json) -> set[str]:
     """The ids of the registrations that an event, as written and as read, says something about."""
     found = {id.decode() for id in _MENTIONED.findall(raw)}
-    if isinstance(about := data.get("about"), str) and _is_about_a_registration(data):
+    if isinstance(about := _told_of(data), str):
         found.add(about)
     if (refused := _refused_registration(data)) is not None:
         found.add(refused)
@@ -142,6 +142,9 @@ def without_personal_data_of(registration_id: str, event: Json) -> Json:
         _erase_facts(data, own=_is(data.get("party"), registration_id))
     if _refused_registration(data) == registration_id:
         data.update(detail=ERASED, errors=[])
+    if registration_id in (data.get("registration_id"), _told_of(data)):
+        # What mails to it came to: a domain is as good as a name.
+        data.update({name: ERASED for name in ("address", "reason") if name in data})
     pattern = _any_of(words)
     return {**event, "data": _blanked(data, pattern) if pattern else data}
 
@@ -162,6 +165,11 @@ def _parties_in(value: Any) -> Iterator[Json]:
 def _refused_registration(data: Json) -> str | None:
     source, subject = data.get("refused_source"), data.get("refused_subject")
     return id_from_outside(source, subject) if isinstance(source, str) and isinstance(subject, str) else None
+
+
+def _told_of(mail: Json) -> Any:
+    """The registration that a mail is about, where that is what it is about."""
+    return mail.get("about") if _is_about_a_registration(mail) else None
 
 
 def _is_about_a_registration(mail: Json) -> bool:

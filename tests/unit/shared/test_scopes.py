@@ -192,6 +192,23 @@ def test_an_invitation_keeps_its_days_and_loses_its_words_and_what_is_sealed() -
     assert left["stay"] == sent["data"]["stay"]
 
 
+@pytest.mark.parametrize(
+    ("name", "registration"),
+    [
+        ("cxc.address.suppressed.v1", "registration_id"),
+        ("cxc.address.restored.v1", "registration_id"),
+        ("cxc.notification.failed.v1", "about"),
+    ],
+)
+def test_where_mails_to_it_went_and_what_came_back_is_gone(name: str, registration: str) -> None:
+    event = EVENTS[name]
+    event = {**event, "data": {**event["data"], "fact_type": "cxc.registration.accepted.v1"}}
+    left = without_personal_data_of(event["data"][registration], copy.deepcopy(event))["data"]
+    assert {left[said] for said in ("address", "reason") if said in left} == {ERASED}
+    assert left[registration] == event["data"][registration]
+    assert without_personal_data_of("another", copy.deepcopy(event)) == event
+
+
 _OTHER_NAMES = ["party", "visitor", "fits", "receipt", "refused_source", "refused_subject", "before", "about"]
 _NAMES = [*Party.model_fields, *_OTHER_NAMES]
 _JSON = st.recursive(
