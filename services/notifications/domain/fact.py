@@ -77,6 +77,19 @@ class Undone(BaseModel):
     fact_type: str
     at: Moment
     by: str
+    subject: str | None = None
+    sequence: int = 0
+    """Which version of which aggregate undid them."""
+
+    def holds_for(self, fact: CloudEvent, at: datetime) -> bool:
+        """Whether this fact, which happened then, was undone later.
+
+        Of one aggregate the versions say so: clocks may be set back.
+        """
+        sequence = int(fact.sequence or 0)
+        if fact.subject == self.subject and sequence and self.sequence and sequence != self.sequence:
+            return sequence < self.sequence
+        return at < self.at
 
 
 class UndoneFacts(Aggregate):
@@ -90,11 +103,12 @@ class UndoneFacts(Aggregate):
         """What undid facts of this type last."""
         return next((one for one in self.undone if one.fact_type == fact_type), None)
 
-    def note(self, fact_types: Iterable[str], at: datetime, by: str) -> None:
+    def note(self, fact_types: Iterable[str], at: datetime, by: CloudEvent) -> None:
         """An event undid what there was of these types until then; the latest counts."""
+        version = int(by.sequence or 0)
         known = {one.fact_type: one for one in self.undone}
         news = [
-            Undone(fact_type=fact_type, at=at, by=by)
+            Undone(fact_type=fact_type, at=at, by=by.type, subject=by.subject, sequence=version)
             for fact_type in sorted(fact_types)
             if fact_type not in known or known[fact_type].at < at
         ]

@@ -68,7 +68,7 @@ async def notify(
         ids.values()
     ):
         return []
-    spared = await undo_facts(uow, event, undoing, at=at) if undoing else {}
+    spared = await undo_facts(uow, fact, event, undoing, at=at) if undoing else {}
     # At hand, and asked for last: who was erased meanwhile in this unit of work is not told.
     suppressed = await uow.suppressions.why_skipped(addresses)
     wishes, erased = await uow.wishes.of(people), await uow.erasures.among(named)
@@ -128,7 +128,7 @@ async def notify(
         for one in planned
     ]
     for notification in made:
-        if undone is not None and at < undone.at and notification.waits:
+        if undone is not None and undone.holds_for(fact, at) and notification.waits:
             notification.cancel(f"It was undone by {undone.by} before it was heard of here.")
         uow.notifications.add(notification)
     if (known := await uow.told_facts.find(near[0])) is None:

@@ -9,11 +9,11 @@ from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.fact import UndoneFacts, undone_ids
 from services.notifications.domain.rules import Undoing
 from services.notifications.repositories import NotificationsUnitOfWork
-from shared.contracts.envelope import Event
+from shared.contracts.envelope import CloudEvent, Event
 
 
 async def undo_facts(
-    uow: NotificationsUnitOfWork, event: Event, undoing: Undoing, *, at: datetime
+    uow: NotificationsUnitOfWork, fact: CloudEvent, event: Event, undoing: Undoing, *, at: datetime
 ) -> dict[Mailbox, datetime]:
     """Cancel what the event undoes and has not gone out; who has not heard of it, with since when it waited.
 
@@ -40,5 +40,5 @@ async def undo_facts(
     if facts is None:
         facts = UndoneFacts(id=id)
         uow.undone_facts.add(facts)
-    facts.note(types, at, event.TYPE)
+    facts.note(types, at, fact)
     return {whose: since for whose, since in cancelled.items() if whose not in heard}

@@ -246,6 +246,17 @@ async def test_what_is_undone_and_happens_again_at_one_moment_is_told_again(tell
     assert await telling.hear(again, payable) == []
 
 
+async def test_a_decision_taken_again_counts_though_the_clock_was_set_back(telling: Telling) -> None:
+    accepted, undone = samples.an_acceptance(), samples.a_decision_undone()
+    an_hour_ahead = A_MOMENT + timedelta(hours=1)
+    for number, (event, at) in enumerate(
+        [(accepted, an_hour_ahead), (undone, an_hour_ahead + timedelta(minutes=5)), (accepted, A_MOMENT)], 4
+    ):
+        fact = telling.fact(event, at=at).model_copy(update={"sequence": str(number)})
+        await telling.hear(fact, event)
+    assert telling.states(fact) == [PENDING]
+
+
 # ── undone ───────────────────────────────────────────────────────────────────────────────────
 
 
