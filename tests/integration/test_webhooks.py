@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,9 +29,9 @@ from services.notifications.handlers import handlers
 from services.notifications.use_cases.hold_outgoing import hold_outgoing
 from services.notifications.use_cases.release_outgoing import release_outgoing
 from services.notifications.webhooks.delivery import Delivery
-from services.notifications.webhooks.dispatcher import send_webhooks
+from services.notifications.webhooks.dispatcher import AT_ONCE, Dispatcher, send_webhooks
 from services.notifications.webhooks.endpoint import Endpoint
-from services.notifications.webhooks.schedule import SPREAD, WAITS
+from services.notifications.webhooks.schedule import SPREAD, WAITS, Answer
 from services.notifications.webhooks.signatures import new_secret, signed_headers
 from services.notifications.webhooks.subscriptions import know_endpoints
 from services.notifications.webhooks.sweeps import delete_deliveries
@@ -311,6 +312,39 @@ async def test_one_that_hangs_holds_up_nobody_else(stage: Stage, receivers: Rece
         for receiver in hanging:
             receiver.open.set()
         await until(lambda: all(len(receiver.received) == 20 for receiver in hanging))
+
+
+class Tarpits:
+    """In place of what sends: receivers that take everything, and say so late."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[str] = Counter()
+        self.most = 0
+        """So many that are known for it were waited for at once."""
+        self._waited_for = 0
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], at: datetime) -> Answer:
+        known = self.taken[url] >= AT_ONCE
+        self._waited_for += known
+        self.most = max(self.most, self._waited_for)
+        await asyncio.sleep(0.002)
+        self._waited_for -= known
+        self.taken[url] += 1
+        return Answer(at=at, ms=15_000, status=200)
+
+
+async def test_those_that_answer_late_share_a_few_connections(stage: Stage) -> None:
+    for number in range(4):
+        wanted = {"url": f"https://127.0.0.1:{PORTS[0]}/{number}", "events": ["*"]}
+        assert (await stage.api.post("/webhooks", EXTERNAL, wanted)).status_code == 201
+    await stage.root.subscriptions.look(stage.root.database)
+    await stage.happens(*matches(2 * AT_ONCE))
+    tarpits, stopping = Tarpits(), asyncio.Event()
+    working = asyncio.ensure_future(Dispatcher(stage.root, tarpits, connections=4).run(stopping))
+    await until(lambda: tarpits.taken.total() == 8 * AT_ONCE)
+    stopping.set()
+    await working
+    assert tarpits.most == 1
 
 
 @pytest.mark.parametrize("program", ["receive.py", "receive.mjs"])

@@ -1,7 +1,8 @@
 """Sends what waits: an endpoint's deliveries one after the other, the endpoints beside each other.
 
 An endpoint that does not answer holds up nobody else: each has a lane of its own, and those whose last
-attempt failed share a few connections among themselves. A failed delivery keeps only its own lane.
+attempt failed, or took long, share a few connections among themselves. A failed delivery keeps only its
+own lane.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ AT_ONCE: Final = 20
 TURN_S: Final = 2.0
 """A turn ends after so many deliveries, or so long: others wait for theirs, and what was read may be
 true no longer, as the endpoint has changed or a delivery been blanked."""
+SLOW_MS: Final = 1000 * TURN_S
+"""An answer that took so long came late."""
 REST_S: Final = 30.0
 """So long a lane rests that ended in an error, so that its endpoint is not called again and again."""
 STOP_WITHIN_S: Final = 3.0
@@ -72,6 +75,7 @@ class Dispatcher:
         self._chance = chance
         self._well = asyncio.Semaphore(connections)
         self._ailing = asyncio.Semaphore(max(1, connections // 4))
+        self._slow: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ours_until = 0.0
         self._stopping = asyncio.Event()
@@ -172,7 +176,7 @@ class Dispatcher:
             trouble = None
         if trouble is not None and trouble.due_at > self._root.clock():
             return False
-        async with self._ailing if trouble else self._well:
+        async with self._ailing if trouble or id in self._slow else self._well:
             # Read here: it may have taken a while until it was its turn.
             endpoint = await self._enabled(id)
             if endpoint is None:
@@ -183,6 +187,7 @@ class Dispatcher:
                 if not await self._goes_on():
                     return False
                 answer = await attempt(self._root, self._sender, endpoint, delivery.id, delivery.body)
+                (self._slow.add if answer.ms >= SLOW_MS else self._slow.discard)(id)
                 if not await self._settle(endpoint, delivery, answer, trouble):
                     return False
                 trouble = None
