@@ -99,8 +99,8 @@ class Sender:
             ) as response:
                 status = response.status
                 said = (await _beginning(response)).decode("utf-8", "replace")
-                why = why_not_taken(status, response.headers.get("Location"))
-                retry_after = response.headers.get("Retry-After", "")[:100] or None
+                why = why_not_taken(status, _said_in(response, "Location"))
+                retry_after = _said_in(response, "Retry-After")[:100] or None
         except Exception as error:  # noqa: BLE001 - whatever a stranger's server does is an answer
             why = self._reason(error, url)
         took = int((time.monotonic() - started) * 1000)
@@ -173,6 +173,11 @@ class _Names(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing to let go of: the threads are the sender's."""
+
+
+def _said_in(response: aiohttp.ClientResponse, header: str) -> str:
+    # Bytes that are no text come as halves of characters, which cannot be stored.
+    return response.headers.get(header, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 import trustme
 from aiohttp import web
@@ -151,6 +152,16 @@ async def test_what_is_no_answer_is_told_as_that(scheme: str, said: bytes, why: 
     assert answer.why is not None
     assert answer.why.startswith(why)
     assert not answer.taken
+
+
+async def test_what_an_answer_s_head_says_can_be_stored_whatever_its_bytes(tmp_path: Path) -> None:
+    server, port = await raw(
+        b"HTTP/1.1 302 Go\r\nLocation: /\xff\x01\r\nRetry-After: \xff\r\nContent-Length: 0\r\n\r\n"
+    )
+    async with server, a_sender(Receiver(port), tmp_path) as sender:
+        answer = await sent(sender, f"http://127.0.0.1:{port}/")
+    assert not answer.taken
+    assert orjson.loads(orjson.dumps(answer.model_dump(mode="json"))) == answer.model_dump(mode="json")
 
 
 async def test_nobody_listening_is_told_as_that(tmp_path: Path) -> None:
