@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel
 
@@ -49,6 +49,8 @@ class SealedSecret(BaseModel):
 
 
 THE_PLATFORM = "the platform"
+SECRETS_AT_MOST: Final = 5
+"""That sign at the same time: each makes the head of every request longer."""
 
 
 class Endpoint(Aggregate):
@@ -135,13 +137,16 @@ class Endpoint(Aggregate):
         self._touch()
 
     def rotate(self, sealed: str, *, at: datetime, overlap: timedelta) -> None:
-        """Sign with a new secret, and with the present one too for as long as `overlap`."""
+        """Sign with a new secret, and with the present one too for as long as `overlap`.
+
+        Of more than five that sign, the oldest do no longer.
+        """
         before = [
             secret.model_copy(update={"until": secret.until or at + overlap})
             for secret in self.secrets
             if secret.until is None or secret.until > at
         ]
-        self.secrets = [SealedSecret(sealed=sealed, made_at=at), *before]
+        self.secrets = [SealedSecret(sealed=sealed, made_at=at), *before][:SECRETS_AT_MOST]
         self._touch()
 
     def secrets_at(self, moment: datetime) -> list[str]:

@@ -230,6 +230,14 @@ def test_a_secret_that_was_replaced_signs_until_its_overlap_is_over() -> None:
     assert [secret.sealed for secret in endpoint.secrets] == ["fourth", "third"]
 
 
+def test_however_often_a_secret_is_replaced_only_the_last_few_sign() -> None:
+    endpoint = an_endpoint()
+    for number in range(100):
+        endpoint.rotate(f"s{number}", at=A_MOMENT, overlap=timedelta(hours=168))
+    assert endpoint.secrets_at(A_MOMENT) == ["s99", "s98", "s97", "s96", "s95"]
+    assert len(endpoint.secrets) == 5
+
+
 def test_an_endpoint_is_not_disabled_twice_nor_enabled_twice() -> None:
     endpoint = an_endpoint()
     with pytest.raises(AlreadySo):
