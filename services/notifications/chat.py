@@ -18,7 +18,7 @@ from prometheus_client import Counter
 from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
-from services.notifications.chat_rooms import Rooms, without_secrets
+from services.notifications.chat_rooms import Rooms, without_calls, without_secrets
 from services.notifications.domain.delivery import Attempt, Later, Outcome, Refused, RetryPolicy, Sent
 from services.notifications.domain.notification import Notification, moment_text
 from services.notifications.domain.rules import Channel
@@ -84,9 +84,9 @@ class AppriseRoom:
 
     async def say(self, message: Notification) -> str | None:
         """Say it, as plain text; a thread of Apprise's own waits for the server."""
-        told = f"{message.text}\n\n{message.link_label}: {message.link}"
+        told = f"{without_calls(message.text)}\n\n{message.link_label}: {message.link}"
         result = await self._apprise.async_notify(
-            told, title=message.subject, body_format=self._text, timeout=self._within_s
+            told, title=without_calls(message.subject), body_format=self._text, timeout=self._within_s
         )
         if result:
             return None

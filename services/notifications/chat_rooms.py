@@ -17,6 +17,7 @@ from shared.problems import field_problems, in_words
 Rooms = dict[str, SecretStr]
 """Apprise's URL of each room, by `<partnership>/<name>`: what the delivery log calls it."""
 
+_CALL: Final = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#\w])|\](?=\()")
 _PART: Final = re.compile(r"[^/:?&=@#,]{5,}")
 
 
@@ -51,6 +52,14 @@ def by_desk(rooms: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         key = partnership_key(room.partition("/")[0])
         desks[key] = (*desks.get(key, ()), room)
     return desks
+
+
+def without_calls(text: str) -> str:
+    """The text with nothing in it that rooms take for more: a call to everybody, a link under another name.
+
+    Names and reasons are others' words. A space of no width parts what would be read together.
+    """
+    return _CALL.sub("\\g<0>\u200b", text)
 
 
 def without_secrets(said: str, url: SecretStr) -> str:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.notifications.chat import AppriseRoom, NoRoom, open_rooms
-from services.notifications.chat_rooms import by_desk, read_rooms, without_secrets
+from services.notifications.chat_rooms import by_desk, read_rooms, without_calls, without_secrets
 from services.notifications.domain.notification import Notification
 from services.notifications.domain.planning import NO_ROOM, NOT_PRESSING, NotTold, Planned, plan
 from services.notifications.domain.recipients import serve
@@ -162,6 +162,20 @@ def test_what_a_server_says_is_repeated_without_the_secrets_of_the_url() -> None
     assert without_secrets(said, url) == "mattermost.example refused … for …"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("<!channel> Works", "<\u200b!channel> Works"),
+        ("@everyone (sample)", "@\u200beveryone (sample)"),
+        ("<https://elsewhere.example|Sign here>", "<\u200bhttps://elsewhere.example|Sign here>"),
+        ("[Sign here](https://elsewhere.example)", "[Sign here]\u200b(https://elsewhere.example)"),
+        ("Write to desk@tagus.example: 3 < 4", "Write to desk@tagus.example: 3 < 4"),
+    ],
+)
+def test_a_name_calls_nobody_and_hides_no_link(name: str, said: str) -> None:
+    assert without_calls(name) == said
+
+
 async def test_a_room_nobody_answers_at_says_so_without_secrets() -> None:
     url = SecretStr(f"json://127.0.0.1:9/{TOKEN}?password=s3cr3t-w0rd")
     wrong = await AppriseRoom("hempclub/team", url, within_s=5).say(a_message())
@@ -170,15 +184,16 @@ async def test_a_room_nobody_answers_at_says_so_without_secrets() -> None:
     assert TOKEN not in wrong
 
 
-async def test_a_room_s_secrets_stay_out_of_the_log_however_much_is_logged(
+async def test_a_room_is_called_by_nobody_s_name_and_its_secrets_stay_out_of_the_log_at_any_level(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     logged = io.StringIO()
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(logged)])
     caplog.set_level(logging.DEBUG)
+    took: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        took.append(await reader.readuntil(b"}"))
         writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
         await writer.drain()
         writer.close()
@@ -186,7 +201,9 @@ async def test_a_room_s_secrets_stay_out_of_the_log_however_much_is_logged(
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         room = AppriseRoom("hempclub/team", SecretStr(f"json://127.0.0.1:{port}/{TOKEN}"), within_s=5)
-        assert await room.say(a_message()) is None
+        assert await room.say(a_message().model_copy(update={"subject": "<!channel>"})) is None
+    assert b"!channel" in took[0]
+    assert b"<!channel" not in took[0]
     assert TOKEN not in logged.getvalue()
 
 
