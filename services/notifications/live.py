@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import structlog
 from bson import Timestamp
@@ -176,6 +177,7 @@ class Live:
         self._watching: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
         self._catching_up = asyncio.Semaphore(CATCHING_UP)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @contextmanager
     def place(self, key: str) -> Iterator[None]:
@@ -317,7 +319,9 @@ class Live:
         behind_s = parting.time - position.time.time
         if not 0 <= behind_s <= RESUMED_WITHIN_S:
             raise Forgotten(f"the position is {behind_s} s old")
-        async with self._catching_up:
+        # One at a time of the same inbox: its owner takes no more than one place from the others.
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        async with turn, self._catching_up:
             try:
                 found = await self._changes(key, position.time, parting)
             except OperationFailure as error:

@@ -92,6 +92,38 @@ async def test_what_the_database_has_forgotten_is_lost_and_the_stream_goes_on() 
     assert told == [Lost(after), Quiet(after)]
 
 
+class Endless(Forgetful):
+    """A database that never comes to the end of its log of changes."""
+
+    def __init__(self) -> None:
+        self.looked_for: list[str] = []
+
+    async def watch(self, pipeline: Any, *, start_at_operation_time: Any, **how: Any) -> Any:
+        if start_at_operation_time is not None:
+            self.looked_for.append(pipeline[0]["$match"]["fullDocument.recipient_key"])
+            await asyncio.Event().wait()
+        return self
+
+
+async def test_who_comes_back_with_many_streams_at_once_keeps_nobody_else_from_catching_up() -> None:
+    database = Endless()
+    live = Live(cast(Database, database), streams=100, streams_of_one=20)
+
+    async def follow(key: str) -> None:
+        async for _ in live.follow(key, Position(Timestamp(0x1000, 1))):
+            pass
+
+    readers = [asyncio.ensure_future(follow(key)) for key in ["a"] * 20 + ["b"]]
+    async with asyncio.timeout(5):
+        while "b" not in database.looked_for:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert sorted(database.looked_for) == ["a", "b"]
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    await live.close()
+
+
 async def test_there_is_room_for_so_many_streams_and_it_is_free_again_after_them() -> None:
     live = Live(cast(Database, Forgetful()), streams=3, streams_of_one=2)
     with live.place("a"), live.place("a"):
