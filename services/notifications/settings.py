@@ -111,6 +111,16 @@ class NotificationsSettings(ServiceSettings):
     kept_days: int = Field(default=730, ge=1)
     """How long it is kept what was said to whom, mails and entries of inboxes alike."""
 
+    @field_validator("bounce_mailbox")
+    @classmethod
+    def _leaves_room_for_an_id(cls, mailbox: str | None) -> str | None:
+        if mailbox is not None and len(mailbox.partition("@")[0]) > 16:
+            raise ValueError(
+                "it may have 16 characters before its @ at the most: a mail's id comes after them, and mail "
+                "servers take 64"
+            )
+        return mailbox
+
     @field_validator("chat_targets")
     @classmethod
     def _names_rooms(cls, path: Path | None, given: ValidationInfo) -> Path | None:

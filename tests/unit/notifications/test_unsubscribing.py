@@ -129,11 +129,16 @@ async def test_the_envelope_names_the_mail_where_reports_come_back_to_a_mailbox_
     assert own.envelope_sender(mail) == f"bounces+{mail.id}@cxc.example".encode()
 
 
-async def test_ids_go_out_with_a_mark_that_nobody_else_can_make() -> None:
+async def test_ids_go_out_with_a_mark_that_nobody_else_can_make_and_that_there_is_room_for() -> None:
     mail, marks = await a_mail(), Marks(SECRET)
-    marked = Letterhead("no-reply@cxc.example", samples.WORDS, bounces="bounces@cxc.example", marks=marks)
+    with pytest.raises(ValidationError, match="16 characters"):
+        settings_with(bounce_mailbox="undelivered-mails@cxc.example")
+    bounces = settings_with(bounce_mailbox="undelivered.mail@cxc.example").bounce_mailbox
+    marked = Letterhead("no-reply@cxc.example", samples.WORDS, bounces=bounces, marks=marks)
     assert marked.message_id(mail) == f"<{marks.mark(mail.id)}@cxc.example>"
-    assert marked.envelope_sender(mail) == f"bounces+{marks.mark(mail.id)}@cxc.example".encode()
+    mailbox, _, _ = marked.envelope_sender(mail).decode().partition("@")
+    assert mailbox == f"undelivered.mail+{marks.mark(mail.id)}"
+    assert len(mailbox) == 64
     assert marks.read(marks.mark(mail.id)) == mail.id
     assert Marks("x" * 32).read(marks.mark(mail.id)) is None
 
