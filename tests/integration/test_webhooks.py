@@ -31,6 +31,7 @@ from services.notifications.use_cases.release_outgoing import release_outgoing
 from services.notifications.webhooks.delivery import Delivery
 from services.notifications.webhooks.dispatcher import AT_ONCE, Dispatcher, send_webhooks
 from services.notifications.webhooks.endpoint import Endpoint
+from services.notifications.webhooks.lanes import WAITING
 from services.notifications.webhooks.schedule import SPREAD, WAITS, Answer
 from services.notifications.webhooks.signatures import new_secret, signed_headers
 from services.notifications.webhooks.subscriptions import know_endpoints
@@ -312,6 +313,13 @@ async def test_one_that_hangs_holds_up_nobody_else(stage: Stage, receivers: Rece
         for receiver in hanging:
             receiver.open.set()
         await until(lambda: all(len(receiver.received) == 20 for receiver in hanging))
+
+
+async def test_whoever_looks_for_work_goes_through_no_delivery(stage: Stage) -> None:
+    looked = {"distinct": Delivery.COLLECTION, "key": "endpoint", "query": WAITING}
+    plan = await stage.root.database.command("explain", looked, verbosity="queryPlanner")
+    assert "DISTINCT_SCAN" in str(plan["queryPlanner"]["winningPlan"])
+    assert "FETCH" not in str(plan["queryPlanner"]["winningPlan"])
 
 
 class Tarpits:

@@ -49,8 +49,10 @@ class Backlog(NamedTuple):
 async def prepare_lanes(database: Database) -> None:
     """Make the indexes of deliveries; safe to call again and at once."""
     deliveries = database[Delivery.COLLECTION]
+    # With the state in front, though it is the same in all of it: without, each look for endpoints that
+    # something waits for goes through every delivery there is.
     await deliveries.create_index(
-        [("endpoint", 1), ("position", 1), ("created_at", 1)], partialFilterExpression=WAITING
+        [("state", 1), ("endpoint", 1), ("position", 1), ("created_at", 1)], partialFilterExpression=WAITING
     )
     await deliveries.create_index([("endpoint", 1), ("_id", -1)])
     await deliveries.create_index("registrations")
