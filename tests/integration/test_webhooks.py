@@ -26,12 +26,13 @@ from services.notifications.api import create_app
 from services.notifications.bootstrap import bootstrap
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.handlers import handlers
+from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.hold_outgoing import hold_outgoing
 from services.notifications.use_cases.release_outgoing import release_outgoing
 from services.notifications.webhooks.delivery import Delivery
 from services.notifications.webhooks.dispatcher import AT_ONCE, Dispatcher, send_webhooks
 from services.notifications.webhooks.endpoint import Endpoint
-from services.notifications.webhooks.lanes import WAITING
+from services.notifications.webhooks.lanes import WAITING, Lanes
 from services.notifications.webhooks.schedule import SPREAD, WAITS, Answer
 from services.notifications.webhooks.signatures import new_secret, signed_headers
 from services.notifications.webhooks.subscriptions import know_endpoints
@@ -320,6 +321,20 @@ async def test_whoever_looks_for_work_goes_through_no_delivery(stage: Stage) -> 
     plan = await stage.root.database.command("explain", looked, verbosity="queryPlanner")
     assert "DISTINCT_SCAN" in str(plan["queryPlanner"]["winningPlan"])
     assert "FETCH" not in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_what_a_receiver_says_to_words_that_are_erased_meanwhile_is_not_kept(stage: Stage) -> None:
+    wanted = {"url": f"https://127.0.0.1:{PORTS[0]}/", "events": ["*"]}
+    endpoint = (await stage.api.post("/webhooks", EXTERNAL, wanted)).json()
+    await stage.root.subscriptions.look(stage.root.database)
+    await stage.happens(*matches(1))
+    lanes = Lanes(stage.root.database)
+    [delivery] = await lanes.next(endpoint["id"], 1)
+    await stage.root.transactions.run(lambda uow: erase_notifications(uow, "v-m-1"))
+    echo = Answer(at=now(), ms=1, status=200, said=delivery.body[:512])
+    await lanes.delivered(delivery, echo, now())
+    [left] = (await stage.get(endpoint, "/deliveries"))["items"]
+    assert (left["state"], left["attempts"]) == ("waiting", 0)
 
 
 class Tarpits:

@@ -162,8 +162,10 @@ class Lanes:
         update: Document = {"$push": {"attempts": push}, "$inc": {"version": 1}}
         if change:
             update["$set"] = change
-        # One that was skipped or blanked meanwhile is not ours to settle; the erasure's words stand.
-        await self._deliveries.update_one({"_id": delivery.id, **WAITING}, update)
+        # One that was skipped or blanked meanwhile is not ours to settle: its receiver may have repeated what
+        # was erased since, and is sent what is left of it.
+        as_sent = {"_id": delivery.id, "version": delivery.version, **WAITING}
+        await self._deliveries.update_one(as_sent, update)
 
     async def backlog(self, endpoints: Iterable[str]) -> Backlog:
         """All that waits for these endpoints."""
