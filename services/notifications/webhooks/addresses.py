@@ -6,6 +6,7 @@ next. So the URL is checked when it is given, and the address at each connection
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -46,6 +47,11 @@ _NOT_PUBLIC_6: Final = tuple(
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
+_LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?!.{{254}})(?:{_LABEL}\.)*(?![0-9]){_LABEL}\.?", re.IGNORECASE)
+"""One that ends in a number is an address to some programs, however it is written."""
+
+
 class NotThere(ValueError):
     """No webhook goes there; the text says why, and what to do."""
 
@@ -75,6 +81,10 @@ class Destinations:
         try:
             address = ip_address(parts.hostname)
         except ValueError:
+            if not _NAME.fullmatch(parts.hostname):
+                raise NotThere(
+                    f"{parts.hostname[:100]} is no host's name; write one of another script as xn--…"
+                ) from None
             return url
         self.check(address, port, plain=parts.scheme == "http")
         return url

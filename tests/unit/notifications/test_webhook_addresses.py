@@ -69,6 +69,23 @@ def test_public_addresses_are_sent_to(address: str) -> None:
     PUBLIC.check(ip_address(address), 443)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("2130706433", "0x7f000001", "127.1", "0177.0.0.1", "①②⑦.⓪.⓪.①", "%31%32%37.0.0.1", "a..example"),
+        *("crm\u200b.example", "münchen.example", "-.example", "a" * 64 + ".example", "a." * 127 + "example"),
+    ],
+)
+def test_what_is_no_host_s_name_is_refused_when_it_is_given(host: str) -> None:
+    with pytest.raises(NotThere, match="no host's name"):
+        PUBLIC.check_url(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("host", ["CRM.example", "xn--mnchen-3ya.example.", "_hooks.2.a-b.example", "crm"])
+def test_a_host_s_name_is_taken(host: str) -> None:
+    assert PUBLIC.check_url(f"https://{host}/hook")
+
+
 def test_what_the_settings_allow_is_sent_to_and_nothing_beside_it() -> None:
     for address in ("10.1.2.3", "::ffff:10.1.2.3", "fd00:1::5", "127.0.0.1"):
         HOUSE.check(ip_address(address), 443)
