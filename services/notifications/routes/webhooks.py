@@ -65,7 +65,12 @@ Url = Annotated[
     StringConstraints(min_length=1, max_length=1000),
     Field(examples=["https://hooks.tagus-crm.example/cxc"]),
 ]
-Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    # It stands in mails, which are not its owner's to write.
+    AfterValidator(lambda text: " ".join("".join(one if one.isprintable() else " " for one in text).split())),
+]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 
 

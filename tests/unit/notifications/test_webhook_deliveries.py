@@ -9,6 +9,7 @@ import pytest
 
 from services.notifications.handlers import handlers
 from services.notifications.repositories import NotificationsUnitOfWork
+from services.notifications.routes.webhooks import NewEndpoint
 from services.notifications.use_cases.erase_notifications import erase_notifications
 from services.notifications.use_cases.tell_what_is_held import tell_what_is_held
 from services.notifications.webhooks.delivery import Delivery, DeliveryState, delivery_id
@@ -228,6 +229,11 @@ def test_a_secret_that_was_replaced_signs_until_its_overlap_is_over() -> None:
     assert endpoint.secrets_at(A_MOMENT + timedelta(hours=1)) == ["third", "first"]
     endpoint.rotate("fourth", at=A_MOMENT + timedelta(hours=25), overlap=timedelta(hours=1))
     assert [secret.sealed for secret in endpoint.secrets] == ["fourth", "third"]
+
+
+def test_what_an_endpoint_is_called_is_one_line() -> None:
+    wanted = NewEndpoint(url="https://a.example/", events=["*"], description=" Ours\n\n# Pay\x00 now ")
+    assert wanted.description == "Ours # Pay now"
 
 
 def test_however_often_a_secret_is_replaced_only_the_last_few_sign() -> None:
