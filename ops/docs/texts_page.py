@@ -92,8 +92,8 @@ cxc notifications texts check texts
 names each file that cannot be used, with line and reason. Such a file stops nothing: the service logs
 `own_text_unusable`, counts it in `cxc_own_texts_unusable` and sends the shipped text; so it does for one
 message when a text fails on a real event only (`own_text_failed`). A text can read the facts of its message,
-and neither call nor include anything, nor grow: no filter that pads or repeats, two loops in one another at the most,
-100,000 characters.
+and neither call nor include anything, nor grow: no filter that pads or repeats, two loops in one another at
+the most, 100,000 characters.
 """
 
 

@@ -531,12 +531,11 @@ async def test_410_disables_at_once_and_what_was_missed_can_be_left_out(
         await until(lambda: is_disabled(stage, endpoint))
         assert len(receiver.received) == 1
         receiver.answers = [204]
-        answer = await stage.api.call(
-            "PATCH",
-            f"/webhooks/{endpoint['id']}",
-            EXTERNAL,
-            json={"state": "enabled", "missed": "skip"},
-        )
+        path, wanted = f"/webhooks/{endpoint['id']}", {"state": "enabled", "missed": "skip"}
+        meddled = await stage.api.call("PATCH", path, SUPPORT_OFFICE, json={**wanted, "description": "ours"})
+        problem(meddled, 403, "forbidden")
+        assert "skipped" not in await stage.states(endpoint)
+        answer = await stage.api.call("PATCH", path, EXTERNAL, json=wanted)
         assert answer.status_code == 200
         [last] = await stage.happens(*matches(1, "m-2"))
         await until(lambda: len(receiver.received) == 2)

@@ -329,7 +329,9 @@ async def patch(
     described = wanted.model_dump(include={"events", "description", "contact"}, exclude_none=True)
     enables = wanted.state is EndpointState.ENABLED
     if enables and wanted.missed == "skip":
-        before = await notifications.transactions.read(lambda uow: endpoint_to_switch(uow, id, caller))
+        # Who may not do all of it must not have skipped anything.
+        may = endpoint_to_change if url is not None or described else endpoint_to_switch
+        before = await notifications.transactions.read(lambda uow: may(uow, id, caller))
         if not before.enabled:
             await skip_waiting(notifications.database, id, notifications.clock())
 
