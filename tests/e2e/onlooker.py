@@ -37,6 +37,11 @@ class Published:
     event: CloudEvent
 
 
+def notification_of(mail: Document) -> str:
+    """The id of the notification that a mail of the mail sink is; a mark nobody else can make follows it."""
+    return str(mail["MessageID"]).partition("@")[0].partition(".")[0]
+
+
 class Onlooker:
     """Looks at a running platform from all sides and changes nothing."""
 

@@ -28,7 +28,7 @@ from shared.messaging.topics import SERVICES
 from shared.partnerships import Partnerships
 from shared.storage.driver import Document
 from tests.e2e.conftest import PARTNERSHIPS
-from tests.e2e.onlooker import Onlooker, Published
+from tests.e2e.onlooker import Onlooker, Published, notification_of
 from tests.e2e.outside import Outgoing, OutsideSystem
 
 pytestmark = pytest.mark.e2e
@@ -376,7 +376,7 @@ async def assert_told_once(
     addresses = {one["address"] for one in by_mail.values()}
     received: dict[str, list[datetime]] = defaultdict(list)
     for mail in await onlooker.all_mails():
-        id = mail["MessageID"].partition("@")[0].partition(".")[0]
+        id = notification_of(mail)
         if mail["To"][0]["Address"] in addresses and id not in earlier:
             received[id].append(datetime.fromisoformat(mail["Created"]))
     assert received.keys() == sent
