@@ -32,12 +32,12 @@ demo: setup  ## Run the main job on real servers, to its visible end
 run: setup  ## Start the platform and leave it up (Ctrl-C stops it)
 	@$(RUN)/cxc up
 
-# Two processes, each with servers of its own, share the files, the slow ones first; whole platforms come after, one at a time.
+# Two processes, each with servers of its own, share the files; whole platforms come after, one at a time.
 test: setup  ## Pass the tests on real Kafka and MongoDB; ARGS="tests/unit -k word" runs some
 ifdef ARGS
 	@$(RUN)/pytest $(ARGS)
 else
-	@$(RUN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/integration tests/contracts tests/unit
+	@$(RUN)/pytest -n 2 --dist loadfile tests/unit tests/contracts tests/integration
 	@$(RUN)/pytest tests/e2e
 endif
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pymongo import MongoClient
 from typer.testing import CliRunner, Result
 
 from ops.cli import app
@@ -50,6 +51,8 @@ async def root(mongo_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CXC_MONGO_URL", mongo_url)
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(DATABASE)
     async with running_root("funding", settings, DATABASE) as funding:
         yield funding
         await funding.client.drop_database(DATABASE)
