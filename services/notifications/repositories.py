@@ -134,21 +134,17 @@ async def _prepare_reminders(database: Database) -> None:
         await reminders.create_index([(seen_by, 1), ("order", 1)], partialFilterExpression=_STANDING)
 
 
-def _about(
-    about: str,
-    matter: str | None,
-    fact_types: Iterable[str],
-    until: datetime,
-    states: Sequence[NotificationState],
-) -> Document:
-    where: Document = {
-        "about": about,
-        "_id": {"$lt": first_id_at(until + timedelta(milliseconds=1))},
+def _gone_out(fact_types: Iterable[str], states: Sequence[NotificationState]) -> Document:
+    """Mails and chat messages about facts of these types, in these states."""
+    return {
         "fact_type": {"$in": sorted(fact_types)},
         "channel": {"$ne": Channel.INBOX.value},
         "state": {"$in": [state.value for state in states]},
     }
-    return where if matter is None else {**where, "matter": matter}
+
+
+def _first_id_after(moment: datetime) -> str:
+    return first_id_at(moment + timedelta(milliseconds=1))
 
 
 class NotificationRepository(Repository[Notification]):
@@ -195,25 +191,47 @@ class NotificationRepository(Repository[Notification]):
     ) -> list[Notification]:
         """Every mail and chat message about facts of these types until then that has not arrived; new ones of
         this unit of work too."""
-        where = _about(about, matter, fact_types, until, _ON_THE_WAY)
-        stored = await self._uow.query(Notification, where, sort=[("_id", 1)])
-        types, before = where["fact_type"]["$in"], where["_id"]["$lt"]
-        new = [
+        types, before = frozenset(fact_types), _first_id_after(until)
+        await self._read_about({(about, fact_type) for fact_type in types})
+        found = [
             one
-            for one in self._uow.at_hand(Notification)
-            if one.about == about
-            and one.state in _ON_THE_WAY
-            and one.fact_type in types
+            for one in self._about.get(about, {}).values()
+            if one.fact_type in types
             and one.id < before
             and (matter is None or one.matter == matter)
+            # New ones that do not wait were never on their way.
+            and (one.stored_version or one.state in _ON_THE_WAY)
         ]
-        return list({one.id: one for one in (*stored, *new)}.values())
+        return sorted(found, key=lambda one: one.id)
+
+    async def _read_about(self, wanted: set[tuple[str, str]]) -> None:
+        """Have what is on its way about these, by type of fact, at hand; one query for all who ask at once."""
+        if wanted <= self._read:
+            return
+        self._wanted |= wanted
+        if self._round is None:
+            self._round = asyncio.ensure_future(self._read_wanted())
+        await self._round
+
+    async def _read_wanted(self) -> None:
+        # One turn of the loop lets every handler that is ready say what it wants.
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._round = self._wanted - self._read, set(), None
+        where = {
+            **_gone_out({fact_type for _, fact_type in wanted}, _ON_THE_WAY),
+            "about": {"$in": sorted({about for about, _ in wanted})},
+        }
+        for one in await self._uow.query(Notification, where):
+            self._about.setdefault(one.about, {})[one.id] = one
+        self._read |= wanted
 
     async def heard_of(
         self, about: str, matter: str | None, fact_types: Iterable[str], until: datetime
     ) -> set[Mailbox]:
         """Where mails and chat messages about facts of these types until then have arrived."""
-        where = _about(about, matter, fact_types, until, _ARRIVED)
+        where = {**_gone_out(fact_types, _ARRIVED), "about": about, "_id": {"$lt": _first_id_after(until)}}
+        if matter is not None:
+            where["matter"] = matter
         found = await self._uow.rows(Notification, where, ["person", "channel", "address"])
         return {Mailbox(one["person"], Channel(one["channel"]), one["address"]) for one in found}
 
