@@ -29,6 +29,7 @@ from typing import Any
 
 import httpx
 
+from bench.measuring import cpu_of
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports
 from ops.processes import free_port
@@ -118,7 +119,7 @@ class Acceptances:
     async def take(self, accepted: Sequence[tuple[Party, Profile]], version: int) -> dict[str, float]:
         """Handle them all; how fast, until the pool has heard of all, and until all have been told."""
         messages = self._messages(accepted, version)
-        started, cpu, mongo = time.perf_counter(), time.process_time(), cpu_seconds(self._mongo)
+        started, cpu, mongo = time.perf_counter(), time.process_time(), cpu_of(self._mongo)
         await asyncio.gather(*(self._lane(messages[lane::LANES]) for lane in range(LANES)))
         while not all(self._is_current(party, version) for party, _ in accepted):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -133,7 +134,7 @@ class Acceptances:
             "per_s": round(len(accepted) / current),
             "told_per_s": round(len(accepted) / told),
             "cpu_us_each": round((time.process_time() - cpu) * each),
-            "mongo_cpu_us_each": round((cpu_seconds(self._mongo) - mongo) * each),
+            "mongo_cpu_us_each": round((cpu_of(self._mongo) - mongo) * each),
         }
 
     async def steadily(
@@ -196,12 +197,6 @@ async def worker(settings: MatchingSettings) -> AsyncIterator[Matching]:
         await matching.close()
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU seconds a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 # ── the API, in a process of its own ─────────────────────────────────────────────────────────
 
 
@@ -219,9 +214,9 @@ async def percentiles(
             took.append((time.perf_counter() - started) * 1000)
             answer.raise_for_status()
 
-    before = cpu_seconds(pid)
+    before = cpu_of(pid)
     await asyncio.gather(*(ask() for _ in range(at_once)))
-    cpu_ms = (cpu_seconds(pid) - before) * 1000 / len(took)
+    cpu_ms = (cpu_of(pid) - before) * 1000 / len(took)
     cuts = statistics.quantiles(took, n=100)
     return {"p50_ms": round(cuts[49], 1), "p99_ms": round(cuts[98], 1), "cpu_ms": round(cpu_ms, 2)}
 

@@ -36,6 +36,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from bench.measuring import cpu_seconds, under
 from ops.platform import Platform, Ports
 from services.notifications.domain.notification import Notification, moment_text
 from services.notifications.domain.reminder import Reminder, ReminderState
@@ -229,8 +230,7 @@ class Measured:
 
     def latency_ms(self, share: float) -> float:
         """The latency that this share of the mails stays under."""
-        ranked = sorted(self.latencies_ms)
-        return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+        return under(self.latencies_ms, share)
 
 
 def producer(platform: Platform) -> AIOKafkaProducer:
@@ -318,17 +318,6 @@ def mails_in(platform: Platform) -> list[tuple[float, str]]:
             found.append((datetime.fromisoformat(received).timestamp(), recipients[0]))
             file.seek(length + 1, os.SEEK_CUR)
     return found
-
-
-def cpu_seconds(platform: Platform) -> dict[str, float]:
-    """CPU seconds every process has used, and this one."""
-    pids = {name: child.pid for name, child in platform.children.items() if child.alive and child.pid}
-    return {name: _cpu(pid) for name, pid in {**pids, "bench": os.getpid()}.items()}
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ── all settings, and the report ─────────────────────────────────────────────────────────────

@@ -31,6 +31,7 @@ import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import MongoClient
 
+from bench.measuring import cpu_seconds, under
 from ops.platform import Platform, Ports
 from ops.sample import SAMPLE_PARTNERSHIPS, sample_registrations
 from shared.contracts.envelope import new_id
@@ -61,8 +62,7 @@ class Measured:
 
     def latency_ms(self, share: float) -> float:
         """The latency that this share of the registrations stays under."""
-        ranked = sorted(self.latencies_ms)
-        return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+        return under(self.latencies_ms, share)
 
 
 def partnerships_file(directory: Path) -> Path:
@@ -148,17 +148,6 @@ def outbox_rows(platform: Platform) -> int:
 def mails_in(platform: Platform) -> int:
     """How many mails the sink holds."""
     return int(httpx.get(f"{platform.mail_url}/api/v1/messages", params={"limit": 1}).json()["total"])
-
-
-def cpu_seconds(platform: Platform) -> dict[str, float]:
-    """CPU seconds every process of the platform has used, and this one."""
-    pids = {name: child.pid for name, child in platform.children.items()} | {"bench": os.getpid()}
-    return {name: _cpu(pid) for name, pid in pids.items() if pid is not None}
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ── latency ──────────────────────────────────────────────────────────────────────────────────
