@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -19,13 +20,13 @@ from pydantic import SecretStr
 from pymongo.errors import PyMongoError
 
 from services.notifications.chat_rooms import Rooms, without_calls, without_secrets
-from services.notifications.domain.delivery import Attempt, Later, Outcome, Refused, RetryPolicy, Sent
+from services.notifications.domain.delivery import Later, Outcome, Refused, RetryPolicy, Sent
 from services.notifications.domain.notification import Notification, moment_text
 from services.notifications.domain.rules import Channel
 from services.notifications.domain.searches import GIVEN
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.gate import Gate
-from services.notifications.outgoing import PENDING, Outgoing
+from services.notifications.outgoing import PENDING, Outgoing, surely
 from shared.contracts.envelope import now
 from shared.storage.driver import Client, Database, Document
 from shared.storage.transactions import worth_another_try
@@ -145,7 +146,8 @@ class _Carrier:
     async def _carry_one(self, message: Notification) -> bool:
         outcome = await self._say(message)
         CHATS.labels(type(outcome).__name__.lower()).inc()
-        await self._settle(message, outcome)
+        write = partial(self._messages.settle, [(message, outcome)])
+        await surely(write, else_say="chat_message_cannot_be_settled", room=self._name)
         if isinstance(outcome, Later):
             self._failures += 1
             # The room, not the message, is what is wrong as a rule: the others need not try.
@@ -153,19 +155,6 @@ class _Carrier:
             return False
         self._failures = 0
         return True
-
-    async def _settle(self, message: Notification, outcome: Outcome) -> None:
-        pause = 0.05
-        while True:
-            try:
-                await self._messages.settle([(message, outcome)])
-                return
-            except PyMongoError as error:
-                if not worth_another_try(error):
-                    raise
-                _log.warning("chat_message_cannot_be_settled", room=self._name, error=repr(error)[:300])
-                await asyncio.sleep(pause)
-                pause = min(5.0, pause * 2)
 
     async def _say(self, message: Notification) -> Outcome:
         try:
@@ -175,9 +164,7 @@ class _Carrier:
         if wrong is None:
             return Sent()
         _log.warning("chat_room_takes_nothing", room=self._name, reason=wrong)
-        at = self._clock()
-        attempt = Attempt(message.attempts + 1, message.tried_at or at, at)
-        return self._policy.after_fault(wrong, attempt)
+        return self._policy.after_fault(wrong, message.attempt(self._clock()))
 
 
 class Couriers:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -20,7 +21,7 @@ from prometheus_client import Counter, Gauge
 from pymongo.errors import PyMongoError
 
 from services.notifications.conversation import Conversation, Step
-from services.notifications.domain.delivery import Attempt, Outcome, Refused, RetryPolicy, Sent, Skipped
+from services.notifications.domain.delivery import Outcome, Refused, RetryPolicy, Sent, Skipped
 from services.notifications.domain.letter import Letterhead
 from services.notifications.domain.limits import GatheredFor, RecipientLimits
 from services.notifications.domain.notification import Notification
@@ -28,7 +29,7 @@ from services.notifications.domain.replies import asks_to_slow_down
 from services.notifications.domain.switchboard import Outlet
 from services.notifications.gate import Gate, Room
 from services.notifications.mail_server import Away, ServerAway, smtp_of
-from services.notifications.outgoing import Outgoing
+from services.notifications.outgoing import Outgoing, surely
 from services.notifications.suppressing import Suppressing
 from services.notifications.unsubscribing import marks_of, unsubscriptions_of
 from shared.contracts.envelope import now
@@ -85,7 +86,7 @@ class Line:
 
     async def send(self, mail: Notification, policy: RetryPolicy, at: datetime) -> Outcome:
         """Hand over one mail and say what became of it; raises `ServerAway` and `ServerBusy`."""
-        attempt = Attempt(mail.attempts + 1, mail.tried_at or at, at)
+        attempt = mail.attempt(at)
         try:
             sender = self._letterhead.envelope_sender(mail)
             recipient = self._letterhead.envelope_address(mail)
@@ -290,29 +291,20 @@ class Courier:
                     break
                 finished = self._finished.get_nowait()
             if outcomes:
-                await self._settle_surely(outcomes)
+                write = partial(self._write_down, outcomes)
+                await surely(write, else_say="mails_cannot_be_settled", mails=len(outcomes))
 
-    async def _settle_surely(self, outcomes: Collection[tuple[Notification, Outcome | None]]) -> None:
+    async def _write_down(self, outcomes: Collection[tuple[Notification, Outcome | None]]) -> None:
         left_alone = [mail for mail, outcome in outcomes if outcome is None]
         settled = [(mail, outcome) for mail, outcome in outcomes if outcome is not None]
-        pause = 0.05
-        while True:
-            try:
-                if left_alone:
-                    await self._mails.put_back(left_alone)
-                # First, so that a bounce is noted for certain: noted twice, it counts once.
-                for mail, outcome in settled:
-                    if self._addresses and isinstance(outcome, Refused) and outcome.bounce:
-                        await self._addresses.note(mail, outcome)
-                if settled:
-                    await self._mails.settle(settled)
-                return
-            except PyMongoError as error:
-                if not worth_another_try(error):
-                    raise
-                _log.warning("mails_cannot_be_settled", mails=len(outcomes), error=repr(error))
-                await asyncio.sleep(pause)
-                pause = min(5.0, pause * 2)
+        if left_alone:
+            await self._mails.put_back(left_alone)
+        # First, so that a bounce is noted for certain: noted twice, it counts once.
+        for mail, outcome in settled:
+            if self._addresses and isinstance(outcome, Refused) and outcome.bounce:
+                await self._addresses.note(mail, outcome)
+        if settled:
+            await self._mails.settle(settled)
 
     async def _put_down(
         self, taker: asyncio.Task[None], senders: list[asyncio.Task[None]], settler: asyncio.Task[None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from pymongo import UpdateOne
+from pymongo.errors import PyMongoError
 
 from services.notifications.domain.delivery import Later, Outcome, Refused, Sent, Skipped
 from services.notifications.domain.limits import WHY_SET_ASIDE, GatheredFor
@@ -17,12 +20,30 @@ from shared.contracts.envelope import Cause, new_id, now
 from shared.contracts.notifications import NotificationFailed, NotificationSent
 from shared.storage.driver import Client, Database, Document, transaction
 from shared.storage.store import MongoStore
+from shared.storage.transactions import worth_another_try
 from shared.storage.unit_of_work import Clock, UnitOfWork, because_of
+
+_log = structlog.get_logger(__name__)
 
 PENDING: Final[Document] = {"state": NotificationState.PENDING.value}
 ORDER: Final = [("urgency", 1), ("due_at", 1)]
 """In which messages go out: `critical` comes before the others in the alphabet, too."""
 _BY_ID: Final = [("_id", 1)]
+
+
+async def surely(write: Callable[[], Awaitable[None]], *, else_say: str, **of: object) -> None:
+    """Write down what became of messages, again and again while the database is away: they have gone out."""
+    pause = 0.05
+    while True:
+        try:
+            await write()
+            return
+        except PyMongoError as error:
+            if not worth_another_try(error):
+                raise
+            _log.warning(else_say, error=repr(error)[:300], **of)
+        await asyncio.sleep(pause)
+        pause = min(5.0, pause * 2)
 
 
 class Outgoing:

@@ -15,6 +15,7 @@ from services.notifications.domain.digest import Mailbox
 from services.notifications.domain.fact import ToldFact, UndoneFacts
 from services.notifications.domain.notification import (
     DIGEST,
+    WAITING,
     Notification,
     NotificationState,
     first_id_at,
@@ -72,7 +73,6 @@ _NOT_SENT: Document = {
     }
 }
 """Few, and what the delivery log is searched for most."""
-_ON_THE_WAY: Final = (NotificationState.PENDING, NotificationState.GATHERED)
 _ARRIVED: Final = (NotificationState.SENT, NotificationState.DIGESTED)
 _GATHERED: Document = {"state": NotificationState.GATHERED.value}
 _DIGEST: Document = {"fact_type": DIGEST}
@@ -200,12 +200,12 @@ class NotificationRepository(Repository[Notification]):
             and one.id < before
             and (matter is None or one.matter == matter)
             # New ones that do not wait were never on their way.
-            and (one.stored_version or one.state in _ON_THE_WAY)
+            and (one.stored_version or one.state in WAITING)
         ]
         return sorted(found, key=lambda one: one.id)
 
     async def _read_about(self, wanted: set[tuple[str, str]]) -> None:
-        """Have what is on its way about these, by type of fact, at hand; one query for all who ask at once."""
+        """Have what is on its way about these, by type of fact, at hand; one query for all who ask."""
         if wanted <= self._read:
             return
         self._wanted |= wanted
@@ -218,7 +218,7 @@ class NotificationRepository(Repository[Notification]):
         await asyncio.sleep(0)
         wanted, self._wanted, self._round = self._wanted - self._read, set(), None
         where = {
-            **_gone_out({fact_type for _, fact_type in wanted}, _ON_THE_WAY),
+            **_gone_out({fact_type for _, fact_type in wanted}, WAITING),
             "about": {"$in": sorted({about for about, _ in wanted})},
         }
         for one in await self._uow.query(Notification, where):
@@ -292,8 +292,7 @@ class NotificationRepository(Repository[Notification]):
 
     async def digests_under_way(self, mailbox: Mailbox) -> list[Notification]:
         """Those for this mailbox that are open, or written and have not gone yet; one at the most."""
-        states = [NotificationState.GATHERED.value, NotificationState.PENDING.value]
-        where = {**_DIGEST, **mailbox._asdict(), "state": {"$in": states}}
+        where = {**_DIGEST, **mailbox._asdict(), "state": {"$in": [state.value for state in WAITING]}}
         return await self._uow.query(Notification, where)
 
     async def gone_into(self, digest: str) -> list[Notification]:

@@ -11,12 +11,7 @@ import structlog
 from pymongo.errors import PyMongoError
 
 from services.notifications.domain.fact import SAME_WITHIN_S, ToldFact, UndoneFacts, first_fact_id
-from services.notifications.domain.notification import (
-    Notification,
-    NotificationState,
-    first_id_at,
-    moment_text,
-)
+from services.notifications.domain.notification import WAITING, Notification, first_id_at, moment_text
 from services.notifications.domain.suppression import Suppression
 from services.notifications.domain.wishes import Wishes
 from services.notifications.repositories import lying_with
@@ -64,7 +59,7 @@ async def delete_before(database: Database, before: datetime) -> int:
     old = {
         "_id": {"$lt": first_id_at(before)},
         "created_at": {"$lt": moment_text(before)},
-        "state": {"$nin": [NotificationState.PENDING.value, NotificationState.GATHERED.value]},
+        "state": {"$nin": [state.value for state in WAITING]},
     }
     found = await messages.find(old, {"_id": 1}).sort("_id", 1).limit(AT_ONCE).to_list(None)
     if found:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import PlainSerializer
 
+from services.notifications.domain.delivery import Attempt
 from services.notifications.domain.limits import GatheredFor
 from services.notifications.domain.planning import NotTold, Planned
 from services.notifications.domain.recipients import Role, organisation_key
@@ -45,7 +46,8 @@ class NotificationState(StrEnum):
     """It could not go out: no address, or one that takes no mails."""
 
 
-_WAITING: Final = (NotificationState.PENDING, NotificationState.GATHERED)
+WAITING: Final = (NotificationState.PENDING, NotificationState.GATHERED)
+"""The states of what has not gone out."""
 ERASED_SUBJECT: Final = "About an organisation whose data were erased"
 ERASED_TEXT: Final = (
     "This message named an organisation whose personal data have been erased since, and so have its words. "
@@ -278,6 +280,10 @@ class Notification(Aggregate):
                 f"Notification {self.id} does not lie in an inbox: it went by {self.channel}."
             )
 
+    def attempt(self, at: datetime) -> Attempt:
+        """The try of this moment."""
+        return Attempt(self.attempts + 1, self.tried_at or at, at)
+
     @property
     def may_wait(self) -> bool:
         """Whether it may go into a digest after all, where its recipient has had many mails."""
@@ -387,7 +393,7 @@ class Notification(Aggregate):
 
     def cancel(self, reason: str) -> None:
         """It has not gone out, and does not: a sentence says why."""
-        if self.state not in _WAITING:
+        if self.state not in WAITING:
             raise ValueError(f"notification {self.id} is {self.state}: it does not wait to go out")
         self.state, self.reason = NotificationState.CANCELLED, reason
         self.due_at, self.claimed_by = None, None
@@ -429,7 +435,7 @@ class Notification(Aggregate):
             self.recipient_key = self.person = organisation_key(registration_id)
             self.address, self.last_reply = None, None
             # A courier that has written down how a mail went takes it out of what waits a moment later.
-            if self.state in _WAITING and self.settled_at is None:
+            if self.state in WAITING and self.settled_at is None:
                 self.state = NotificationState.CANCELLED
                 self.reason = "The data of its recipient were erased."
                 self.due_at, self.claimed_by = None, None
