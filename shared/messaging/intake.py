@@ -69,6 +69,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._began_at: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -216,6 +217,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settled = {}
         self._committed = {}
         self._began_at = {}
+        self._ends = {}
 
     # ── offsets ──────────────────────────────────────────────────────────────────────────────
 
@@ -241,28 +243,39 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             _log.warning("offsets_not_committed", error=repr(error))
 
     def lag(self) -> dict[TopicPartition, int]:
-        """Messages behind the end of each assigned partition, as far as the last fetch knew."""
-        found: dict[TopicPartition, int] = {}
-        if self._consumer is None:
-            return found
-        for partition in self._assigned:
-            end = self._consumer.highwater(partition)
-            at = self._settled.get(partition, self._began_at.get(partition))
-            if end is not None and at is not None:
-                found[partition] = max(0, end - at)
-        return found
+        """Messages behind the end of each assigned partition, as of the last second."""
+        return {
+            partition: max(0, end - self._settled.get(partition, self._began_at[partition]))
+            for partition, end in self._ends.items()
+        }
 
     async def _note_lag(self) -> None:
-        assert self._consumer is not None
         while True:
             await asyncio.sleep(1.0)
             with contextlib.suppress(KafkaError):
-                for partition in self._assigned - self._began_at.keys():
-                    committed = await self._consumer.committed(partition)
-                    first = await self._consumer.beginning_offsets([partition])
-                    self._began_at[partition] = committed or first[partition]
+                await self._note_offsets()
             for partition, lag in self.lag().items():
                 CONSUMER_LAG.labels(self._service, partition.topic, str(partition.partition)).set(lag)
+
+    async def _note_offsets(self) -> None:
+        """Ask the broker where the partitions end, once also where this worker began in them.
+
+        Not what fetching knows of the ends: where that is stuck, there would seem to be no lag.
+        """
+        assert self._consumer is not None
+        epoch, assigned = self._epoch, sorted(self._assigned)
+        began_at: dict[TopicPartition, int] = {}
+        if new := [partition for partition in assigned if partition not in self._began_at]:
+            # What was committed may be of before the first message that is still kept.
+            first = await self._consumer.beginning_offsets(new)
+            for partition in new:
+                began_at[partition] = max(first[partition], await self._consumer.committed(partition) or 0)
+        ends = await self._consumer.end_offsets(assigned) if assigned else {}
+        if (
+            epoch == self._epoch
+        ):  # else read across a rebalance, before its commit: it would show lag for ever
+            self._began_at |= began_at
+            self._ends = ends
 
     # ── failure ──────────────────────────────────────────────────────────────────────────────
 

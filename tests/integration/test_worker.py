@@ -100,10 +100,14 @@ async def registration_service(
             yield Registration(platform, http, mongo)
 
 
-async def until(condition: Callable[[], Any], within_s: float = 60) -> None:
+async def until(
+    condition: Callable[[], Any], within_s: float = 60, told: Callable[[], Any] | None = None
+) -> None:
+    """Wait for it; `told` says what was not so when it did not come true in time."""
     deadline = time.monotonic() + within_s
     while not await condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
+        if time.monotonic() >= deadline:
+            pytest.fail(await told() if told else "the condition did not come true in time")
         await asyncio.sleep(0.05)
 
 
@@ -187,22 +191,26 @@ async def test_health_and_metrics_answer_on_both_processes(registration_service:
         metrics = await service.page(name, "/metrics")
         assert metrics.headers["content-type"].startswith("text/plain")
 
-    async def measured() -> bool:
-        worker = (await service.page("registration-worker", "/metrics")).text
-        return all(
-            sample in worker
-            for sample in (
-                'cxc_messages_consumed_total{outcome="handled",service="registration"}',
-                'cxc_batch_messages_bucket{le="1.0",service="registration"}',
-                'cxc_batch_seconds_sum{service="registration"}',
-                'cxc_consumer_lag{partition="0",service="registration",topic="cxc.registration.inbox"} 0.0',
-                'cxc_outbox_published_total{service="registration"}',
-                'cxc_outbox_oldest_seconds{service="registration"}',
-                'cxc_relay_active{service="registration"} 1.0',
-            )
-        )
+    samples = (
+        'cxc_messages_consumed_total{outcome="handled",service="registration"}',
+        'cxc_batch_messages_bucket{le="1.0",service="registration"}',
+        'cxc_batch_seconds_sum{service="registration"}',
+        'cxc_consumer_lag{partition="0",service="registration",topic="cxc.registration.inbox"} 0.0',
+        'cxc_outbox_published_total{service="registration"}',
+        'cxc_outbox_oldest_seconds{service="registration"}',
+        'cxc_relay_active{service="registration"} 1.0',
+    )
 
-    await until(measured)
+    async def missing() -> str:
+        """What is not measured yet, with all that is."""
+        worker = (await service.page("registration-worker", "/metrics")).text
+        absent = [sample for sample in samples if sample not in worker]
+        return "\n".join([*absent, "is missing from", worker]) if absent else ""
+
+    async def measured() -> bool:
+        return not await missing()
+
+    await until(measured, told=missing)
     worker = (await service.page("registration-worker", "/metrics")).text
     for name in ("cxc_batch_retries_total", "cxc_dead_letters_total"):
         assert f"# TYPE {name.removesuffix('_total')}" in worker
