@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from ops.commands import CommandFailed
 from shared.messaging import topics as names
-from shared.messaging.topics import SERVICES
+from shared.messaging.topics import PUBLISHERS, SERVICES
 
 
 class _InWords(TyperGroup):
@@ -204,7 +204,7 @@ def tail(
     from ops.commands.tail import tail
 
     chosen = [*(topic or ()), *(names.events(service) for service in services or ())]
-    every = [names.events(service) for service in SERVICES]
+    every = [names.events(service) for service in PUBLISHERS]
     tail(state, chosen or every, from_start=from_start, follow=follow, as_json=as_json)
 
 

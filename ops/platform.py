@@ -22,7 +22,7 @@ from ops.embedded.mongo import MongoServer, url_at
 from ops.issuer import ensure_key, ensure_secret
 from ops.processes import Child, ProcessFailed, completed, free_port, is_free, started_at
 from ops.topics import TopicsReport, apply_topics
-from shared.messaging.topics import SERVICES, ServiceName
+from shared.messaging.topics import PUBLISHERS, SERVICES, ServiceName
 
 ServerName = Literal["kafka", "mongo", "mail", "issuer"]
 SERVERS: Final[tuple[ServerName, ...]] = ("kafka", "mongo", "mail", "issuer")
@@ -50,13 +50,14 @@ class Ports:
     smtp: int = 1025
     mail: int = 8025
     issuer: int = 8080
+    console: int = 8000
     apis: int = 8001
     workers: int = 8101
 
     @classmethod
     def any(cls) -> Ports:
         """Whatever is free: for tests and benchmarks beside a running platform."""
-        return cls(0, 0, 0, 0, 0, 0, 0)
+        return cls(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass
@@ -187,6 +188,16 @@ class Platform:
             known |= {"CXC_SMTP_HOST": "127.0.0.1", "CXC_SMTP_PORT": str(self.port("smtp"))}
             # A demo tells in a minute what takes months elsewhere.
             known |= {name: os.environ.get(name, "10000") for name in _MAIL_LIMITS}
+        if "console" in self.services:
+            known |= {
+                "CXC_PUBLIC_URL": self.api_url("console"),
+                "CXC_SESSION_KEY": ensure_secret(self.state / "session.key"),
+            }
+            known |= {
+                f"CXC_{service.upper()}_URL": self.api_url(service)
+                for service in PUBLISHERS
+                if service in self.services
+            }
         if "notifications" in self.services:
             known["CXC_UNSUBSCRIBE_URL"] = f"{self.api_url('notifications')}/unsubscribe"
         if self._partnerships is not None:
@@ -447,6 +458,8 @@ class Platform:
         )
 
     def _planned_port(self, name: str) -> int:
+        if name == "console-api":
+            return self._ports.console
         service, _, part = name.partition("-")
         first = {"api": self._ports.apis, "worker": self._ports.workers}.get(part)
         if first is not None:

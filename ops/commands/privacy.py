@@ -30,7 +30,7 @@ _STYLE: Final = "body{font:1rem/1.5 sans-serif;max-width:45rem;margin:2rem auto;
 
 @dataclass(frozen=True)
 class Apis:
-    """The four APIs, and a token for them: one that was given, or any of the embedded issuer."""
+    """All APIs, and a token for them: one that was given, or any of the embedded issuer."""
 
     urls: Mapping[str, str]
     token: str | None
@@ -50,7 +50,7 @@ class Apis:
         urls = dict(one.partition("=")[::2] for one in given)
         if set(urls) != set(SERVICES) or not all(url.startswith("http") for url in urls.values()):
             raise CommandFailed(
-                "Name all four APIs: " + " ".join(f"--api {service}=https://…" for service in SERVICES)
+                "Name every API: " + " ".join(f"--api {service}=https://…" for service in SERVICES)
             )
         if token is None:
             raise CommandFailed("Give a token of that platform's issuer, with --token or in CXC_TOKEN.")

@@ -18,7 +18,7 @@ from ops.embedded import ROOT
 from ops.platform import SERVERS, AlreadyRunning, Platform
 from ops.processes import ProcessFailed
 from ops.topics import TopicsNotApplied
-from shared.messaging.topics import REGISTRATION_INBOX, SERVICES
+from shared.messaging.topics import PUBLISHERS, REGISTRATION_INBOX
 from shared.partnerships import SHIPPED_PARTNERSHIPS, Partnerships
 
 _SAMPLE = ROOT / "ops" / "sample" / "a-registration.json"
@@ -83,7 +83,8 @@ def whereabouts(platform: Platform, state: Path, partnerships: Path | None) -> s
     token = f"$({cxc} token staff --partnership {staffed}{at})"
     registrations = f"{platform.api_url('registration')}/registrations"
     lines = ["", "ClusterXchange runs. Ctrl-C stops it.", ""]
-    lines += [f"  {service + ' API':<18} {platform.api_url(service)}/docs" for service in SERVICES]
+    lines += [f"  {'console':<18} {platform.api_url('console')}"]
+    lines += [f"  {service + ' API':<18} {platform.api_url(service)}/docs" for service in PUBLISHERS]
     lines += [
         f"  {'mails':<18} {platform.mail_url}",
         f"  {'Kafka':<18} {platform.kafka_bootstrap}",

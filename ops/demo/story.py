@@ -17,7 +17,7 @@ from shared.contracts.matching import FitsFound
 from shared.contracts.registration import RegistrationScreened
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
-from shared.messaging.topics import SERVICES, events
+from shared.messaging.topics import PUBLISHERS, events
 from shared.partnerships import Partnerships
 
 E = TypeVar("E", bound=Event)
@@ -31,7 +31,7 @@ class Story:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = AIOKafkaConsumer(
-            *(events(service) for service in SERVICES),
+            *(events(service) for service in PUBLISHERS),
             bootstrap_servers=bootstrap,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,

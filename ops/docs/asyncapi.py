@@ -10,7 +10,7 @@ import yaml
 from ops.docs.described import SCHEMA_REF, Described, commands, events, everything, paragraphs, schemas
 from shared.contracts.envelope import STRUCTURED
 from shared.messaging import dead_letters, topics
-from shared.messaging.topics import SERVICES, ServiceName, all_topics
+from shared.messaging.topics import PUBLISHERS, SERVICES, ServiceName, all_topics
 
 Node = dict[str, Any]
 
@@ -98,6 +98,7 @@ _TAGS: Final = {
     "matching": "Who visits whom.",
     "funding": "What a visit is paid with.",
     "notifications": "Who was told what.",
+    "console": "What people see and do.",
     "operations": "What operators see and do.",
 }
 
@@ -163,7 +164,7 @@ def _message_channels() -> Node:
         "tags": [_tag("commands")],
     }
     channels: Node = {INBOX_CHANNEL: inbox}
-    for service in SERVICES:
+    for service in PUBLISHERS:
         channels[_events_channel(service)] = {
             "address": topics.events(service),
             "title": f"Events of {service}",
@@ -237,7 +238,7 @@ def _operations() -> Node:
                     "bindings": _group(topics.group(reader)),
                     "tags": [_tag(reader)],
                 }
-    for service in SERVICES:
+    for service in PUBLISHERS:
         operations[f"{service}Publishes"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{_events_channel(service)}"},
@@ -262,7 +263,7 @@ def _operations() -> Node:
 def _sources() -> list[tuple[str, tuple[Described, ...]]]:
     return [
         (INBOX_CHANNEL, commands()),
-        *((_events_channel(service), events(service)) for service in SERVICES),
+        *((_events_channel(service), events(service)) for service in PUBLISHERS),
     ]
 
 

@@ -17,7 +17,7 @@ from shared.contracts.catalogue import EVENTS, INBOX
 from shared.contracts.envelope import CloudEvent
 from shared.contracts.examples import golden_examples
 from shared.messaging import topics
-from shared.messaging.topics import SERVICES, ServiceName
+from shared.messaging.topics import PUBLISHERS, SERVICES, ServiceName
 
 Schema = dict[str, Any]
 
@@ -77,7 +77,7 @@ def events(service: ServiceName) -> tuple[Described, ...]:
 def everything() -> Iterator[Described]:
     """Every command and event, in the order of the catalogue."""
     yield from commands()
-    for service in SERVICES:
+    for service in PUBLISHERS:
         yield from events(service)
 
 

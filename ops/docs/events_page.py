@@ -20,7 +20,7 @@ from shared.contracts.envelope import CloudEvent
 from shared.contracts.registration import Amendment, Submission
 from shared.contracts.types import EventType
 from shared.messaging import topics
-from shared.messaging.topics import SERVICES
+from shared.messaging.topics import PUBLISHERS
 
 _INTRODUCTION: Final = """\
 <!-- Made from shared/contracts by 'make docs'; change those. -->
@@ -55,7 +55,7 @@ def events_page() -> str:
         f"## {topics.REGISTRATION_INBOX}\n\n{_INBOX}",
         *(part for one in commands() for part in _described(one)),
     ]
-    for service in SERVICES:
+    for service in PUBLISHERS:
         parts.append(f"## {topics.events(service)}")
         parts += [part for one in events(service) for part in _described(one)]
     parts.append("## What they are made of")

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-ServiceName = Literal["registration", "matching", "funding", "notifications"]
-SERVICES: Final[tuple[ServiceName, ...]] = ("registration", "matching", "funding", "notifications")
+ServiceName = Literal["registration", "matching", "funding", "notifications", "console"]
+PUBLISHERS: Final[tuple[ServiceName, ...]] = ("registration", "matching", "funding", "notifications")
+"""The services that publish events."""
+SERVICES: Final[tuple[ServiceName, ...]] = (*PUBLISHERS, "console")
+"""All services; the console only reads."""
 
 #: Outside systems write here, and only here.
 REGISTRATION_INBOX: Final = "cxc.registration.inbox"
@@ -58,8 +61,9 @@ class Topic:
 def all_topics() -> Iterator[Topic]:
     """Every topic that must exist before a service starts."""
     yield Topic(REGISTRATION_INBOX, config=_kept(30, MAX_EVENT_BYTES))
+    for publisher in PUBLISHERS:
+        yield Topic(events(publisher), config=_kept(30, 2 * MAX_EVENT_BYTES))
     for service in SERVICES:
-        yield Topic(events(service), config=_kept(30, 2 * MAX_EVENT_BYTES))
         yield Topic(dead_letters(service), partitions=1, config=_kept(90, 2 * MAX_DEAD_LETTER_BYTES))
         # As long as the dead letters: what was replayed is told by what is here.
         yield Topic(replays(service), partitions=1, config=_kept(90, 2 * MAX_DEAD_LETTER_BYTES))

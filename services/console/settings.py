@@ -1,0 +1,46 @@
+"""Settings of the console: what all services need, where the others are, and how people sign in."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from shared.contracts.vocabulary import BlankIsNone
+from shared.messaging.topics import PUBLISHERS, ServiceName
+from shared.settings import ServiceSettings
+
+Url = Annotated[
+    str, Field(pattern=r"^https?://[!-~]+$"), BeforeValidator(lambda given: str(given).rstrip("/"))
+]
+
+
+class ConsoleSettings(ServiceSettings):
+    """`CXC_PUBLIC_URL`, `CXC_REGISTRATION_URL` …, `CXC_OIDC_…` and what every service needs."""
+
+    service: ClassVar[ServiceName] = "console"
+
+    public_url: Url = "http://127.0.0.1:8000"
+    """Where people reach the console."""
+    registration_url: Url = "http://127.0.0.1:8001"
+    """Where the console reaches the API of the registration service; the others alike."""
+    matching_url: Url = "http://127.0.0.1:8002"
+    funding_url: Url = "http://127.0.0.1:8003"
+    notifications_url: Url = "http://127.0.0.1:8004"
+    api_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    """How long an API may take for one answer, in seconds."""
+
+    oidc_url: Annotated[str | None, BlankIsNone] = None
+    """Where the console itself reaches the issuer, if not at `CXC_ISSUER`."""
+    oidc_client_id: str = "clusterxchange-console"
+    oidc_client_secret: SecretStr | None = None
+    """Left out for a public client, which PKCE protects alone."""
+    session_key: SecretStr = Field(min_length=32)
+    """What the tokens of sessions are encrypted with; the same for all processes of the console."""
+    session_hours: float = Field(default=10.0, gt=0, le=24)
+    """How long a session lasts without a new sign-in, in hours."""
+
+    @property
+    def api_urls(self) -> dict[ServiceName, str]:
+        """Where each of the other services' APIs is."""
+        return {service: getattr(self, f"{service}_url") for service in PUBLISHERS}
