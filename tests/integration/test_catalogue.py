@@ -169,6 +169,19 @@ async def test_who_takes_part_may_look_and_only_for_itself(full: Api) -> None:
     problem(await full.get("/catalogue", STAFF, side="visitors", **{"for": "seeker"}), 404, "not-found")
 
 
+async def test_one_profile_is_read_as_it_stands_in_the_list(full: Api) -> None:
+    seeker = participant("seeker")
+    listed = (await full.get("/catalogue", seeker, side="hosts", **{"for": "seeker"})).json()["items"][0]
+    path = f"/catalogue/{listed['registration_id']}"
+    answer = await full.get(path, seeker, side="hosts", **{"for": "seeker"})
+    assert answer.json() == listed
+    assert "@" not in answer.text
+    problem(await full.get(path, seeker, side="visitors"), 404, "not-found")
+    problem(await full.get(path, STRANGER, side="hosts"), 403, "forbidden")
+    problem(await full.get(path, OTHER_STAFF, side="hosts", **{"for": "seeker"}), 404, "not-found")
+    problem(await full.get("/catalogue/nobody", STAFF, side="hosts"), 404, "not-found")
+
+
 @pytest.mark.parametrize(
     ("asked", "where"),
     [

@@ -12,7 +12,7 @@ from services.matching.catalogue import CatalogueOrder, shown
 from services.matching.domain.catalogue_filter import CatalogueFilter, CatalogueSide
 from services.matching.domain.fit import ECOSYSTEM_BITS, GOAL_BITS
 from services.matching.routes.root import Root
-from services.matching.use_cases.browse_catalogue import Found, browse_catalogue
+from services.matching.use_cases.browse_catalogue import Found, browse_catalogue, read_profile
 from shared.contracts.common import Window
 from shared.contracts.matching import Drawback, Reason
 from shared.contracts.vocabulary import Ecosystem, Goal, OrganisationKind, Role
@@ -42,6 +42,8 @@ class ProfileView(BaseModel):
     kind: OrganisationKind
     country: str
     city: str
+    region: str | None
+    """ISO 3166-2 subdivision without the country, where it is given: decides regional holidays."""
     partnership: str | None
     roles: list[Role]
     ecosystems: list[Ecosystem]
@@ -71,6 +73,7 @@ class ProfileView(BaseModel):
             kind=party.kind,
             country=party.place.country,
             city=party.place.city,
+            region=party.place.region,
             partnership=party.partnership,
             roles=party.roles,
             ecosystems=[name for name, bit in ECOSYSTEM_BITS.items() if prospect.ecosystems & bit],
@@ -96,6 +99,16 @@ class Profiles(BaseModel):
 
     items: list[ProfileView]
     next: str | None
+
+
+Seeker = Annotated[
+    str | None,
+    Query(
+        alias="for",
+        max_length=200,
+        description="The registration you look for partners for: shows how well it fits, and why.",
+    ),
+]
 
 
 class CatalogueQuery(CatalogueFilter):
@@ -146,3 +159,26 @@ async def browse(
         )
     )
     return Profiles(items=[ProfileView.of(found) for found in page.found], next=page.next and str(page.next))
+
+
+@router.get(
+    "/catalogue/{registration_id}",
+    summary="Read a profile",
+    response_description="The profile.",
+    responses=problem_responses(401, 403, 404, 422),
+)
+async def read(
+    registration_id: str,
+    side: Annotated[CatalogueSide, Query(description="Whom you look for.")],
+    caller: Authenticated,
+    matching: Root,
+    seeker_id: Seeker = None,
+) -> ProfileView:
+    """One profile of the catalogue, for the same as may browse it."""
+    return ProfileView.of(
+        await matching.transactions.read(
+            lambda uow: read_profile(
+                uow, matching.catalogue, side, registration_id, seeker_id=seeker_id, by=caller
+            )
+        )
+    )

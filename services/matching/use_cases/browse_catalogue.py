@@ -51,15 +51,7 @@ async def browse_catalogue(
     """
     require_reader(catalogue, by)
     behind = Cursor.read(after, order) if after else None
-    seeker = None
-    if seeker_id is not None:
-        seeker = uow.pool.member(seeker_id)
-        if (
-            seeker is None
-            or _SEEKER[side] not in seeker.party.roles
-            or not _sees(by, seeker.party.owner, seeker.party.partnership)
-        ):
-            raise NotFound(f"There is no {_SEEKER[side]} {seeker_id} in the pool, or none you may look for.")
+    seeker = _seeker(uow, side, seeker_id, by)
     if order is not CatalogueOrder.FIT:
         page = catalogue.page(
             side, asked, order=order, behind=behind.key if behind else None, limit=limit, today=uow.today
@@ -91,6 +83,24 @@ async def browse_catalogue(
     return CataloguePage(found, Cursor(order, (-rank(round(fit.score * 100), prospect), prospect.id)))
 
 
+async def read_profile(
+    uow: MatchingUnitOfWork,
+    catalogue: Catalogue,
+    side: CatalogueSide,
+    registration_id: str,
+    *,
+    seeker_id: str | None,
+    by: Caller,
+) -> Found:
+    """One profile of the catalogue, as `browse_catalogue` finds it; `NotFound` where it is not there."""
+    require_reader(catalogue, by)
+    seeker = _seeker(uow, side, seeker_id, by)
+    prospect = catalogue.member(registration_id)
+    if prospect is None or not catalogue.filter(side, CatalogueFilter(), uow.today)(prospect):
+        raise NotFound(f"There is no {registration_id} among the {side} of the catalogue.")
+    return _found(uow, seeker, prospect, side)
+
+
 def require_reader(catalogue: Catalogue, caller: Caller) -> None:
     """Raises `Forbidden` for who is neither of an accepted organisation, nor staff, nor of the office."""
     if caller.role is CallerRole.PARTICIPANT and caller.organisation and catalogue.knows(caller.organisation):
@@ -98,6 +108,21 @@ def require_reader(catalogue: Catalogue, caller: Caller) -> None:
     if caller.role is CallerRole.STAFF or caller.sees_everything:
         return
     raise Forbidden("The catalogue is for organisations with an accepted registration and for staff.")
+
+
+def _seeker(
+    uow: MatchingUnitOfWork, side: CatalogueSide, seeker_id: str | None, by: Caller
+) -> Prospect | None:
+    if seeker_id is None:
+        return None
+    seeker = uow.pool.member(seeker_id)
+    if (
+        seeker is None
+        or _SEEKER[side] not in seeker.party.roles
+        or not _sees(by, seeker.party.owner, seeker.party.partnership)
+    ):
+        raise NotFound(f"There is no {_SEEKER[side]} {seeker_id} in the pool, or none you may look for.")
+    return seeker
 
 
 def _sees(caller: Caller, owner: str, partnership: str | None) -> bool:
