@@ -130,6 +130,16 @@ async def authenticated(
 
 Authenticated = Annotated[Caller, Depends(authenticated)]
 
+
+async def authenticated_or_nobody(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller | None:
+    """The caller the bearer token stands for; None without one, but a token that does not hold is refused."""
+    return None if credentials is None else await authenticated(request, credentials)
+
+
+Anybody = Annotated[Caller | None, Depends(authenticated_or_nobody)]
+
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most.")]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
 

@@ -338,7 +338,7 @@ class Gatherings(Repository[Gathering]):
 
     model = Gathering
 
-    async def get_visible_to(self, caller: Caller, id: str) -> Gathering:
+    async def get_visible_to(self, caller: Caller | None, id: str) -> Gathering:
         """The group event; raises `NotFound` also when the caller may not see it."""
         gathering = await self.find(id)
         planned = gathering is not None and gathering.state is GatheringState.PLANNED
@@ -348,7 +348,7 @@ class Gatherings(Repository[Gathering]):
 
     async def page(
         self,
-        visible_to: Caller,
+        visible_to: Caller | None,
         *,
         state: GatheringState | None = None,
         partnership: str | None = None,
@@ -357,10 +357,13 @@ class Gatherings(Repository[Gathering]):
     ) -> list[Gathering]:
         """Those the caller may see and the filters leave, in the order of their ids, from after `after`."""
         public: Document = {"state": {"$ne": GatheringState.PLANNED}}
-        own: Document = {"partnership": visible_to.partnership}
-        as_staff = visible_to.role is CallerRole.STAFF
+        visible = public
+        if visible_to is not None and visible_to.sees_everything:
+            visible = {}
+        elif visible_to is not None and visible_to.role is CallerRole.STAFF:
+            visible = {"$or": [public, {"partnership": visible_to.partnership}]}
         return await self._page(
-            {} if visible_to.sees_everything else {"$or": [public, own]} if as_staff else public,
+            visible,
             {"state": state} if state is not None else {},
             {"partnership": partnership} if partnership is not None else {},
             after=after,
@@ -368,8 +371,8 @@ class Gatherings(Repository[Gathering]):
         )
 
 
-def _plans_gathering(caller: Caller, gathering: Gathering) -> bool:
-    return caller.sees_everything or caller.is_staff_of(gathering.partnership)
+def _plans_gathering(caller: Caller | None, gathering: Gathering) -> bool:
+    return caller is not None and (caller.sees_everything or caller.is_staff_of(gathering.partnership))
 
 
 class Messages(Repository[Message]):

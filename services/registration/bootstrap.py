@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.registration.cvs.keeping import BUCKET, Cvs
+from services.registration.domain.rule_sets import RuleSets
 from services.registration.feed.arrivals import Arrivals
 from services.registration.feed.pages import prepare_feed
 from services.registration.repositories import RegistrationUnitOfWork, list_older, make_indexes
@@ -29,6 +30,7 @@ class Registering:
     database: Database
     transactions: Transactions[RegistrationUnitOfWork]
     partnerships: Partnerships
+    rules: RuleSets
     clock: Clock
     cvs: Cvs
     arrivals: Arrivals
@@ -75,6 +77,7 @@ async def bootstrap(
             ),
         ),
         partnerships=partnerships,
+        rules=rules,
         clock=clock,
         cvs=Cvs.in_files(Files(store, BUCKET), max_bytes=settings.cv_max_bytes),
         arrivals=Arrivals(store),

@@ -214,7 +214,7 @@ MATRIX: list[tuple[str, Any, bool | None, int, int, int]] = [
     ("the support office", SUPPORT_OFFICE, True, 200, 200, 200),
     ("an auditor", AUDITOR, True, 200, 200, 200),
     ("an external system", EXTERNAL, False, 404, 403, 200),
-    ("nobody", NOBODY, None, 401, 401, 401),
+    ("nobody", NOBODY, None, 401, 401, 200),
 ]
 
 

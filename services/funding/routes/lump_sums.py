@@ -10,7 +10,7 @@ from services.funding.domain.lump_sum import LumpSum
 from services.funding.domain.stay import Stay
 from services.funding.routes.root import Root
 from services.funding.use_cases.preview_lump_sum import preview_lump_sum
-from shared.http import Authenticated, problem_responses
+from shared.http import problem_responses
 
 router = APIRouter(tags=["lump sums"])
 
@@ -52,10 +52,10 @@ Sent = Annotated[
     "/lump-sums/preview",
     summary="Preview a lump sum",
     response_description="What would be paid, and why; nothing is stored.",
-    responses=problem_responses(401, 409, 413, 422),
+    responses=problem_responses(409, 413, 422),
 )
-async def preview(stay: Sent, caller: Authenticated, funding: Root) -> LumpSum:
-    """The rules applied to any stay, by the rates in force on its first day.
+async def preview(stay: Sent, funding: Root) -> LumpSum:
+    """Public: the rules applied to any stay, by the rates in force on its first day.
 
     `outcome` is `payable`, `not_eligible` (amount 0.00) or `needs_review` (amount null: a place that is
     not certain, a rate that is not on file, a country the sources disagree on; the receipt says what

@@ -30,7 +30,7 @@ from services.matching.use_cases.sign_up import sign_up
 from shared.contracts.common import Place, Window
 from shared.contracts.matching import AttendsAs, SigningRole
 from shared.contracts.vocabulary import BlankIsNone, Day, GatheringState, Line, NotTruth, PartnershipId
-from shared.http import After, Authenticated, Limit, next_of, problem_responses
+from shared.http import After, Anybody, Authenticated, Limit, next_of, problem_responses
 from shared.security import Caller
 
 router = APIRouter(tags=["group events"])
@@ -124,8 +124,10 @@ class GroupEventView(GroupEventSummary):
     auditors; its own organisation, or those of its partnership, for anyone else."""
 
     @classmethod
-    def of(cls, gathering: Gathering, caller: Caller) -> Self:
+    def of(cls, gathering: Gathering, caller: Caller | None) -> Self:
         """The group event as that caller sees it."""
+        if caller is None:
+            return cls.summing_up(gathering, participants=[])
         holds_it = caller.sees_everything or caller.is_staff_of(gathering.partnership)
         sees_list = holds_it or caller.acts_for(gathering.host.owner)
         numbers = gathering.numbers_waiting
@@ -278,14 +280,14 @@ async def plan(
     responses=problem_responses(401, 422),
 )
 async def page(
-    caller: Authenticated,
+    caller: Anybody,
     matching: Root,
     state: GatheringState | None = None,
     partnership: PartnershipId | None = None,
     limit: Limit = 50,
     after: After = None,
 ) -> GroupEventPage:
-    """All of them; one that is only planned for staff of its partnership alone."""
+    """Public; one that is only planned for staff of its partnership alone."""
     found = await matching.transactions.read(
         lambda uow: uow.gatherings.page(
             caller, state=state, partnership=partnership, after=after, limit=limit
@@ -302,8 +304,8 @@ async def page(
     response_description="The group event, with those on its list the caller may see.",
     responses=problem_responses(401, 404),
 )
-async def read(id: str, caller: Authenticated, matching: Root) -> GroupEventView:
-    """What it is about, how many places are free, and where the caller's own organisation stands."""
+async def read(id: str, caller: Anybody, matching: Root) -> GroupEventView:
+    """Public: what it is about and how many places are free; with a token, where the caller's own stands."""
     gathering = await matching.transactions.read(lambda uow: uow.gatherings.get_visible_to(caller, id))
     return GroupEventView.of(gathering, caller)
 

@@ -104,7 +104,7 @@ def facts_of(
         roles=tuple(dict.fromkeys(submission.roles)),
         kind=organisation.kind,
         registered_in=tuple(dict.fromkeys((organisation.country, *organisation.also_registered_in))),
-        longest_period=max(_weekdays(first, last) for first, last in _periods(submission.availability)),
+        longest_period=longest_period(submission.availability),
         available_until=max(span.last_day for span in submission.availability),
         based_in=participant.based_in,
         third_country_national=participant.third_country_national,
@@ -117,6 +117,11 @@ def facts_of(
         visit_used=visit_used,
         partnership=partnership,
     )
+
+
+def longest_period(availability: Iterable[Availability]) -> int:
+    """Weekdays in the longest of these periods; those that touch or overlap are one."""
+    return max(_weekdays(first, last) for first, last in _periods(availability))
 
 
 def _periods(availability: Iterable[Availability]) -> Iterator[tuple[date, date]]:
@@ -318,10 +323,11 @@ class MembershipRule(Rule):
     if_lacking: Literal["failed", "needs_review"] = "failed"
 
     def find(self, facts: Facts, on: date) -> Finding:
-        names = _some(f"“{name}”" for name in facts.member_of)
+        # Whoever only asks what the rules would say names none.
+        named = _some(f"“{name}”" for name in facts.member_of)
         details = {
             "kind": _in_words(facts.kind),
-            "membership": _MEMBERSHIP_WORDS[facts.membership].format(names=names),
+            "membership": _MEMBERSHIP_WORDS[facts.membership] + (f", {named}" if named else ""),
         }
         if _MEMBERSHIP_RANK.index(facts.membership) >= _MEMBERSHIP_RANK.index(self.least):
             return Finding("passed", "passed", details)
@@ -610,9 +616,9 @@ _KIND_WORDS: Final = {
 }
 _MEMBERSHIP_WORDS: Final[dict[Membership, str]] = {
     "none": "you name no cluster",
-    "business_network": "you name only a business network, {names}",
-    "cluster": "you name only a cluster that is not marked as having a profile there, {names}",
-    "eccp_cluster": "you name a cluster with a profile there, {names}",
+    "business_network": "you name only a business network",
+    "cluster": "you name only a cluster that is not marked as having a profile there",
+    "eccp_cluster": "you name a cluster with a profile there",
 }
 
 

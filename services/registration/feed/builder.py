@@ -40,7 +40,7 @@ FEED_DELAY_SECONDS = Gauge(
     "cxc_feed_delay_seconds", "From an event published to its number given, the longest of the last batch"
 )
 
-EVENT_TOPICS: Final = tuple(topics.events(service) for service in topics.SERVICES)
+EVENT_TOPICS: Final = tuple(topics.events(service) for service in topics.PUBLISHERS)
 BATCH: Final = 2000
 FETCH_WAIT_MS: Final = 200
 FETCH_BYTES: Final = 4 * 1024 * 1024

@@ -31,7 +31,7 @@ from shared.contracts.matching import (
 )
 from shared.contracts.registration import RegistrationWithdrawn
 from shared.contracts.vocabulary import Role
-from shared.http import authenticated
+from shared.http import authenticated, authenticated_or_nobody
 from shared.partnerships import Partnerships
 from shared.security import Caller, CallerRole
 from tests.builders import A_MOMENT, a_host_party, a_party
@@ -69,14 +69,19 @@ class World:
     """The service, and its API as somebody calls it."""
 
     def __init__(self, http: httpx.AsyncClient, service: Service) -> None:
-        self.http, self.service, self.caller = http, service, HEMP
+        self.http, self.service = http, service
+        self.caller: Caller | None = HEMP
         self.path = ""
 
-    async def post(self, path: str, caller: Caller, body: Any = None, method: str = "POST") -> httpx.Response:
+    async def post(
+        self, path: str, caller: Caller | None, body: Any = None, method: str = "POST"
+    ) -> httpx.Response:
         self.caller = caller
         return await self.http.request(method, path, json=body)
 
-    async def done(self, path: str, caller: Caller = HEMP, body: Any = None, method: str = "POST") -> Any:
+    async def done(
+        self, path: str, caller: Caller | None = HEMP, body: Any = None, method: str = "POST"
+    ) -> Any:
         answer = await self.post(path, caller, body, method)
         assert answer.is_success, answer.text
         return answer.json()
@@ -138,6 +143,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     ) as http:
         world = World(http, service)
         app.dependency_overrides[authenticated] = lambda: world.caller
+        app.dependency_overrides[authenticated_or_nobody] = lambda: world.caller
         # The host takes one visitor at a time, apart from its event.
         await service.consume(accepted(a_host_party("host"), a_host_profile(host_places=1)))
         yield world
@@ -160,6 +166,8 @@ async def test_a_group_event_is_planned_by_staff_of_its_host_and_seen_by_all_onc
     path = (await world.post("/group-events", HEMP, EXCHANGE)).headers["location"]
     problem(await world.post(path, WOOL, method="GET"), 404, "not-found")
     assert (await world.done("/group-events", WOOL, method="GET"))["items"] == []
+    assert (await world.done("/group-events", None, method="GET"))["items"] == []
+    problem(await world.post(path, None, method="GET"), 404, "not-found")
     assert len((await world.done("/group-events", HEMP, method="GET"))["items"]) == 1
 
     problem(await world.post(f"{path}/open", WOOL), 404, "not-found")
@@ -167,6 +175,10 @@ async def test_a_group_event_is_planned_by_staff_of_its_host_and_seen_by_all_onc
     assert [item["title"] for item in opened["agenda"]] == ["Welcome", "Mill visit"]
     seen = await world.done(path, participant_of("visitor"), method="GET")
     assert (seen["state"], seen["free_places"], seen["place"]["city"]) == ("open", 2, "Milan")
+    without_token = await world.done(path, None, method="GET")
+    assert (without_token["free_places"], without_token["participants"]) == (2, [])
+    [listed] = (await world.done("/group-events", None, method="GET"))["items"]
+    assert listed["host"]["email"] is None
     problem(await world.post(f"{path}/close", WOOL), 403, "forbidden")
     assert (await world.done(f"{path}/close", HEMP))["state"] == "closed"
 

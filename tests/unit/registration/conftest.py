@@ -10,9 +10,11 @@ import pytest
 
 from services.registration.api import create_app
 from services.registration.cvs.keeping import Cvs
+from services.registration.rules_on_file import rule_sets_in
 from services.registration.settings import RegistrationSettings
 from shared.contracts.envelope import now
 from shared.http import authenticated
+from shared.partnerships import Partnerships
 from tests.fakes import MemoryFiles
 from tests.unit.registration.client import Client
 from tests.unit.registration.service import transactions
@@ -28,6 +30,7 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     }.items():
         monkeypatch.setenv(name, value)
     settings = RegistrationSettings.load()
+    partnerships = Partnerships.load(settings.partnerships)
     app = create_app(settings)
     # Without its lifespan, the app connects to nothing.
     client = Client(transport=httpx.ASGITransport(app), base_url="http://registration.example")
@@ -36,6 +39,8 @@ async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
         transactions=client.store,
         settings=settings,
         clock=now,
+        rules=rule_sets_in(settings.eligibility_rules, partnerships),
+        partnerships=partnerships,
         cvs=Cvs.in_files(client.files, max_bytes=settings.cv_max_bytes),
     )
     app.dependency_overrides[authenticated] = lambda: client.caller
