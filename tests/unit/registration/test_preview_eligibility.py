@@ -33,8 +33,8 @@ SME = {
         ),
         (
             {"availability": [{"first_day": "2030-01-05", "last_day": "2030-01-07"}]},
-            "ineligible",
-            "three working days",
+            "needs_review",
+            "working days",
         ),
     ],
 )
