@@ -2,7 +2,8 @@
 
 Sender, recipient and the wish to send go out together where the server announces that it reads ahead
 (PIPELINING, RFC 2920), as nearly all do: two round trips a mail instead of four, and half the CPU of
-aiosmtplib's commands one by one, which opens the connection.
+aiosmtplib's commands one by one, which opens the connection. Where it also takes a mail by its length
+(CHUNKING, RFC 3030), as most do, the mail goes along: one round trip, one write, and no dots to double.
 """
 
 from __future__ import annotations
@@ -44,9 +45,12 @@ class Reply(NamedTuple):
 class Conversation(asyncio.Protocol):
     """Takes over the transport of a connection; hands over one mail at a time."""
 
-    def __init__(self, transport: asyncio.Transport, *, reads_ahead: bool, timeout: float | None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, *, reads_ahead: bool, takes_chunks: bool, timeout: float | None
+    ) -> None:
         self._transport = transport
         self._reads_ahead = reads_ahead
+        self._all_in_one = reads_ahead and takes_chunks
         self._timeout = timeout
         self._received = bytearray()
         self._lines: list[str] = []
@@ -58,8 +62,12 @@ class Conversation(asyncio.Protocol):
     def over(cls, smtp: SMTP) -> Self:
         """Go on where aiosmtplib has connected and said EHLO."""
         transport = cast(asyncio.Transport, smtp.transport)
-        ahead = smtp.supports_extension("pipelining")
-        conversation = cls(transport, reads_ahead=ahead, timeout=smtp.timeout)
+        conversation = cls(
+            transport,
+            reads_ahead=smtp.supports_extension("pipelining"),
+            takes_chunks=smtp.supports_extension("chunking"),
+            timeout=smtp.timeout,
+        )
         transport.set_protocol(conversation)
         return conversation
 
@@ -74,10 +82,12 @@ class Conversation(asyncio.Protocol):
         After a no the next mail may follow, while the conversation goes on. Raises SMTPException where the
         connection is lost, the server falls silent, or what it says is no reply.
         """
-        wishes = (b"MAIL FROM:<" + sender + b">\r\n", b"RCPT TO:<" + recipient + b">\r\n", b"DATA\r\n")
-        refused = await self._ask(wishes)
-        if refused is not None:
-            return refused
+        to_send = b"BDAT %d LAST\r\n" % len(letter) + letter if self._all_in_one else b"DATA\r\n"
+        answer = await self._ask(
+            (b"MAIL FROM:<" + sender + b">\r\n", b"RCPT TO:<" + recipient + b">\r\n", to_send)
+        )
+        if self._all_in_one or answer.code >= 400:
+            return answer
         self._write(letter.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         return Reply(Step.MAIL, *await self._reply())
 
@@ -85,22 +95,23 @@ class Conversation(asyncio.Protocol):
         """Drop the connection."""
         self._transport.close()
 
-    async def _ask(self, wishes: Sequence[bytes]) -> Reply | None:
-        """None when the server now waits for the mail, else its first no."""
+    async def _ask(self, wishes: Sequence[bytes]) -> Reply:
+        """The first no, after which all is as before; else the last answer."""
         refused: Reply | None = None
         waits = False
+        steps = iter(Step)
         try:
             for together in [wishes] if self._reads_ahead else [[wish] for wish in wishes]:
                 self._write(b"".join(together))
-                for wish in together:
-                    code, text = await self._reply()
-                    waits = code == _GO_AHEAD
-                    if refused is None and code >= 400:
-                        refused = Reply(list(Step)[wishes.index(wish)], code, text)
+                for _ in together:
+                    answer = Reply(next(steps), *await self._reply())
+                    waits = answer.code == _GO_AHEAD
+                    if refused is None and answer.code >= 400:
+                        refused = answer
                 if refused is not None:
                     break
             if refused is None:
-                return None
+                return answer
             if waits:
                 # For a mail to nobody, as its one recipient was refused: it ends before it begins.
                 self._write(b".\r\n")

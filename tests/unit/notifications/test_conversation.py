@@ -75,10 +75,18 @@ async def talking(
         listening.close()
 
 
-@pytest.fixture(params=["one by one", "together", "the embedded one"])
+ANNOUNCED = {
+    "one by one": [],
+    "together": ["250-PIPELINING"],
+    "the embedded one, together": ["250-PIPELINING"],
+    "the embedded one, all in one": ["250-PIPELINING", "250-CHUNKING"],
+}
+
+
+@pytest.fixture(params=ANNOUNCED)
 def server(request: pytest.FixtureRequest) -> tuple[Reception, Callable[[], asyncio.Protocol]]:
-    reception = Reception([] if request.param == "one by one" else ["250-PIPELINING"])
-    made = SinkSMTP if request.param == "the embedded one" else SMTP
+    reception = Reception(ANNOUNCED[request.param])
+    made = SinkSMTP if "embedded" in request.param else SMTP
     return reception, lambda: made(reception, hostname="mail.example")
 
 
@@ -115,6 +123,31 @@ async def test_a_no_says_where_and_the_next_mail_follows(
         assert refused.text == reply[4:].replace("\r\n450 ", "\n")
         assert (await conversation.hand_over(SENDER, b"desk@sme.example", LETTER)).taken
     assert reception.accepted == [(["desk@sme.example"], LETTER)]
+
+
+async def test_the_embedded_server_takes_a_mail_in_several_chunks_and_none_without_a_recipient() -> None:
+    reception = Reception(["250-CHUNKING"])
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(lambda: SinkSMTP(reception, hostname="mail.example"), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname()[:2])
+
+    async def say(said: bytes) -> bytes:
+        writer.write(said)
+        return (await reader.readuntil(b"\r\n"))[:3]
+
+    assert (await reader.readline())[:3] == b"220"
+    assert await say(b"HELO cxc.example\r\n") == b"250"
+    assert await say(b"BDAT 6 LAST\r\nQUIT\r\n") == b"503"
+    assert await say(b"MAIL FROM:<no-reply@cxc.example>\r\n") == b"250"
+    assert await say(b"RCPT TO:<office@sme.example>\r\n") == b"250"
+    assert await say(b"BDAT 15\r\nSubject: One\r\n\r") == b"250"
+    assert await say(b"DATA\r\n") == b"503"
+    assert await say(b"bdat 8 last\r\n\n.\r\nend\n") == b"250"
+    assert reception.accepted == [(["office@sme.example"], b"Subject: One\r\n\r\n.\r\nend\n")]
+    assert await say(b"BDAT much\r\n") == b"501"
+    assert await reader.read() == b""
+    writer.close()
+    listening.close()
 
 
 class Scripted(asyncio.Protocol):
