@@ -78,7 +78,7 @@ def facts_of(
     event: Event, recipient: Recipient, desks: Mapping[str, Desk], reader: Language
 ) -> dict[str, Any]:
     """What a text knows of an event: its fields, and what they mean to this recipient."""
-    facts: dict[str, Any] = {name: getattr(event, name) for name in type(event).model_fields}
+    facts: dict[str, Any] = dict(event)
     facts["role"] = recipient.role
     facts["amended"] = isinstance(event, RegistrationAmended)
     if recipient.party is not None:
@@ -131,6 +131,13 @@ class Translated(InternationalizationExtension):
         for name, words in zip(rest[::2], rest[1::2], strict=True):
             parts += [variables[name], nodes.TemplateData(words.replace("%%", "%"))]
         return nodes.Output(parts)
+
+
+def ready(template: Template) -> Template:
+    """The same, to be used often: Jinja goes through its chain of globals for every message, a plain
+    dictionary is copied."""
+    template.globals = dict(template.globals)
+    return template
 
 
 def blocks(template: Template, facts: dict[str, Any]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from services.notifications.texts import (
     facts_of,
     forgiving,
     names_in,
+    ready,
     texts_in,
 )
 from shared.contracts.envelope import Event
@@ -65,6 +66,7 @@ class Words:
         self._folder = folder
         self._strict = strict
         self._texts: dict[tuple[str, bool], Environment] = {}
+        self._templates: dict[tuple[str, str, bool], Template] = {}
         self._overrides = overrides
         self._layout = _layout(folder)
 
@@ -129,12 +131,18 @@ class Words:
         return blocks(self._template(template, reader, strict=False), facts)
 
     def _template(self, name: str, reader: Language, *, strict: bool = True) -> Template:
+        template = self._templates.get((name, reader.code, strict))
+        if template is None:
+            template = ready(self._texts_for(reader, strict=strict).get_template(name + SUFFIX))
+            self._templates[name, reader.code, strict] = template
+        return template
+
+    def _texts_for(self, reader: Language, *, strict: bool) -> Environment:
         texts = self._texts.get((reader.code, strict))
         if texts is None:
-            bare = Environment(loader=FileSystemLoader(self._folder), cache_size=-1)
-            texts = texts_in(reader, self._desks, bare)
+            texts = texts_in(reader, self._desks, Environment(loader=FileSystemLoader(self._folder)))
             self._texts[reader.code, strict] = texts if strict else forgiving(texts)
-        return texts.get_template(name + SUFFIX)
+        return texts
 
     def footer(self, why: str, *, language: str, wishes: str = "", unsubscribe: str = "") -> list[FootLine]:
         """What stands below a mail; a link that is empty is left out."""
@@ -183,4 +191,4 @@ def _layout(folder: Path) -> Template:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    return layouts.get_template("layout.html.j2")
+    return ready(layouts.get_template("layout.html.j2"))

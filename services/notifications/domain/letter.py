@@ -1,8 +1,8 @@
 """A mail's bytes: headers, plain text and HTML, as the mail server gets them.
 
 Put together by hand because it is the costliest step of sending: the standard library's EmailMessage
-takes 1,100 µs for such a mail, its MIMEText 390 µs, this about 40 µs. The tests read every mail back
-with the standard library's parser.
+takes 1,100 µs for such a mail, its MIMEText 390 µs, its Header alone 100 µs for a subject, this about
+40 µs. The tests read every mail back with the standard library's parser.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
-from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
 from typing import Final, Protocol
 
 from services.notifications.domain.marks import Marks
@@ -19,6 +19,8 @@ from services.notifications.domain.notification import Notification
 from services.notifications.domain.unsubscription import Unsubscriptions
 from services.notifications.domain.wording import FootLine
 
+_ENCODED_BYTES: Final = 39
+"""Of a subject in one line: with `Subject: ` and what is around it, 73 characters of 76 (RFC 2047)."""
 _BOUNDARY: Final = b"=_cxc_alternative"
 """Never in a body: quoted-printable writes every `=` of a body as `=3D`."""
 
@@ -114,7 +116,7 @@ class Letterhead:
                 b"From: " + self._from,
                 b"\nTo: " + self.envelope_address(notification),
                 b"\nSubject: " + _subject(notification.subject),
-                b"\nDate: " + format_datetime(at).encode("ascii"),
+                b"\nDate: " + _date(at.replace(microsecond=0)),
                 b"\nMessage-ID: " + self.message_id(notification).encode("ascii"),
                 # The same parent for all mails of a case, though no mail has that id: they form one thread.
                 b"\nIn-Reply-To: " + case,
@@ -155,7 +157,24 @@ def _subject(subject: str) -> bytes:
     # A line may have 998 characters (RFC 5322); what looks encoded already would be read as something else.
     if line.isascii() and len(line) < 900 and "=?" not in line:
         return line.encode("ascii")
-    return Header(line, "utf-8", header_name="Subject").encode().encode("ascii")
+    return _encoded(line.encode())
+
+
+def _encoded(text: bytes) -> bytes:
+    """UTF-8 as encoded words (RFC 2047), a line each; no character is cut in two."""
+    words = []
+    while text:
+        end = _ENCODED_BYTES
+        while end < len(text) and text[end] & 0xC0 == 0x80:
+            end -= 1
+        words.append(b"=?utf-8?b?" + binascii.b2a_base64(text[:end], newline=False) + b"?=")
+        text = text[end:]
+    return b"\n ".join(words)
+
+
+@lru_cache(16)
+def _date(second: datetime) -> bytes:
+    return format_datetime(second).encode("ascii")
 
 
 def _mailbox(address: str) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import PlainSerializer
@@ -22,8 +23,12 @@ from shared.contracts.notifications import NotificationFailed
 from shared.errors import RuleBroken
 
 
+@lru_cache(1024)
 def moment_text(moment: datetime) -> str:
-    """UTC in ISO 8601 with six decimals always, so that texts sort as moments do."""
+    """UTC in ISO 8601 with six decimals always, so that texts sort as moments do.
+
+    Remembered: what one transaction writes bears its moment many times.
+    """
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
