@@ -1,20 +1,18 @@
-"""Days of a stay: working days, weekends and holidays, who has time when, which days would do."""
+"""Calendars of months for choosing and explaining days: weeks, weekends, holidays, who has time when."""
 
 from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple, Self
 
 HolidayOn = Callable[[date], str | None]
 """The public holiday on a day, or None."""
 
-Kind = Literal["working", "weekend", "holiday", "yours", "theirs", "free", "chosen", "before", "taken"]
-"""What can be said of a day. `yours`, `theirs` and `free` (both) are who has time; `before` was proposed before."""
-
-Mark = tuple[str, str | None]
-"""The kinds of a day, separated by blanks, and the name of its public holiday."""
+Kind = Literal["working", "weekend", "holiday", "yours", "theirs", "both", "chosen", "before", "taken"]
+"""What can be said of a day: `yours` and `theirs` are who has time, `before` what was proposed before."""
 
 SATURDAY: Final = 5
 ONE_DAY: Final = timedelta(days=1)
@@ -39,6 +37,47 @@ class Span(NamedTuple):
         """Each of them."""
         for ordinal in range(self.first.toordinal(), self.last.toordinal() + 1):
             yield date.fromordinal(ordinal)
+
+
+Week = tuple[date | None, ...]
+"""Seven days from Monday on; None for those of another month."""
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month, and its weeks from Monday to Sunday."""
+
+    first: date
+    weeks: tuple[Week, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is to be seen on one day, in the order of `Kind`, and what it is called, such as a holiday."""
+
+    kinds: tuple[Kind, ...]
+    note: str = ""
+
+
+def month_of(day: date) -> Month:
+    """The month that has this day."""
+    first = day.replace(day=1)
+    offset, length = monthrange(day.year, day.month)
+    cells: list[date | None] = [None] * offset
+    cells += [first + n * ONE_DAY for n in range(length)]
+    cells += [None] * (-len(cells) % 7)
+    return Month(first, tuple(tuple(cells[begin : begin + 7]) for begin in range(0, len(cells), 7)))
+
+
+def months(span: Span, *, most: int = 24) -> list[Month]:
+    """All months that have a day of the span, `most` of them at the most."""
+    found = [month_of(span.first)]
+    while len(found) < most:
+        following = (found[-1].first + timedelta(days=31)).replace(day=1)
+        if following > span.last:
+            break
+        found.append(month_of(following))
+    return found
 
 
 def no_holidays(day: date) -> None:
@@ -116,7 +155,7 @@ def marks(
 ) -> dict[date, Mark]:
     """What is to be seen on each of these days."""
     return {
-        day: (" ".join(_kinds(day, holiday, yours, theirs, chosen, before, taken)), holiday(day))
+        day: Mark(tuple(_kinds(day, holiday, yours, theirs, chosen, before, taken)), holiday(day) or "")
         for day in days
     }
 
@@ -138,7 +177,7 @@ def _kinds(
         yield "holiday"
     is_yours, is_theirs = any(day in span for span in yours), any(day in span for span in theirs)
     if is_yours and is_theirs:
-        yield "free"
+        yield "both"
     elif is_yours:
         yield "yours"
     elif is_theirs:

@@ -12,6 +12,8 @@ from services.console.domain.calendar import (
     in_common,
     last_allowed_day,
     marks,
+    month_of,
+    months,
     stay_from,
     working_days,
 )
@@ -20,6 +22,21 @@ from shared.calendar import calendar
 
 def span(first: str, last: str) -> Span:
     return Span(date.fromisoformat(first), date.fromisoformat(last))
+
+
+def test_a_month_has_whole_weeks_from_monday_on() -> None:
+    february = month_of(date(2027, 2, 17))
+    assert february.first == date(2027, 2, 1)
+    assert [len(week) for week in february.weeks] == [7] * 4  # it begins on a Monday
+    may = month_of(date(2027, 5, 1))
+    assert may.weeks[0] == (None,) * 5 + (date(2027, 5, 1), date(2027, 5, 2))
+    assert may.weeks[-1] == (date(2027, 5, 31),) + (None,) * 6
+
+
+def test_months_go_over_the_end_of_a_year_and_have_a_limit() -> None:
+    shown = months(span("2026-12-31", "2027-02-01"))
+    assert [month.first for month in shown] == [date(2026, 12, 1), date(2027, 1, 1), date(2027, 2, 1)]
+    assert len(months(span("2026-01-31", "2029-01-01"), most=6)) == 6
 
 
 @pytest.mark.parametrize(
@@ -76,8 +93,7 @@ def test_a_day_says_who_has_time_and_what_was_proposed() -> None:
         chosen=span("2027-05-04", "2027-05-06"),
         before=span("2027-05-03", "2027-05-04"),
     )
-    kinds, holiday = shown[date(2027, 5, 1)]
-    assert kinds == "weekend holiday yours"
-    assert holiday
-    assert shown[date(2027, 5, 3)] == ("working free before", None)
-    assert shown[date(2027, 5, 4)] == ("working theirs chosen before", None)
+    assert shown[date(2027, 5, 1)].kinds == ("weekend", "holiday", "yours")
+    assert shown[date(2027, 5, 1)].note
+    assert shown[date(2027, 5, 3)].kinds == ("working", "both", "before")
+    assert shown[date(2027, 5, 4)].kinds == ("working", "theirs", "chosen", "before")
