@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ops.demo.people import People
 from ops.demo.story import Story
 from ops.demo.summary import show
 from ops.embedded import ROOT
-from ops.platform import AlreadyRunning, Platform, running
+from ops.platform import AlreadyRunning, Platform, Ports, running
 from ops.processes import ProcessFailed
 from ops.sample import SAMPLE_PARTNERSHIPS
 from ops.topics import TopicsNotApplied
@@ -52,27 +53,19 @@ def run_demo(state: Path, *, organisations: Path | None, count: int, seed: int, 
     screen = Console(highlight=False, soft_wrap=False)
     began = time.monotonic()
     partnerships = Partnerships.load(SAMPLE_PARTNERSHIPS)
-    first_day = date.today() + timedelta(days=28)  # noqa: DTZ011 - the sample's calendar, no moment
+    first_day = first_day_of_sample()
     letters = (
         letters_from_csv(organisations, first_day)
         if organisations
         else letters_from_sample(seed, count, first_day, partnerships)
     )
     try:
-        # Of the rates in force since June 2024 only some countries are on file; the sample programme pays
-        # the table before, so that amounts can be shown for all.
-        environment = {
-            "CXC_FUNDING_RULES": str(_cosme_era_rules(home)),
-            "CXC_DAYS_AHEAD": str(DAYS_AHEAD),
-        }
-        with Platform(
-            home, partnerships=SAMPLE_PARTNERSHIPS, environment=environment, say=screen.print
-        ) as platform:
+        with sample_platform(home, say=screen.print) as platform:
             screen.rule("ClusterXchange: Kafka, MongoDB, four services, a mail sink", align="left")
             with screen.status("Starting…") as spinner:
                 start(platform, spinner, screen.print)
             story, paid = asyncio.run(
-                _play(platform, partnerships, letters, screen, reviewing=organisations is not None)
+                play(platform, partnerships, letters, screen, reviewing=organisations is not None)
             )
             asyncio.run(show(screen, story, paid, platform, partnerships, time.monotonic() - began))
             if keep:
@@ -84,6 +77,22 @@ def run_demo(state: Path, *, organisations: Path | None, count: int, seed: int, 
         screen.print("Stopped.")
 
 
+def sample_platform(home: Path, *, ports: Ports | None = None, say: Callable[[str], None]) -> Platform:
+    """A platform for the sample programme, not started yet."""
+    # Of the rates in force since June 2024 only some countries are on file; the sample programme pays
+    # the table before, so that amounts can be shown for all.
+    environment = {
+        "CXC_FUNDING_RULES": str(_cosme_era_rules(home)),
+        "CXC_DAYS_AHEAD": str(DAYS_AHEAD),
+    }
+    return Platform(home, ports=ports, partnerships=SAMPLE_PARTNERSHIPS, environment=environment, say=say)
+
+
+def first_day_of_sample() -> date:
+    """From when on the organisations of the sample have time."""
+    return date.today() + timedelta(days=28)  # noqa: DTZ011 - the sample's calendar, no moment
+
+
 def _cosme_era_rules(home: Path) -> Path:
     """The shipped funding rules without the rate table that followed the COSME era's."""
     shipped = ROOT / "services" / "funding" / "data"
@@ -93,8 +102,15 @@ def _cosme_era_rules(home: Path) -> Path:
     return rules
 
 
-async def _play(
-    platform: Platform, partnerships: Partnerships, letters: list[Letter], screen: Console, *, reviewing: bool
+async def play(
+    platform: Platform,
+    partnerships: Partnerships,
+    letters: list[Letter],
+    screen: Console,
+    *,
+    matches: int = MATCHES,
+    pays: int = PAID,
+    reviewing: bool = False,
 ) -> tuple[Story, list[PaidFile]]:
     """Let it all happen, each step with its progress; ends when nothing is left to do."""
     screen.rule("From registrations to money in the bank", align="left")
@@ -128,8 +144,8 @@ async def _play(
             await reach("in the pool", expected, EventType.REGISTRATION_ACCEPTED)
             await reach("told of their best fits", expected, EventType.FITS_FOUND)
             await story.settle(EventType.FITS_FOUND, within_s=120)
-            matching = bars.add_task("matches proposed, accepted, approved by people", total=MATCHES)
-            made = await people.make_matches(story.fits, MATCHES, lambda: bars.advance(matching))
+            matching = bars.add_task("matches proposed, accepted, approved by people", total=matches)
+            made = await people.make_matches(story.fits, matches, lambda: bars.advance(matching))
             bars.update(matching, total=made or None)
             await story.settle(EventType.MATCH_APPROVED, within_s=60)
             await reach(
@@ -140,7 +156,7 @@ async def _play(
                 EventType.GRANT_NEEDS_REVIEW,
                 EventType.GRANT_REFUSED,
             )
-            due = sorted(story.all(GrantReserved), key=lambda grant: grant.partnership != SHIPPED)[:PAID]
+            due = sorted(story.all(GrantReserved), key=lambda grant: grant.partnership != SHIPPED)[:pays]
             paying = bars.add_task("signed, reported, proven by the visitors", total=len(due))
             paid = await bring_to_payment(people, platform, due, lambda: bars.advance(paying))
             await reach("paid by two officers, booked by the bank", len(due), EventType.GRANT_PAID)

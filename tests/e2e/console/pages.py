@@ -1,0 +1,44 @@
+"""Every page of the console: who may see it; the tests of all pages go through this list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Who = Literal["anybody", "participant", "host", "staff", "officer", "support_office", "auditor"]
+"""`participant` owns the visitor's registration of the case, `host` the other side's; `staff` work for
+HempClub, and so does `officer`, who is somebody else."""
+
+EVERYBODY: Final[tuple[Who, ...]] = (
+    "anybody",
+    "participant",
+    "host",
+    "staff",
+    "officer",
+    "support_office",
+    "auditor",
+)
+PEOPLE: Final = EVERYBODY[1:]
+BOTH_SIDES: Final[tuple[Who, ...]] = ("participant", "host")
+DESK: Final[tuple[Who, ...]] = ("staff", "officer")
+OVERSEERS: Final[tuple[Who, ...]] = ("support_office", "auditor")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page. `path` may name what the sample programme has: `{registration}`, `{match}`, `{grant}`,
+    `{payment}`, `{host_registration}`, `{partnership}`; conftest.py says which there are."""
+
+    path: str
+    who: tuple[Who, ...]
+    """Who sees it; anybody else is refused, or signs in first."""
+    like: str | None = None
+    """Of pages that look alike, the one that is looked at in a browser; the others only by their status."""
+
+    @property
+    def id(self) -> str:
+        """The path as tests name it."""
+        return self.path.strip("/") or "home"
+
+
+PAGES: Final[tuple[Shown, ...]] = (Shown("/", EVERYBODY),)
