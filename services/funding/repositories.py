@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 
 from services.funding.agreements import keep_agreements
 from services.funding.bookkeeping import keep_books
@@ -14,7 +15,7 @@ from services.funding.domain.bank_answer import Answer
 from services.funding.domain.budget import Budget
 from services.funding.domain.evidence import Evidence, evidence_id
 from services.funding.domain.grant import Grant
-from services.funding.domain.ledger import Account, LedgerEntry
+from services.funding.domain.ledger import ZERO, Account, LedgerEntry
 from services.funding.domain.ledger_check import LedgerCheck
 from services.funding.domain.lump_sum import Policies
 from services.funding.domain.outlook import Outlook
@@ -176,20 +177,41 @@ class Ledger(Repository[LedgerEntry]):
         account: Account | None = None,
         first_day: date | None = None,
         last_day: date | None = None,
+        newest_first: bool = False,
         after: str | None = None,
         limit: int = 50,
     ) -> list[LedgerEntry]:
-        """A partnership's entries that the filters leave, in the order of their numbers."""
-        return await self._page(
+        """A partnership's entries that the filters leave, in the order of their numbers or the other way."""
+        beyond = "$lt" if newest_first else "$gt"
+        conditions: list[Document] = [
             {"partnership": partnership},
             {"grant": grant} if grant else {},
             {"$or": [{"debit": account.value}, {"credit": account.value}]} if account else {},
             {"at": {"$gte": first_day.isoformat()}} if first_day else {},
             # A moment of the day is a longer text than the day: "~" comes after all of them.
             {"at": {"$lte": f"{last_day.isoformat()}~"}} if last_day else {},
-            after=after,
+            {"_id": {beyond: after}} if after else {},
+        ]
+        return await self._uow.query(
+            LedgerEntry,
+            {"$and": [condition for condition in conditions if condition]},
+            sort=[("_id", -1 if newest_first else 1)],
             limit=limit,
         )
+
+    async def balances_before(self, partnership: str, number: int) -> dict[Account, Decimal]:
+        """What each account held before the entry of that number, EUR: all earlier ones added up."""
+        sums = await self._uow.totals(
+            LedgerEntry,
+            {"partnership": partnership, "number": {"$lt": number}},
+            of="amount",
+            by=("debit", "credit"),
+        )
+        balances = dict.fromkeys(Account, ZERO)
+        for (debit, credit), amount in sums.items():
+            balances[Account(debit)] += amount
+            balances[Account(credit)] -= amount
+        return balances
 
 
 class LedgerChecks(Repository[LedgerCheck]):

@@ -42,13 +42,15 @@ class LedgerPage(BaseModel):
     """A page of entries in the order of their numbers; `next` is `after` of the following page."""
 
     items: list[LedgerEntryView]
+    before: dict[Account, Decimal]
+    """What each account held before the earliest of the items: all that moved before, filtered or not."""
     next: str | None
 
 
 @router.get(
     "/partnerships/{id}/ledger",
     summary="Ledger of a partnership",
-    response_description="A page of entries, oldest first.",
+    response_description="A page of entries, and the balances before them.",
     responses=problem_responses(401, 403, 404, 422),
 )
 async def ledger(
@@ -59,6 +61,7 @@ async def ledger(
     account: Annotated[Account | None, Query(description="Only what went in or out there.")] = None,
     first_day: Annotated[Day | None, Query(description="From the beginning of that day on, UTC.")] = None,
     last_day: Annotated[Day | None, Query(description="Until the end of that day, UTC.")] = None,
+    newest_first: Annotated[bool, Query(description="The other way round.")] = False,
     limit: Limit = 50,
     after: After = None,
 ) -> LedgerPage:
@@ -69,7 +72,7 @@ async def ledger(
     changed or deleted: what was wrong is corrected by another one. For the partnership's staff, the
     support office and auditors.
     """
-    found = await funding.transactions.read(
+    found, before = await funding.transactions.read(
         lambda uow: read_ledger(
             uow,
             partnership,
@@ -78,8 +81,11 @@ async def ledger(
             account=account,
             first_day=first_day,
             last_day=last_day,
+            newest_first=newest_first,
             after=after,
             limit=limit,
         )
     )
-    return LedgerPage(items=[LedgerEntryView.of(entry) for entry in found], next=next_of(found, limit))
+    return LedgerPage(
+        items=[LedgerEntryView.of(entry) for entry in found], before=before, next=next_of(found, limit)
+    )

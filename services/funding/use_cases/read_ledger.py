@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 from services.funding.domain.ledger import Account, LedgerEntry
 from services.funding.repositories import FundingUnitOfWork
@@ -19,21 +20,26 @@ async def read_ledger(
     account: Account | None = None,
     first_day: date | None = None,
     last_day: date | None = None,
+    newest_first: bool = False,
     after: str | None = None,
     limit: int = 50,
-) -> list[LedgerEntry]:
-    """A page of its entries, oldest first.
+) -> tuple[list[LedgerEntry], dict[Account, Decimal]]:
+    """A page of its entries, and what each account held before the earliest of them (EUR).
 
-    Raises `Forbidden` for all but the partnership's staff, the support office and auditors.
+    All that moved before counts for that, whatever the filters leave. Raises `Forbidden` for all but the
+    partnership's staff, the support office and auditors.
     """
     if not by.sees_everything:
         by.require_staff_of(partnership.id)
-    return await uow.ledger.page(
+    page = await uow.ledger.page(
         partnership.id,
         grant=grant,
         account=account,
         first_day=first_day,
         last_day=last_day,
+        newest_first=newest_first,
         after=after,
         limit=limit,
     )
+    earliest = min((entry.number for entry in page), default=1)
+    return page, await uow.ledger.balances_before(partnership.id, earliest)

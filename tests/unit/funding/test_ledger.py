@@ -17,6 +17,7 @@ from services.funding.repositories import FundingUnitOfWork
 from services.funding.use_cases.cancel_grant import cancel_grant
 from services.funding.use_cases.check_ledger import check_ledger
 from services.funding.use_cases.open_ledger import open_ledger
+from services.funding.use_cases.read_ledger import read_ledger
 from services.funding.use_cases.recalculate_grant import recalculate_grant
 from services.funding.use_cases.reserve_lump_sum import reserve_lump_sum
 from services.funding.use_cases.settle_budget import settle_budget
@@ -27,6 +28,7 @@ from shared.storage.store import OUTBOX
 from tests.builders import a_cancelled_match
 from tests.fakes import MemoryTransactions
 from tests.unit.funding.builders import a_lump_sum, a_match, a_partnership, transactions
+from tests.unit.funding.reporting import STAFF
 from tests.unit.funding.test_grant_life import pass_all, pay, release, with_grant
 
 Funding = MemoryTransactions[FundingUnitOfWork]
@@ -114,6 +116,34 @@ async def test_it_is_read_by_grant_account_and_days_in_pages() -> None:
     assert await numbers(last_day=date(2023, 1, 1)) == []
     assert await numbers(first_day=date(9999, 1, 1)) == []
     assert await funding.read(lambda uow: uow.ledger.page("other")) == []
+
+
+async def test_it_is_read_from_the_newest_on_with_the_balances_before_each_page() -> None:
+    funding = await some_history()
+    hempclub = a_partnership(budget="1000.00")
+
+    async def read(**filters: Any) -> tuple[list[int], dict[str, str]]:
+        found, before = await funding.read(
+            lambda uow: read_ledger(uow, hempclub, by=STAFF, newest_first=True, **filters)
+        )
+        return [entry.number for entry in found], {
+            account.value: str(amount) for account, amount in before.items()
+        }
+
+    newest, before = await read(limit=4)
+    assert newest == [9, 8, 7, 6]
+    assert before == {
+        "budget": "-2000.00",
+        "available": "200.00",
+        "reserved": "900.00",
+        "committed": "0.00",
+        "paid": "900.00",
+    }
+    older, before = await read(limit=50, after="hempclub:000000006")
+    assert older == [5, 4, 3, 2, 1]
+    assert set(before.values()) == {"0.00"}
+    of_one, before = await read(grant=grant_id("m1"), limit=1)
+    assert (of_one, before["available"]) == ([6], "200.00"), "what moved for others counts, too"
 
 
 # ── databases from before ────────────────────────────────────────────────────────────────────
