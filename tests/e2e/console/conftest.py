@@ -6,9 +6,9 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.async_api import Browser, async_playwright
@@ -37,8 +37,6 @@ class Programme:
     """What pages can be about: the id of a registration, a match, a grant …"""
     seats: dict[Who, dict[str, str]]
     """What each says of itself when signing in."""
-    states: dict[Who, Any] = field(default_factory=dict)
-    """The cookies of those who have signed in."""
 
     @property
     def url(self) -> str:
