@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from services.console import assets
 from services.console.bootstrap import bootstrap
 from services.console.pages import home
 from services.console.settings import ConsoleSettings
@@ -17,6 +18,6 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         settings,
         title="ClusterXchange console",
         description="A public programme page, a place for participants, and a desk for staff.",
-        routers=[home.router],
+        routers=[assets.router, home.router],
         bootstrap=lambda: bootstrap(settings),
     )

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.runtime import Context
 
-from services.console.people import anybody
+from services.console import words
+from services.console.apis import ApiProblem
+from services.console.assets import Assets
+from services.console.domain.calendar import Month, Span, months
+from services.console.languages import LANGUAGES, Language, ends_of, language_for, preferred
+from services.console.people import Person, anybody
 from services.console.settings import ConsoleSettings
+from shared.errors import CxcError
 from shared.partnerships import Partnerships
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+LANGUAGE_COOKIE: Final = "language"
+_A_YEAR: Final = 365 * 24 * 3600
+
+
+def language_of(request: Request) -> Language:
+    """The reader's language: what `?lang=` says, else what was chosen before, else the browser's wish."""
+    for chosen in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if chosen in LANGUAGES:
+            return language_for(chosen)
+    return language_for(preferred(request.headers.get("Accept-Language", "")))
+
+
+def only_part(request: Request) -> bool:
+    """Whether htmx asks for a part of a page, and not for one it shows whole."""
+    asked = request.headers
+    return "HX-Request" in asked and not ("HX-Boosted" in asked or "HX-History-Restore-Request" in asked)
 
 
 class Pages:
@@ -22,29 +47,134 @@ class Pages:
     def __init__(self, settings: ConsoleSettings, partnerships: Partnerships) -> None:
         self._settings = settings
         self._partnerships = partnerships
-        self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=select_autoescape(),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-        )
-        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        self.assets = Assets.load()
+        self._environments = {code: surroundings(language_for(code), self.assets) for code in LANGUAGES}
 
     async def page(
-        self, request: Request, template: str, *, status: int = 200, block: str | None = None, **content: Any
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        block: str | None = None,
+        part: str | None = None,
+        **content: Any,
     ) -> HTMLResponse:
-        """A whole page, or one `block` of it for a request that replaces only this part."""
+        """A whole page, or one `block` of it; only the block `part` where htmx asks for a part of a page."""
         person = await anybody(request)
-        chosen = self._environment.get_template(template)
-        html = chosen.render(request=request, person=person, **content)
-        return HTMLResponse(html, status_code=status)
+        language = language_of(request)
+        block = block or (part if only_part(request) else None)
+        chosen = self._environments[language.code].get_template(template)
+        context = chosen.new_context(
+            {
+                "request": request,
+                "person": person,
+                "language": language,
+                "csrf": csrf_of(request, person),
+                "partnerships": self._partnerships,
+                **content,
+            }
+        )
+        only = _Captured(context, block) if block else None
+        html = "".join(chosen.root_render_func(context))
+        answer = HTMLResponse(only.html if only else html, status_code=status)
+        answer.headers["Vary"] = "HX-Request, Accept-Language, Cookie"
+        if request.query_params.get("lang") == language.code:
+            answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_A_YEAR, samesite="lax", httponly=True)
+        return answer
+
+
+def surroundings(language: Language, assets: Assets) -> Environment:
+    """Where templates are rendered in one language."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_translations(language.catalogue, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(
+        money=language.money,
+        number=language.number,
+        percent=language.percent,
+        day=language.day,
+        days=language.days,
+        moment=language.moment,
+        when=language.when,
+        country=language.country,
+        language_name=language.language_name,
+        ecosystem=language.ecosystem,
+        kind=language.kind,
+        goal=language.goal,
+        role=language.role,
+        service=language.service,
+        state=language.state,
+        listed=lambda written: language.listed(list(written)),
+    )
+    environment.globals.update(
+        languages=[language_for(code) for code in LANGUAGES],
+        words=words,
+        asset=assets.address,
+        months_of=months_of,
+        error_at=error_at,
+        with_query=with_query,
+    )
+    return environment
 
 
 async def page(
-    request: Request, template: str, *, status: int = 200, block: str | None = None, **content: Any
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    block: str | None = None,
+    part: str | None = None,
+    **content: Any,
 ) -> HTMLResponse:
     """Render a template for whoever asks: `return await page(request, "public/home.html", events=events)`."""
     pages: Pages = request.app.state.root.pages
-    return await pages.page(request, template, status=status, block=block, **content)
+    return await pages.page(request, template, status=status, block=block, part=part, **content)
+
+
+def csrf_of(request: Request, person: Person | None) -> str:
+    """What forms send along; visitors without a session have one too where they may post something."""
+    return person.csrf if person else str(getattr(request.state, "csrf", ""))
+
+
+def error_at(errors: object, pointer: str) -> str | None:
+    """What is wrong with the field at a JSON pointer, of a refusal, its `errors`, or sentences by pointer."""
+    if isinstance(errors, ApiProblem | CxcError):
+        errors = errors.errors
+    if isinstance(errors, Mapping):
+        return errors.get(pointer)
+    found = [error["detail"] for error in errors or () if error["pointer"] == pointer]  # type: ignore[attr-defined]
+    return "; ".join(found) or None
+
+
+def with_query(request: Request, **changes: Any) -> str:
+    """The address of this page with other values in its query; None takes one out."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changes]
+    query = urlencode(kept + [(name, str(value)) for name, value in changes.items() if value is not None])
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def months_of(span: object) -> list[Month]:
+    """All months that have a day of a span: a pair, or what an API sends as one."""
+    first, last = ends_of(span)
+    return months(Span(first, last)) if first and last else []
+
+
+class _Captured:
+    """One block of a page, taken out while all is rendered: what its template imports is there."""
+
+    def __init__(self, context: Context, block: str) -> None:
+        self.html = ""
+        self._original = context.blocks[block][0]
+        context.blocks[block][0] = self._render
+
+    def _render(self, context: Context) -> Iterator[str]:
+        self.html = "".join(self._original(context))
+        yield self.html
