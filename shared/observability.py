@@ -62,7 +62,7 @@ def configure_logging(service: str, level: str, format: Literal["json", "console
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("aiokafka", "pymongo", "httpx", "uvicorn.access", "faust.web", "mode"):
+    for noisy in ("aiokafka", "pymongo", "httpx", "httpx2", "uvicorn.access", "faust.web", "mode"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(service=service)
     return handler

@@ -58,6 +58,7 @@ async def anybody(request: Request) -> Person | None:
     """Whoever has a session, or None."""
     if not hasattr(request.state, "person"):
         console: Console = request.app.state.root
+        request.state.person = None  # also for the page that says that the database is away
         request.state.person = await console.sessions.person_of(request)
     found: Person | None = request.state.person
     return found

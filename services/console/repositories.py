@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.console.signing_in.sessions import prepare_sessions
 from shared.contracts.envelope import now
 from shared.erasure import Erasures, prepare_erasures
 from shared.storage.driver import Database
@@ -20,3 +21,4 @@ class ConsoleUnitOfWork(UnitOfWork):
 async def prepare_console(database: Database) -> None:
     """Make the indexes of the read model and of sessions; safe to call again and at once."""
     await prepare_erasures(database)
+    await prepare_sessions(database)

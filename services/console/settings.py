@@ -30,15 +30,19 @@ class ConsoleSettings(ServiceSettings):
     api_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """How long an API may take for one answer, in seconds."""
 
-    oidc_url: Annotated[str | None, BlankIsNone] = None
+    oidc_url: Annotated[Url | None, BlankIsNone] = None
     """Where the console itself reaches the issuer, if not at `CXC_ISSUER`."""
     oidc_client_id: str = "clusterxchange-console"
-    oidc_client_secret: SecretStr | None = None
+    oidc_client_secret: Annotated[SecretStr | None, BlankIsNone] = None
     """Left out for a public client, which PKCE protects alone."""
+    oidc_scope: str = "openid profile"
+    """What the provider is asked for; some give refresh tokens for `offline_access` only."""
     session_key: SecretStr = Field(min_length=32)
     """What the tokens of sessions are encrypted with; the same for all processes of the console."""
     session_hours: float = Field(default=10.0, gt=0, le=24)
     """How long a session lasts without a new sign-in, in hours."""
+    session_idle_minutes: float = Field(default=60.0, gt=0, le=1440)
+    """How long a session lasts in which nothing is done, in minutes."""
 
     @property
     def api_urls(self) -> dict[ServiceName, str]:
