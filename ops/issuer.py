@@ -235,7 +235,7 @@ class Provider:
             return _message("Choose here", "Whom you are can only be chosen on this page.", 403)
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         try:
-            chosen = self._chosen(form)
+            chosen = await self._chosen(form)
         except ValueError as error:
             return _message("That did not work", str(error), 400)
         now = time.time()
@@ -273,12 +273,13 @@ class Provider:
         uri = asked["redirect_uri"]
         return RedirectResponse(f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer)}", status_code=303)
 
-    def _chosen(self, form: Mapping[str, str]) -> Chosen:
+    async def _chosen(self, form: Mapping[str, str]) -> Chosen:
         match form.get("role"):
             case "participant":
                 organisation = _line(form, "organisation", "the organisation")
-                return Chosen("participant", f"participant@{organisation}", organisation,
-                              organisation=organisation)  # fmt: skip
+                words = (await self._organisations()).get(organisation, organisation)
+                name = words.rpartition(", ")[0] or words
+                return Chosen("participant", f"participant@{organisation}", name, organisation=organisation)
             case "staff":
                 partnership = self._partnerships.get(form.get("partnership", ""))
                 if partnership is None:
@@ -298,26 +299,26 @@ class Provider:
             case _:
                 raise ValueError("Choose whom to sign in as.")
 
-    async def _organisations(self) -> list[tuple[str, str]]:
-        """Some that systems outside registered: nobody could guess what their participants' tokens say."""
+    async def _organisations(self) -> dict[str, str]:
+        """Some that systems outside registered, by what their participants' tokens have to say."""
         if self._registrations is None:
-            return []
+            return {}
         token = issue_token(self._key_path, issuer=self._issuer, role="auditor", lifetime_s=60)
+        asked = {"limit": 200}
         try:
             async with httpx.AsyncClient(base_url=self._registrations, timeout=2.0) as client:
                 answer = await client.get(
-                    "/registrations",
-                    params={"limit": 200},
-                    headers={"Authorization": f"Bearer {token}"},
+                    "/registrations", params=asked, headers={"Authorization": f"Bearer {token}"}
                 )
                 answer.raise_for_status()
-                return [
+                from_outside = [one for one in answer.json()["items"] if one["reference"] is not None]
+                named = [
                     (one["id"], f"{one['organisation']}, {one['city']} ({' and '.join(one['roles'])})")
-                    for one in answer.json()["items"]
-                    if one["reference"] is not None
+                    for one in from_outside
                 ]
         except (httpx.HTTPError, ValueError, KeyError):
-            return []  # one can type any
+            return {}  # any can be typed
+        return dict(sorted(named, key=lambda one: one[1].casefold()))
 
     # Tokens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -27,13 +27,16 @@ section { background: var(--paper); border: 1px solid var(--line); border-radius
   padding: 1rem; margin-top: 1rem; }
 form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 0; }
 form + form { margin-top: .75rem; }
+.row { display: flex; flex-wrap: wrap; gap: .75rem; }
+.row form { flex: 0 1 auto; margin: 0; }
 label { display: grid; gap: .25rem; flex: 1 1 12rem; font-weight: 600; }
 input, select, button { font: inherit; min-height: 2.75rem; padding: .4rem .75rem; border-radius: .375rem;
-  border: 1px solid var(--soft); background: var(--paper); color: var(--ink); width: 100%; min-width: 0; }
+  border: 1px solid var(--soft); background: var(--paper); color: var(--ink); width: 100%; min-width: 0;
+  font-weight: 400; }
 button { flex: 0 0 auto; width: auto; background: var(--strong); border-color: var(--strong);
   color: var(--on-strong); font-weight: 600; cursor: pointer; }
 :focus-visible { outline: 3px solid #1d70b8; outline-offset: 2px; }
-@media (max-width: 30rem) { button { flex: 1 1 100%; } }
+@media (max-width: 30rem) { .row form { flex: 1 1 100%; } button { flex: 1 1 100%; } }
 """
 
 _PAGE: Final = """<!doctype html>
@@ -54,39 +57,33 @@ _PAGE: Final = """<!doctype html>
 
 
 def choice_page(
-    *, action: str, partnerships: Sequence[Partnership], organisations: Sequence[tuple[str, str]], asked: str
+    *, action: str, partnerships: Sequence[Partnership], organisations: Mapping[str, str], asked: str
 ) -> str:
     """Whom to be: one form a kind of person, each posting to `action`.
 
-    organisations: their owner and in words who that is, offered beside any other one can type.
+    organisations: some that are registered, by what a participant's token says, in words.
     asked: an organisation to begin with.
     """
 
-    def form(role: str, fields: str, label: str) -> str:
+    def form(role: str, fields: str, label: str = "Sign in") -> str:
         return (
             f'<form method="post" action="{escape(action)}"><input type="hidden" name="role" value="{role}">'
             f"{fields}<button>{label}</button></form>"
         )
 
-    offered = "".join(
-        f'<option value="{escape(owner)}">{escape(words)}</option>' for owner, words in organisations
-    )
-    fields = (
-        f'<label>Organisation<input name="organisation" list="organisations" value="{escape(asked)}" '
-        f'required maxlength="100" autocomplete="off" aria-describedby="about-organisation"></label>'
-        f'<datalist id="organisations">{offered}</datalist>'
-    )
-    desks = "".join(f'<option value="{escape(one.id)}">{escape(one.name)}</option>' for one in partnerships)
-    seats = "".join(f'<option value="{seat}">Officer {seat}</option>' for seat in SEATS)
-    desk = (
-        f'<label>Partnership<select name="partnership">{desks}</select></label>'
-        f'<label>Who there<select name="seat">{seats}</select></label>'
-    )
-    system = (
-        '<label>Name of the system<input name="system" required maxlength="100" value="/sample/crm" '
-        'autocomplete="off"></label>'
-    )
-    also = " Those that sent a registration so far are offered while you type." if organisations else ""
+    def line(name: str, label: str, value: str) -> str:
+        return (
+            f'<label>{label}<input name="{name}" value="{escape(value)}" required maxlength="100" '
+            'autocomplete="off"></label>'
+        )
+
+    def choice(name: str, label: str, options: Iterable[tuple[str, str]]) -> str:
+        offered = "".join(f'<option value="{escape(id)}">{escape(words)}</option>' for id, words in options)
+        return f'<label>{label}<select name="{name}">{offered}</select></label>'
+
+    registered = form("participant", choice("organisation", "One that is registered", organisations.items()))
+    desk = choice("partnership", "Partnership", ((one.id, one.name) for one in partnerships))
+    seat = choice("seat", "Who there", ((str(seat), f"Officer {seat}") for seat in SEATS))
     return _page(
         "Choose whom to sign in as",
         f"""<h1>Whom do you want to sign in as?</h1>
@@ -94,25 +91,28 @@ def choice_page(
 platform your organisation’s own sign-in is here instead.</p>
 <section>
 <h2>An organisation that takes part</h2>
-<p class="soft" id="about-organisation">Visits others, or hosts them. Type any name, such as
-<i>green-fibre</i>: you see what this organisation registered, and can register it.{also}</p>
-{form("participant", fields, "Sign in")}
+<p class="soft">Visits others, or hosts them. For a new one type any name, such as <i>green-fibre</i>, and
+register it; with the same name you find it again.</p>
+{form("participant", line("organisation", "Organisation", asked))}
+{registered if organisations else ""}
 </section>
 <section>
 <h2>Staff of a partnership</h2>
 <p class="soft">Decides registrations and matches, and pays. A payment needs two different officers.</p>
-{form("staff", desk, "Sign in")}
+{form("staff", desk + seat)}
 </section>
 <section>
 <h2>Those who oversee the scheme</h2>
 <p class="soft">The support office reads everything and looks after the platform; an auditor only reads.</p>
+<div class="row">
 {form("support_office", "", "Sign in as the support office")}
 {form("auditor", "", "Sign in as an auditor")}
+</div>
 </section>
 <section>
 <h2>A system outside</h2>
 <p class="soft">Sends registrations and has events delivered to it.</p>
-{form("external", system, "Sign in")}
+{form("external", line("system", "Name of the system", "/sample/crm"))}
 </section>""",
     )
 

@@ -411,6 +411,10 @@ class Platform:
         if "issuer" in self._servers:
             key = ensure_key(self.issuer_key)
             given = ["--port", str(self.port("issuer")), "--key", str(key), "--issuer", self.issuer_url]
+            if self._partnerships is not None:
+                given += ["--partnerships", str(self._partnerships.resolve())]
+            if "registration" in self.services:
+                given += ["--registrations", self.api_url("registration")]
             yield Child(
                 "issuer",
                 [*_module("ops.issuer"), *given],
