@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.console.apis import Apis
+from services.console.cases import Cases
 from services.console.rendering import Pages
 from services.console.repositories import ConsoleUnitOfWork, prepare_console
 from services.console.settings import ConsoleSettings
@@ -30,6 +31,8 @@ class Console:
     apis: Apis
     sessions: Sessions
     pages: Pages
+    cases: Cases
+    """The read model, as pages ask it."""
 
     async def close(self) -> None:
         """Let all connections go."""
@@ -61,6 +64,7 @@ async def bootstrap(
         clock=clock,
         partnerships=partnerships,
         apis=Apis(settings),
-        sessions=Sessions(store, settings),
+        sessions=Sessions(store, settings, clock=clock),
         pages=Pages(settings, partnerships),
+        cases=Cases(store, partnerships),
     )
