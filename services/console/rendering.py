@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,8 +18,10 @@ from services.console.apis import ApiProblem
 from services.console.assets import Assets
 from services.console.domain.calendar import Month, Span, months
 from services.console.languages import LANGUAGES, Language, ends_of, language_for, preferred
+from services.console.navigation import current, entries_for
 from services.console.people import Person, anybody
 from services.console.settings import ConsoleSettings
+from services.console.signing_in.flash import flashes
 from shared.errors import CxcError
 from shared.partnerships import Partnerships
 
@@ -72,6 +75,10 @@ class Pages:
                 "language": language,
                 "csrf": csrf_of(request, person),
                 "partnerships": self._partnerships,
+                "partnership_name": self._partnership_name,
+                "navigation": (entries := entries_for(person)),
+                "here": current(entries, request.url.path),
+                "flashes": list if block else partial(flashes, request),
                 **content,
             }
         )
@@ -82,6 +89,10 @@ class Pages:
         if request.query_params.get("lang") == language.code:
             answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_A_YEAR, samesite="lax", httponly=True)
         return answer
+
+    def _partnership_name(self, id: str) -> str:
+        found = self._partnerships.get(id)
+        return found.name if found else id
 
 
 def surroundings(language: Language, assets: Assets) -> Environment:
