@@ -1,0 +1,110 @@
+"""Every action of the console, tried by people whom the case is none of their business: nothing changes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+from starlette.routing import Route
+
+from services.console.api import create_app
+from services.console.settings import ConsoleSettings
+from shared.settings import KafkaSettings
+from tests.e2e.console.conftest import Programme
+from tests.e2e.console.people import sign_in
+
+pytestmark = pytest.mark.e2e
+
+ABOUT: Final = {
+    "registrations": "{registration}",
+    "matches": "{match}",
+    "grants": "{grant}",
+    "payments": "{payment}",
+    "partnerships": "{partnership}",
+    "catalogue": "{host_registration}",
+}
+"""What the paths of actions are about, by their first part."""
+STRANGERS: Final[dict[str, dict[str, str] | None]] = {
+    "nobody": None,
+    "another organisation": {"role": "participant", "organisation": "somebody-else"},
+    "staff of another partnership": {"role": "staff", "partnership": "baltic-digital", "seat": "1"},
+    "an auditor": {"role": "auditor"},
+    "a system outside": {"role": "external", "system": "/sample/crm"},
+}
+_CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+def actions() -> list[tuple[str, str]]:
+    """Method and path of everything that may change something."""
+    settings = ConsoleSettings(
+        kafka=KafkaSettings(bootstrap="nowhere.example:9092"),
+        mongo_url=SecretStr("mongodb://nowhere.example"),
+        issuer="https://issuer.example",
+        jwks_url="https://issuer.example/keys",
+        session_key=SecretStr("a secret for tests, long enough for it"),
+    )
+    return sorted(
+        (method, route.path)
+        for route in create_app(settings).routes
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        if route.path != "/sign-out"
+    )
+
+
+def there(programme: Programme) -> dict[str, dict[Any, Any]]:
+    """What the services keep of cases, by collection and id."""
+    found: dict[str, dict[Any, Any]] = {}
+    with MongoClient[dict[str, Any]](programme.platform.mongo_url) as client:
+        for service in ("registration", "matching", "funding"):
+            store = client[f"cxc_{service}"]
+            for name in store.list_collection_names():
+                versioned = {one["_id"]: one for one in store[name].find({"version": {"$exists": True}})}
+                found[f"{service} {name}"] = versioned
+    return found
+
+
+def filled_in(programme: Programme, path: str) -> str:
+    """An action's address, about the case of the programme."""
+    first = path.strip("/").partition("/")[0]
+    return programme.at(re.sub(r"\{(?:id|registration_id)\}", ABOUT.get(first, "none"), path)
+                        if first in ABOUT else re.sub(r"\{[^}]+\}", "none", path))  # fmt: skip
+
+
+async def csrf_of(client: httpx.AsyncClient, programme: Programme) -> str:
+    """What the forms of whoever this is send along."""
+    sent = _CSRF.search((await client.get(programme.at("/"))).text)
+    assert sent, "the first page has no form that tells"
+    return sent[1]
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+async def test_strangers_change_nothing_of_a_case(programme: Programme, who: str) -> None:
+    seat = STRANGERS[who]
+    client = await sign_in(programme.url, seat) if seat else httpx.AsyncClient(base_url=programme.url)
+    async with client:
+        csrf = await csrf_of(client, programme) if seat else "made up"
+        before = there(programme)
+        for method, path in actions():
+            given = {"csrf": csrf, "reason": "to try", "ids": programme.known["registration"]}
+            answer = await client.request(method, filled_in(programme, path), data=given)
+            assert answer.status_code < 500, (method, path, answer.text[:300])
+            if seat is None:
+                assert answer.status_code in (302, 303, 401, 403), (method, path, answer.status_code)
+        after = there(programme)
+    for collection, documents in before.items():
+        assert {id: after[collection].get(id) for id in documents} == documents
+
+
+async def test_an_action_needs_the_token_of_the_same_session(programme: Programme) -> None:
+    client = await sign_in(programme.url, programme.seats["staff"])
+    other = await sign_in(programme.url, programme.seats["staff"])
+    async with client, other:
+        for method, path in actions():
+            for csrf in ("", await csrf_of(other, programme)):
+                answer = await client.request(method, filled_in(programme, path), data={"csrf": csrf})
+                assert answer.status_code == 403, (method, path)
