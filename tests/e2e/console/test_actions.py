@@ -31,7 +31,7 @@ ABOUT: Final = {
 STRANGERS: Final[dict[str, dict[str, str] | None]] = {
     "nobody": None,
     "another organisation": {"role": "participant", "organisation": "somebody-else"},
-    "staff of another partnership": {"role": "staff", "partnership": "baltic-digital", "seat": "1"},
+    "staff of another partnership": {"role": "staff", "partnership": "sample-baltic-digital", "seat": "1"},
     "an auditor": {"role": "auditor"},
     "a system outside": {"role": "external", "system": "/sample/crm"},
 }
@@ -70,9 +70,10 @@ def there(programme: Programme) -> dict[str, dict[Any, Any]]:
 
 def filled_in(programme: Programme, path: str) -> str:
     """An action's address, about the case of the programme."""
-    first = path.strip("/").partition("/")[0]
-    return programme.at(re.sub(r"\{(?:id|registration_id)\}", ABOUT.get(first, "none"), path)
-                        if first in ABOUT else re.sub(r"\{[^}]+\}", "none", path))  # fmt: skip
+    about = ABOUT.get(path.strip("/").partition("/")[0], "none")
+    return programme.at(
+        re.sub(r"\{[^}]+\}", "none", re.sub(r"\{(?:registration_)?id\}", "<>", path)).replace("<>", about)
+    )
 
 
 async def csrf_of(client: httpx.AsyncClient, programme: Programme) -> str:
