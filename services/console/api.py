@@ -6,7 +6,17 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from services.console import assets
 from services.console.bootstrap import bootstrap
-from services.console.pages import home, signing_in
+from services.console.pages import (
+    catalogue,
+    drafts,
+    errors,
+    home,
+    matches,
+    messages,
+    signing_in,
+    start,
+    suggestions,
+)
 from services.console.people import SignInFirst
 from services.console.settings import ConsoleSettings
 from services.console.signing_in.csrf import from_own_page
@@ -14,8 +24,14 @@ from services.console.signing_in.protection import protect
 from shared.http import create_api
 
 PAGES = (
+    catalogue.router,
+    drafts.router,
     home.router,
+    matches.router,
+    messages.router,
     signing_in.router,
+    start.router,
+    suggestions.router,
 )
 
 
@@ -33,5 +49,6 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         bootstrap=lambda: bootstrap(settings),
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
+    errors.show_errors(app)
     protect(app, settings)
     return app
