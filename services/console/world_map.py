@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final, Protocol
 
 from babel.core import get_global
@@ -24,7 +25,7 @@ ATLAS: Final = PACKAGES / "world-atlas" / "countries-50m.json"
 CENTRE: Final = (52.0, 14.0)
 """Degrees north and east."""
 LEFT, RIGHT, TOP, BOTTOM = -0.40, 0.43, -0.33, 0.31
-"""What is shown of the projected plane, in radii of the Earth: from Iceland to Armenia, the North Cape to Cyprus."""
+"""What is shown of the projected plane, in radii of the Earth: Iceland to Armenia, the North Cape to Cyprus."""
 WIDTH: Final = 1000
 HEIGHT: Final = round(WIDTH * (BOTTOM - TOP) / (RIGHT - LEFT))
 
@@ -134,10 +135,8 @@ def shapes_of(atlas: dict[str, Any]) -> Iterator[Shape]:
     arcs = [_simplified([_placed(point) for point in arc]) for arc in _arcs(atlas)]
     for country in atlas["objects"]["countries"]["geometries"]:
         code = _code(country)
-        polygons = {"Polygon": [country.get("arcs")], "MultiPolygon": country.get("arcs")}.get(
-            country["type"]
-        )
-        rings = [_ring(arcs, ring) for polygon in polygons or () for ring in polygon]
+        polygons = country["arcs"] if country["type"] == "MultiPolygon" else [country["arcs"]]
+        rings = [_ring(arcs, ring) for polygon in polygons for ring in polygon]
         shown = [clipped for ring in rings if (clipped := _clipped(ring))]
         shown.sort(key=lambda ring: -abs(_area(ring)))
         kept = [ring for number, ring in enumerate(shown) if not number or abs(_area(ring)) >= _SMALLEST]
@@ -172,17 +171,13 @@ def _near(degrees: Point) -> bool:
 
 def _placed(degrees: Point) -> Point:
     """Where a point of the Earth (degrees east and north) is in the picture."""
-    east, north = (math.radians(angle) for angle in degrees)
-    north_0, east_0 = (math.radians(angle) for angle in CENTRE)
-    towards = math.sin(north_0) * math.sin(north) + math.cos(north_0) * math.cos(north) * math.cos(
-        east - east_0
-    )
+    east, north, east_0, north_0 = (math.radians(angle) for angle in (*degrees, CENTRE[1], CENTRE[0]))
+    turn = math.cos(north) * math.cos(east - east_0)
+    towards = math.sin(north_0) * math.sin(north) + math.cos(north_0) * turn
     # Nothing of the other half is in the picture; at the antipode the projection has no value.
     factor = math.sqrt(2 / max(1 + towards, 0.01))
     x = factor * math.cos(north) * math.sin(east - east_0)
-    y = factor * (
-        math.cos(north_0) * math.sin(north) - math.sin(north_0) * math.cos(north) * math.cos(east - east_0)
-    )
+    y = factor * (math.cos(north_0) * math.sin(north) - math.sin(north_0) * turn)
     return (x - LEFT) / (RIGHT - LEFT) * WIDTH, (-y - TOP) / (BOTTOM - TOP) * HEIGHT
 
 
@@ -258,7 +253,7 @@ def _path(ring: Ring) -> str:
     points = [(round(x), round(y)) for x, y in ring]
     steps = [
         f"{x - before_x} {y - before_y}"
-        for (before_x, before_y), (x, y) in zip(points, points[1:], strict=False)
+        for (before_x, before_y), (x, y) in pairwise(points)
         if (x, y) != (before_x, before_y)
     ]
     return f"M{points[0][0]} {points[0][1]}l{' '.join(steps)}z" if steps else ""
