@@ -66,5 +66,5 @@ async def bootstrap(
         apis=Apis(settings),
         sessions=Sessions(store, settings, clock=clock),
         pages=Pages(settings, partnerships),
-        cases=Cases(store, partnerships),
+        cases=Cases(store, partnerships, clock=clock),
     )

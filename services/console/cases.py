@@ -2,220 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, TypeVar
 
+from services.console.case_rows import (
+    ExchangeRow,
+    Flow,
+    Happening,
+    Page,
+    Progress,
+    RegistrationRow,
+    Wait,
+    Waiting,
+    exchange_row,
+    happening_of,
+    name_of,
+    registration_row,
+    wait_of,
+)
+from services.console.domain.exchange import Exchange
+from services.console.domain.gatherings import GroupEvent, Payment, Plan
+from services.console.domain.happening import Happening as Told
+from services.console.domain.happening import match_of
+from services.console.domain.registration import Registration
+from services.console.domain.searching import words_of
+from services.console.domain.waits import EVERYTHING, desk, owner
 from services.console.people import Person
+from shared.contracts.envelope import now
 from shared.partnerships import Partnerships
-from shared.storage.driver import Database
+from shared.security import CallerRole
+from shared.storage.driver import Database, Document
+from shared.storage.unit_of_work import Clock
 
 R = TypeVar("R")
 
-CaseKind = Literal["registration", "exchange"]
+_ID: Final = re.compile(r"(grant-)?[0-9a-f-]{6,36}")
+_NOBODY: Final[Document] = {"seen_by": {"$in": []}}
+_MAILS: Final[Document] = {"type": {"$not": re.compile(r"^cxc\.notification\.")}}
+_WITH_CASES: Final = (Registration, Exchange, Payment)
+"""Where something may wait for somebody."""
+_SORTS: Final[Mapping[str, str]] = {
+    "changed": "changed_at",
+    "submitted": "submitted_at",
+    "name": "name_key",
+    "first_day": "match.first_day",
+}
+_UNSHOWN: Final[Document] = {"words": 0, "said_at": 0, "match.said_at": 0, "grant.said_at": 0, "findings": 0}
 
 
-@dataclass(frozen=True)
-class Page(Generic[R]):
-    """Some rows, and how to get the following ones."""
-
-    rows: list[R]
-    next: str | None
-    """`after` of the next page; None on the last one."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Something that waits for somebody: what, for whom, since when, by when, and where it is done."""
-
-    kind: str
-    """`registration`, `question`, `interest`, `proposal`, `match`, `commitment`, `lump_sum`, `budget`,
-    `agreement`, `account`, `report`, `evidence`, `payment`, `release`, `match_ended`, `return`."""
-    desk: str | None
-    """The partnership that acts; None where an organisation does."""
-    owner: str | None
-    """The organisation that acts (the token's claim); None where a partnership does."""
-    since: datetime
-    begins: date | None
-    """Before this day nothing can be done, such as the report before the stay is over."""
-    until: date | None
-    """The last day for it."""
-    case: str
-    """The registration or match it is about."""
-    name: str
-    """What to call the case: the organisation, or visitor and host."""
-    href: str
+def key_of(person: Person | None) -> str | None:
+    """As whom somebody looks: `all`, a desk, an organisation, or nobody."""
+    if person is None:
+        return None
+    caller = person.caller
+    if caller.sees_everything:
+        return EVERYTHING
+    if caller.role is CallerRole.STAFF:
+        return desk(caller.partnership)
+    return owner(caller.organisation) if caller.organisation else None
 
 
-@dataclass(frozen=True)
-class Side:
-    """One side of an exchange, as its lists need it."""
-
-    registration_id: str
-    name: str
-    kind: str
-    country: str
-    city: str
-    partnership: str | None
-    owner: str
-
-
-@dataclass(frozen=True)
-class RegistrationRow:
-    """A registration in a list."""
-
-    id: str
-    name: str
-    kind: str
-    country: str
-    city: str
-    partnership: str | None
-    owner: str
-    roles: list[str]
-    state: str
-    verdict: str
-    reference: str | None
-    submitted_at: datetime | None
-    changed_at: datetime
-    automatic: bool
-    """Accepted by the partnership's own rule."""
-    question: str | None
-    """What staff wait for an answer to."""
-    answer_by: date | None
-    """The last day to answer that, or whether it is still interested."""
-    same_as: list[str]
-    """Registrations found to be of the same organisation."""
-    exchanges: list[str]
-    """Its matches, in any state."""
-    waits: list[Wait]
-    """What waits for whoever looks."""
-
-    @property
-    def href(self) -> str:
-        """Its page."""
-        return f"/registrations/{self.id}"
-
-
-@dataclass(frozen=True)
-class Money:
-    """The lump sum of an exchange; hidden from the host organisation."""
-
-    grant_id: str
-    partnership: str
-    """The one that pays."""
-    state: str
-    amount: Decimal | None
-    due: date | None
-    payment_id: str | None
-    paid_on: date | None
-    agreement: str | None
-    """open, complete, void; None while there is none."""
-    report: str | None
-    """submitted, returned, validated; None while nothing was handed in."""
-    evidence: str | None
-    """submitted, returned, accepted; None while nothing was handed in."""
-    account: bool
-    """Whether the visitor gave a bank account."""
-
-
-@dataclass(frozen=True)
-class ExchangeRow:
-    """A match with all that came of it, in a list; its id is the match's."""
-
-    id: str
-    visitor: Side
-    host: Side
-    first_day: date
-    last_day: date
-    state: str
-    """The match's: proposed, agreed, approved …"""
-    step: str
-    """How far the exchange is: the match's state, and the lump sum's from when there is one."""
-    score: float | None
-    proposed_by: Literal["visitor", "host"] | None
-    answer_by: date | None
-    endorsed_by: list[str]
-    """The partnerships that approved."""
-    group_event_id: str | None
-    plan_id: str | None
-    commitment: str | None
-    """open, complete, void; None before the approval."""
-    unsigned: list[str]
-    """Whose signature under the commitment is missing: HO, HOP, VO, VOP."""
-    money: Money | None
-    counts: bool
-    """Whether it is in the number of exchanges of the partnership that pays."""
-    changed_at: datetime
-    waits: list[Wait]
-    """What waits for whoever looks."""
-
-    @property
-    def href(self) -> str:
-        """Its page."""
-        return f"/matches/{self.id}"
-
-
-@dataclass(frozen=True)
-class Happening:
-    """Something that happened, as a fact; `services.console.timelines` puts it into words."""
-
-    id: str
-    """The event's."""
-    type: str
-    """The event's wire name."""
-    at: datetime
-    subject: str
-    cases: list[str]
-    """The registrations, matches, plans, payments … that it is about."""
-    actor: str | None
-    """Who did it: visitor, host, participant, a partnership's id, or None for the platform."""
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """How much of one kind waits for whoever looks."""
-
-    kind: str
-    count: int
-    since: datetime
-    """The oldest of them."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a partnership is on its way to its objective."""
-
-    partnership: str
-    name: str
-    before: int
-    """Done before this platform took over."""
-    added: int
-    """Counted since, on this platform."""
-    objective: int
-
-    @property
-    def done(self) -> int:
-        """All of them."""
-        return self.before + self.added
-
-    @property
-    def share(self) -> Decimal:
-        """Of the objective, from 0 to 1."""
-        return Decimal(self.done) / self.objective
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Exchanges from one country to another: approved ones, whether the stay is over or to come."""
-
-    visitor_country: str
-    host_country: str
-    exchanges: int
-    done: int
-    """Of these, counted for an objective."""
+def visible_to(person: Person | None) -> Document:
+    """The condition that every document shown to somebody meets."""
+    key = key_of(person)
+    return _NOBODY if key is None else {"seen_by": key}
 
 
 class Cases:
@@ -226,9 +80,12 @@ class Cases:
     nobody but them (`None`) sees a case.
     """
 
-    def __init__(self, database: Database, partnerships: Partnerships) -> None:
+    def __init__(self, database: Database, partnerships: Partnerships, *, clock: Clock = now) -> None:
         self._database = database
         self._partnerships = partnerships
+        self._clock = clock
+
+    # ── lists ────────────────────────────────────────────────────────────────────────────────
 
     async def registrations(
         self,
@@ -246,11 +103,24 @@ class Cases:
         after: str | None = None,
         limit: int = 50,
     ) -> Page[RegistrationRow]:
-        """Registrations by words of the name or city, or by id.
+        """Registrations by words of the name, city or reference, or by id.
 
-        `sort`: `name`, `submitted`, `changed`, with `-` the other way round.
+        `waiting`: only those that wait for whoever looks, or only others. `sort`: `name`, `submitted`,
+        `changed`, with `-` the other way round.
         """
-        raise NotImplementedError
+        where = [
+            visible_to(person),
+            *_found_by(search),
+            *_one_of("state", state),
+            *_one_of("verdict", verdict),
+            *_is("party.country", country),
+            *_is("party.kind", kind),
+            *_is("roles", role),
+            *_is("party.partnership", partnership),
+            *self._waiting(person, waiting),
+        ]
+        found = await self._page(Registration.COLLECTION, where, sort, after, limit)
+        return _as(found, lambda one: registration_row(one, self._waits(one, person)))
 
     async def exchanges(
         self,
@@ -259,7 +129,6 @@ class Cases:
         search: str = "",
         state: Sequence[str] = (),
         step: Sequence[str] = (),
-        grant_state: Sequence[str] = (),
         visitor_country: str | None = None,
         host_country: str | None = None,
         partnership: str | None = None,
@@ -273,27 +142,78 @@ class Cases:
     ) -> Page[ExchangeRow]:
         """Exchanges by words of either side's name or city, or by id.
 
+        `state` is the match's, `step` how far the exchange is. `partnership`: of either side.
         `sort`: `first_day`, `changed`, with `-` the other way round.
         """
-        raise NotImplementedError
+        either = [{"visitor.registration_id": registration}, {"host.registration_id": registration}]
+        where = [
+            visible_to(person),
+            *_found_by(search),
+            *_one_of("match.state", state),
+            *_one_of("step", step),
+            # How far the money is, is the visitor's business: nobody else finds out by asking for it.
+            *(_is("visitor.owner", person.caller.organisation) if step and person.is_participant else []),
+            *_is("visitor.country", visitor_country),
+            *_is("host.country", host_country),
+            *_is("match.group_event_id", group_event),
+            *_is("match.plan_id", plan),
+            *([{"$or": either}] if registration else []),
+            *(_is("seen_by", desk(partnership)) if partnership else []),
+            *self._waiting(person, waiting),
+        ]
+        found = await self._page(Exchange.COLLECTION, where, sort, after, limit)
+        return _as(found, lambda one: self._exchange(one, person))
+
+    # ── one case ─────────────────────────────────────────────────────────────────────────────
 
     async def registration(self, person: Person, id: str) -> RegistrationRow | None:
         """One registration; None also where the person may not see it."""
-        raise NotImplementedError
+        found = await self._one(Registration.COLLECTION, person, id)
+        return registration_row(found, self._waits(found, person)) if found else None
 
     async def exchange(self, person: Person, id: str) -> ExchangeRow | None:
         """One exchange by its match's or its grant's id; None also where the person may not see it."""
-        raise NotImplementedError
+        found = await self._one(Exchange.COLLECTION, person, match_of(id))
+        return self._exchange(found, person) if found else None
 
     async def case_of(self, person: Person, id: str) -> RegistrationRow | ExchangeRow | None:
         """Whatever case has this id: a registration's, a match's, a grant's."""
-        raise NotImplementedError
+        return await self.registration(person, id) or await self.exchange(person, id)
+
+    async def waits_in(self, person: Person, id: str) -> list[Wait]:
+        """All that waits in a case the person may see, whoever has to act, the oldest first.
+
+        An organisation that hosts is not told what waits about the visitor's money.
+        """
+        for collection in (Registration.COLLECTION, Exchange.COLLECTION):
+            if found := await self._one(collection, person, match_of(id)):
+                private = collection == Exchange.COLLECTION and not _sees_money(found, person)
+                shown = ("proposal", "match", "commitment")
+                waits = [one for one in found["waits"] if not private or one["kind"] in shown]
+                return sorted((self._wait(one, found) for one in waits), key=lambda one: one.since)
+        return []
 
     async def happenings_of(
         self, person: Person, id: str, *, mails: bool = False, after: str | None = None, limit: int = 200
     ) -> Page[Happening]:
-        """What happened in a case the person may see, the newest first; for staff with `mails` that went out."""
-        raise NotImplementedError
+        """What happened in a case the person may see, the newest first; to staff with `mails` too."""
+        case = match_of(id)
+        found = await asyncio.gather(
+            *(
+                self._one(model.COLLECTION, person, case)
+                for model in (Registration, Exchange, GroupEvent, Plan, Payment)
+            )
+        )
+        seen = next((one for one in found if one), None)
+        if seen is None:
+            return Page([], None)
+        where: list[Document] = [{"cases": case}]
+        if person.is_participant:
+            shown = ["both", "visitor"] if "party" in seen or _sees_money(seen, person) else ["both"]
+            where.append({"audience": {"$in": shown}})
+        if not mails:
+            where.append(_MAILS)
+        return _as(await self._page(Told.COLLECTION, where, None, after, limit), happening_of)
 
     async def happenings(
         self,
@@ -301,33 +221,206 @@ class Cases:
         *,
         actor: str | None = None,
         subject: str | None = None,
-        type: str | None = None,
+        type: Sequence[str] = (),
+        mails: bool = True,
         first_day: date | None = None,
         last_day: date | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> Page[Happening]:
-        """What happened anywhere, the newest first; `subject` is the id of anything it is about."""
-        raise NotImplementedError
+        """What happened anywhere, for staff and overseers, the newest first.
+
+        `subject`: the id of anything it is about. `actor`: `visitor`, `host`, `participant`, or the id of a
+        partnership.
+        """
+        days = {
+            **({"$gte": first_day.isoformat()} if first_day else {}),
+            **({"$lt": (last_day + timedelta(days=1)).isoformat()} if last_day else {}),
+        }
+        where = [
+            visible_to(person),
+            *_is("cases", match_of(subject) if subject else None),
+            *_is("actor", actor),
+            *_one_of("type", type),
+            *([{"at": days}] if days else []),
+            *([] if mails else [_MAILS]),
+        ]
+        return _as(await self._page(Told.COLLECTION, where, None, after, limit), happening_of)
+
+    # ── what waits, and how much of everything there is ──────────────────────────────────────
 
     async def waiting(
         self, person: Person, *, kind: str | None = None, after: str | None = None, limit: int = 50
     ) -> Page[Wait]:
-        """What waits for the person's decision or action today, the oldest first."""
-        raise NotImplementedError
+        """What waits for the person's decision or action today, the oldest first.
+
+        To the support office and auditors, what waits for any partnership.
+        """
+        waits = [wait for wait in await self._all_waiting(person) if kind in (None, wait.kind)]
+        if after:
+            waits = [wait for wait in waits if _place_of(wait) > after]
+        shown = waits[:limit]
+        return Page(shown, _place_of(shown[-1]) if len(waits) > limit else None)
 
     async def waiting_by_kind(self, person: Person) -> list[Waiting]:
-        """How much of each kind waits for the person today, the oldest kind first."""
-        raise NotImplementedError
+        """How much of each kind waits for the person today, the oldest first."""
+        kinds: dict[str, list[Wait]] = defaultdict(list)
+        for wait in await self._all_waiting(person):
+            kinds[wait.kind].append(wait)
+        return [Waiting(kind, len(waits), waits[0].since) for kind, waits in kinds.items()]
 
     async def counts(self, person: Person) -> dict[str, dict[str, int]]:
-        """How many there are: `registrations` by state, `exchanges` by step, `grants` by state."""
-        raise NotImplementedError
+        """How many there are that the person sees: `registrations` by state, `exchanges` by step."""
+        registrations, exchanges = await asyncio.gather(
+            self._count(Registration.COLLECTION, person, "state"),
+            self._count(Exchange.COLLECTION, person, "step"),
+        )
+        return {"registrations": registrations, "exchanges": exchanges}
+
+    # ── for everybody ────────────────────────────────────────────────────────────────────────
 
     async def progress(self) -> list[Progress]:
         """How far each partnership is; public."""
-        raise NotImplementedError
+        exchanges = self._database[Exchange.COLLECTION]
+        found = []
+        for partnership in self._partnerships:
+            added = await exchanges.count_documents({"counted_for": partnership.id})
+            found.append(
+                Progress(partnership.id, partnership.name, partnership.done, added, partnership.objective)
+            )
+        return found
 
     async def flows(self, partnership: str | None = None) -> list[Flow]:
         """Approved exchanges from country to country, the most first; public."""
-        raise NotImplementedError
+        where: Document = {"flow": {"$gt": ""}, **({"run_by": partnership} if partnership else {})}
+        done = {"$cond": [{"$gt": ["$counted_for", None]}, 1, 0]}
+        group = {"_id": "$flow", "exchanges": {"$sum": 1}, "done": {"$sum": done}}
+        found = await self._aggregate(Exchange.COLLECTION, [{"$match": where}, {"$group": group}])
+        flows = []
+        for one in found:
+            visitor_country, host_country = one["_id"].split(">")
+            flows.append(Flow(visitor_country, host_country, one["exchanges"], one["done"]))
+        return sorted(flows, key=lambda flow: (-flow.exchanges, flow.visitor_country, flow.host_country))
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _exchange(self, stored: Document, person: Person) -> ExchangeRow:
+        return exchange_row(stored, self._waits(stored, person), with_money=_sees_money(stored, person))
+
+    def _waits(self, stored: Document, person: Person) -> list[Wait]:
+        """What of a case waits for the person, and can be done today."""
+        key, today = key_of(person), self._clock().date().isoformat()
+        return [
+            self._wait(one, stored)
+            for one in stored["waits"]
+            if (one["begins"] or "") <= today
+            and (one["whose"] == key or (key == EVERYTHING and not one["whose"].startswith("owner:")))
+        ]
+
+    def _wait(self, wait: Document, stored: Document) -> Wait:
+        return wait_of(wait, stored["_id"], name_of(stored))
+
+    async def _all_waiting(self, person: Person) -> list[Wait]:
+        key = key_of(person)
+        shown = {"waits": 1, "party.name": 1, "visitor.name": 1, "host.name": 1}
+        found = await asyncio.gather(
+            *(
+                self._database[model.COLLECTION].find({"waits_for": key}, shown).to_list(None)
+                for model in _WITH_CASES
+            )
+        )
+        waits = [wait for documents in found for one in documents for wait in self._waits(one, person)]
+        return sorted(waits, key=_place_of)
+
+    def _waiting(self, person: Person, waiting: bool | None) -> list[Document]:
+        if waiting is None:
+            return []
+        key = key_of(person)
+        return [{"waits_for": key if waiting else {"$ne": key}}]
+
+    async def _count(self, collection: str, person: Person, field: str) -> dict[str, int]:
+        group = {"_id": f"${field}", "count": {"$sum": 1}}
+        found = await self._aggregate(collection, [{"$match": visible_to(person)}, {"$group": group}])
+        return {one["_id"]: one["count"] for one in sorted(found, key=lambda one: one["_id"])}
+
+    async def _one(self, collection: str, person: Person, id: str) -> Document | None:
+        return await self._database[collection].find_one({"_id": id, **visible_to(person)})
+
+    async def _page(
+        self, collection: str, where: list[Document], sort: str | None, after: str | None, limit: int
+    ) -> Page[Document]:
+        """Some of what meets all conditions; without a sort, the newest id first."""
+        field = _SORTS.get((sort or "").removeprefix("-"), "changed_at") if sort else "_id"
+        way = -1 if sort is None or sort.startswith("-") else 1
+        if after is not None:
+            where = [*where, *_beyond(field, way, after)]
+        cursor = (
+            self._database[collection]
+            .find({"$and": where}, _UNSHOWN)
+            .sort([("_id", way)] if field == "_id" else [(field, way), ("_id", way)])
+        )
+        found = await cursor.limit(limit + 1).to_list(None)
+        shown = found[:limit]
+        return Page(shown, _cursor_at(shown[-1], field) if len(found) > limit else None)
+
+    async def _aggregate(self, collection: str, pipeline: list[Document]) -> list[Document]:
+        asked: Any = self._database[collection].aggregate(pipeline)
+        cursor = await asked if hasattr(asked, "__await__") else asked
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+
+def _sees_money(stored: Document, person: Person) -> bool:
+    """Whether the lump sum is the person's business: of organisations, it is the visitor's alone."""
+    return not person.is_participant or person.caller.acts_for(stored["visitor"]["owner"])
+
+
+def _found_by(search: str) -> list[Document]:
+    """The conditions for what somebody typed."""
+    typed = search.strip().casefold()
+    if _ID.fullmatch(typed) and any(letter.isdigit() for letter in typed):
+        by_id: Document = {"_id": {"$regex": f"^{re.escape(match_of(typed))}"}}
+        return [{"$or": [by_id, {"$and": _by_words(typed)}]}]
+    return _by_words(typed)
+
+
+def _by_words(typed: str) -> list[Document]:
+    return [{"words": {"$regex": f"^{re.escape(word)}"}} for word in words_of(typed)]
+
+
+def _is(field: str, value: str | None) -> list[Document]:
+    return [{field: value}] if value else []
+
+
+def _one_of(field: str, values: Sequence[str]) -> list[Document]:
+    wanted = [value for value in values if value]
+    return [{field: {"$in": wanted}}] if wanted else []
+
+
+def _as(page: Page[Document], of: Callable[[Document], R]) -> Page[R]:
+    return Page([of(one) for one in page.rows], page.next)
+
+
+def _place_of(wait: Wait) -> str:
+    return f"{wait.since.isoformat()}|{wait.case}|{wait.kind}|{wait.desk or wait.owner or ''}"
+
+
+def _cursor_at(stored: Document, field: str) -> str:
+    if field == "_id":
+        return str(stored["_id"])
+    value: Any = stored
+    for part in field.split("."):
+        value = value[part]
+    return f"{value}|{stored['_id']}"
+
+
+def _beyond(field: str, way: int, after: str) -> list[Document]:
+    """What comes after a cursor; the first condition bounds what an index is read for."""
+    beyond = "$gt" if way > 0 else "$lt"
+    if field == "_id":
+        return [{"_id": {beyond: after}}]
+    value, _, id = after.rpartition("|")
+    return [
+        {field: {f"{beyond}e": value}},
+        {"$or": [{field: {beyond: value}}, {field: value, "_id": {beyond: id}}]},
+    ]

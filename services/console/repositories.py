@@ -46,7 +46,7 @@ _INDEXES: Final[dict[type[Aggregate], tuple[tuple[tuple[str, int], ...], ...]]] 
     ),
     GroupEvent: ((("seen_by", 1), ("first_day", -1)), (("host.registration_id", 1),)),
     Plan: ((("seen_by", 1), ("_id", -1)),),
-    Payment: ((("seen_by", 1), ("_id", -1)),),
+    Payment: ((("seen_by", 1), ("_id", -1)), (("waits_for", 1),)),
     Happening: (
         (("cases", 1), ("_id", -1)),
         (("seen_by", 1), ("_id", -1)),

@@ -442,8 +442,6 @@ class _Waits:
             return
         if grant.match_ended and grant.state in _IN_PAYMENT:
             self._add("match_ended", self._payer, grant.since)
-        elif grant.state is GrantState.PREPARED:
-            self._add("release", self._payer, grant.since, until=grant.due)
         match grant.state:
             case GrantState.NEEDS_REVIEW:
                 self._add("lump_sum", self._payer, grant.since)

@@ -10,7 +10,7 @@ from pydantic import computed_field
 
 from services.console.domain.latest import Latest
 from services.console.domain.registration import Side
-from services.console.domain.waits import EVERYTHING, desk
+from services.console.domain.waits import EVERYTHING, Waiting, desk, waiting_keys
 from shared.aggregate import Aggregate
 from shared.contracts.funding import PaymentEvent, PaymentPrepared, PaymentReleased, PaymentWithdrawn
 from shared.contracts.matching import (
@@ -183,6 +183,20 @@ class Payment(Aggregate, Latest):
                     self.take(version, state="withdrawn")
         self.changed_at = max(self.changed_at or at, at)
         self._touch()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def waits(self) -> list[Waiting]:
+        """That another officer releases it."""
+        if self.state != "prepared" or self.prepared_at is None:
+            return []
+        return [Waiting(kind="release", whose=desk(self.partnership), since=self.prepared_at)]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def waits_for(self) -> list[str]:
+        """For whom something waits."""
+        return waiting_keys(self.waits)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -167,7 +167,8 @@ class Happening(Aggregate):
     seen_by: list[str]
     """Whose staff it concerned when it happened."""
     facts: dict[str, Any]
-    words: dict[str, str] = {}
+    said: dict[str, str] = {}
+    """What somebody said in words of their own."""
 
     @classmethod
     def of(cls, event: Event, envelope: CloudEvent, *, at: datetime) -> Self:
@@ -175,9 +176,9 @@ class Happening(Aggregate):
         told = event.model_dump(mode="json", exclude_none=True, include=_TOLD)
         if isinstance(event, DeadlineReminded):
             told["name"] = event.name
-        words = {name: told.pop(name) for name in _WORDS if told.get(name)}
+        said = {name: told.pop(name) for name in _WORDS if told.get(name)}
         if isinstance(event, EvidenceReturned) and event.files:
-            words["files"] = "; ".join(f"{file.name}: {file.reason}" for file in event.files)
+            said["files"] = "; ".join(f"{file.name}: {file.reason}" for file in event.files)
         happening = cls(
             id=envelope.id,
             type=envelope.type,
@@ -190,15 +191,15 @@ class Happening(Aggregate):
             actor=_actor_of(event, envelope.type),
             seen_by=_seen_by(event),
             facts={name: value for name, value in told.items() if value not in ("", [])},
-            words=words,
+            said=said,
         )
         happening._touch()
         return happening
 
     def forget_words(self) -> None:
         """One it is about was erased: what anybody said in words goes, what happened and when stays."""
-        if any(word != ERASED for word in self.words.values()):
-            self.words = dict.fromkeys(self.words, ERASED)
+        if any(word != ERASED for word in self.said.values()):
+            self.said = dict.fromkeys(self.said, ERASED)
             self._touch()
 
 

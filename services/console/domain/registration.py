@@ -216,7 +216,9 @@ class Registration(Aggregate, Latest):
     @property
     def words(self) -> list[str]:
         """What it is found by."""
-        return words_of(self.party.name, self.party.city) if self.party and not self.erased else []
+        if self.party is None or self.erased:
+            return []
+        return words_of(self.party.name, self.party.city, self.reference or "")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
