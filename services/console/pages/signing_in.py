@@ -43,7 +43,7 @@ class NoAccess(CxcError):
 
 
 @router.get("/sign-in")
-async def sign_in(request: Request, to: str = "/") -> Response:
+async def sign_in(request: Request, to: str = "/home") -> Response:
     """Lead to the provider, to come back to the page `to`."""
     console: Console = request.app.state.root
     try:
