@@ -25,7 +25,7 @@ ATLAS: Final = PACKAGES / "world-atlas" / "countries-50m.json"
 CENTRE: Final = (52.0, 14.0)
 """Degrees north and east."""
 LEFT, RIGHT, TOP, BOTTOM = -0.40, 0.43, -0.33, 0.31
-"""What is shown of the projected plane, in radii of the Earth: Iceland to Armenia, the North Cape to Cyprus."""
+"""What is shown of the plane, in radii of the Earth: Iceland to Armenia, the North Cape to Cyprus."""
 WIDTH: Final = 1000
 HEIGHT: Final = round(WIDTH * (BOTTOM - TOP) / (RIGHT - LEFT))
 

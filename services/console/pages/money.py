@@ -1,0 +1,206 @@
+"""The money of a partnership: overview, ledger, forecast, report to the funder, all there is to download."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from services.console.apis import Api, part, parts
+from services.console.domain.books import ACCOUNTS, ledger_csv, opening, periods, running, slices
+from services.console.files import passed_on
+from services.console.pages.scope import chosen_partnership, known_partnership
+from services.console.people import StaffOrOverseer
+from services.console.rendering import page
+
+router = APIRouter(include_in_schema=False)
+
+LINES: Final = 50
+AT_ONCE: Final = 200
+"""Entries that are asked for at once where all of them are wanted."""
+
+Asked = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/money")
+async def overview(request: Request, person: StaffOrOverseer, partnership: Asked = "") -> HTMLResponse:
+    chosen = chosen_partnership(request, person, partnership)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    found = await parts(
+        budget=funding.get(f"/partnerships/{chosen.id}/budget"),
+        progress=funding.get(f"/partnerships/{chosen.id}/progress"),
+        forecast=funding.get(f"/partnerships/{chosen.id}/forecast", {"months": 3}),
+        board=funding.get("/readiness", {"partnership": chosen.id, "limit": 5}),
+        to_release=funding.get("/payments", {"state": "prepared", "limit": 50}),
+    )
+    return await page(
+        request,
+        "money/overview.html",
+        partnership=chosen,
+        slices=slices(found["budget"].content) if found["budget"].ok else [],
+        **found,
+    )
+
+
+@router.get("/partnerships/{id}/ledger")
+async def ledger(
+    request: Request,
+    person: StaffOrOverseer,
+    id: str,
+    grant: Asked = "",
+    account: Asked = "",
+    first_day: Asked = "",
+    last_day: Asked = "",
+    before: Asked = "",
+) -> HTMLResponse:
+    chosen = known_partnership(request, id)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    filters = {
+        "grant": grant,
+        "account": account,
+        "first_day": first_day,
+        "last_day": last_day,
+    }
+    found = await part(
+        funding.get(
+            f"/partnerships/{id}/ledger",
+            {
+                **{name: value or None for name, value in filters.items()},
+                "newest_first": True,
+                "after": before or None,
+                "limit": LINES,
+            },
+        )
+    )
+    unfiltered = not any(filters.values())
+    lines: list[Any] = []
+    if found.ok:
+        entries = list(reversed(found.content["items"]))
+        lines = list(reversed(list(running(opening(found.content["before"]), entries))))
+    return await page(
+        request,
+        "money/ledger.html",
+        part="list",
+        partnership=chosen,
+        found=found,
+        lines=lines,
+        accounts=ACCOUNTS,
+        filters=filters,
+        unfiltered=unfiltered,
+    )
+
+
+@router.get("/partnerships/{id}/ledger.csv")
+async def ledger_file(
+    request: Request,
+    person: StaffOrOverseer,
+    id: str,
+    grant: Asked = "",
+    account: Asked = "",
+    first_day: Asked = "",
+    last_day: Asked = "",
+) -> Response:
+    known_partnership(request, id)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    filters = {
+        name: value or None
+        for name, value in {
+            "grant": grant,
+            "account": account,
+            "first_day": first_day,
+            "last_day": last_day,
+        }.items()
+    }
+    # The first page is asked for before anything is said: a refusal is a page, not half a file.
+    first = await funding.get(f"/partnerships/{id}/ledger", {**filters, "limit": AT_ONCE})
+    return StreamingResponse(
+        _csv(funding, id, filters, first),
+        media_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="ledger-{id}.csv"',
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+async def _csv(funding: Api, id: str, filters: dict[str, Any], first: dict[str, Any]) -> AsyncIterator[str]:
+    found, head = first, True
+    while True:
+        yield ledger_csv(found["items"], head=head)
+        head = False
+        if found["next"] is None:
+            return
+        found = await funding.get(
+            f"/partnerships/{id}/ledger", {**filters, "limit": AT_ONCE, "after": found["next"]}
+        )
+
+
+@router.get("/partnerships/{id}/forecast")
+async def forecast(
+    request: Request,
+    person: StaffOrOverseer,
+    id: str,
+    months: Annotated[int, Query(ge=3, le=36)] = 12,
+) -> HTMLResponse:
+    chosen = known_partnership(request, id)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    found = await part(funding.get(f"/partnerships/{id}/forecast", {"months": months}))
+    return await page(
+        request,
+        "money/forecast.html",
+        partnership=chosen,
+        months=months,
+        found=found,
+    )
+
+
+@router.get("/partnerships/{id}/forecast.{format}")
+async def forecast_picture(
+    request: Request,
+    person: StaffOrOverseer,
+    id: str,
+    format: str,
+    months: Annotated[int, Query(ge=1, le=36)] = 12,
+) -> Response:
+    known_partnership(request, id)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    ending = "png" if format == "png" else "svg"
+    return await passed_on(
+        funding, f"/partnerships/{id}/forecast.{ending}", params={"months": months}, shown=True
+    )
+
+
+@router.get("/partnerships/{id}/report")
+async def report(
+    request: Request, person: StaffOrOverseer, id: str, first: Asked = "", last: Asked = ""
+) -> HTMLResponse:
+    chosen = known_partnership(request, id)
+    today = request.app.state.root.clock().date()
+    return await page(
+        request,
+        "money/report.html",
+        partnership=chosen,
+        periods=periods(today),
+        first=first or today.replace(month=1, day=1).isoformat(),
+        last=last or today.isoformat(),
+    )
+
+
+@router.get("/partnerships/{id}/report.{format}")
+async def report_file(
+    request: Request, person: StaffOrOverseer, id: str, format: str, first: Asked, last: Asked
+) -> Response:
+    known_partnership(request, id)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    ending = "xlsx" if format == "xlsx" else "pdf"
+    return await passed_on(funding, f"/partnerships/{id}/report.{ending}", params={"from": first, "to": last})
+
+
+@router.get("/reports")
+async def reports(request: Request, person: StaffOrOverseer, partnership: Asked = "") -> HTMLResponse:
+    chosen = chosen_partnership(request, person, partnership)
+    today = request.app.state.root.clock().date()
+    return await page(request, "money/reports.html", partnership=chosen, periods=periods(today), today=today)

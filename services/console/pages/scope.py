@@ -1,0 +1,26 @@
+"""Whose money or plans a page is about: staff's own partnership, or the one an overseer chooses."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from services.console.people import Person
+from shared.errors import NotFound
+from shared.partnerships import Partnership, Partnerships
+
+
+def known_partnership(request: Request, id: str) -> Partnership:
+    """The partnership of that id; raises `NotFound`."""
+    partnerships: Partnerships = request.app.state.root.partnerships
+    found = partnerships.get(id)
+    if found is None:
+        raise NotFound(f"There is no partnership {id}.")
+    return found
+
+
+def chosen_partnership(request: Request, person: Person, asked: str) -> Partnership:
+    """Staff's own, else the one that was asked for, else the first; raises `NotFound`."""
+    if person.caller.partnership is not None:
+        return known_partnership(request, person.caller.partnership)
+    partnerships: Partnerships = request.app.state.root.partnerships
+    return known_partnership(request, asked or next(iter(partnerships)).id)
