@@ -8,19 +8,33 @@ from services.console import assets
 from services.console.bootstrap import bootstrap
 from services.console.pages import (
     catalogue,
+    decisions,
     drafts,
+    duplicates,
     errors,
+    evidence,
+    grants,
     home,
+    imports,
+    invitations,
     matches,
     messages,
     money,
+    notifications,
+    own_registrations,
+    own_registrations,
     payments,
     plans,
+    previews,
     readiness,
+    registrations,
+    reports,
     signing_in,
     staff_grants,
+    staff_matches,
     start,
     suggestions,
+    today,
 )
 from services.console.people import SignInFirst
 from services.console.settings import ConsoleSettings
@@ -30,19 +44,36 @@ from shared.http import create_api
 
 PAGES = (
     catalogue.router,
+    decisions.router,
     drafts.router,
+    duplicates.router,
+    evidence.router,
+    grants.router,
     home.router,
+    imports.router,
+    invitations.router,
     matches.router,
     messages.router,
     money.router,
+    notifications.router,
+    own_registrations.router,
+    own_registrations.router,
     payments.router,
     plans.router,
+    previews.router,
     readiness.router,
+    registrations.router,
+    reports.router,
     signing_in.router,
     staff_grants.router,
+    staff_matches.router,
     start.router,
     suggestions.router,
+    today.router,
 )
+
+FORM_BYTES = 64 * 1024
+"""What a form may have besides its file."""
 
 
 def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
@@ -57,6 +88,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         description="A public programme page, a place for participants, and a desk for staff.",
         routers=[assets.router, pages],
         bootstrap=lambda: bootstrap(settings),
+        body_limits={"/imports": settings.import_max_bytes + FORM_BYTES},
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
     errors.show_errors(app)

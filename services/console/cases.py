@@ -171,6 +171,12 @@ class Cases:
         found = await self._one(Registration.COLLECTION, person, id)
         return registration_row(found, self._waits(found, person)) if found else None
 
+    async def names(self, person: Person, ids: Sequence[str]) -> dict[str, str]:
+        """What registrations are called, by their ids; without those the person may not see."""
+        where: Document = {**visible_to(person), "_id": {"$in": list(ids)}}
+        found = self._database[Registration.COLLECTION].find(where, {"party.name": 1})
+        return {one["_id"]: name_of(one) async for one in found}
+
     async def exchange(self, person: Person, id: str) -> ExchangeRow | None:
         """One exchange by its match's or its grant's id; None also where the person may not see it."""
         found = await self._one(Exchange.COLLECTION, person, match_of(id))

@@ -29,6 +29,8 @@ class ConsoleSettings(ServiceSettings):
     notifications_url: Url = "http://127.0.0.1:8004"
     api_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """How long an API may take for one answer, in seconds."""
+    import_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=100 * 1024 * 1024)
+    """The largest spreadsheet, as the registration service takes it."""
 
     oidc_url: Annotated[Url | None, BlankIsNone] = None
     """Where the console itself reaches the issuer, if not at `CXC_ISSUER`."""
@@ -43,6 +45,11 @@ class ConsoleSettings(ServiceSettings):
     """How long a session lasts without a new sign-in, in hours."""
     session_idle_minutes: float = Field(default=60.0, gt=0, le=1440)
     """How long a session lasts in which nothing is done, in minutes."""
+
+    evidence_max_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, le=50 * 1024 * 1024)
+    """Size a file of evidence may have, as the funding service takes it: it is told before one is sent."""
+    evidence_max_files: int = Field(default=40, ge=1, le=500)
+    """Files of evidence a stay may have, as the funding service takes them."""
 
     @property
     def api_urls(self) -> dict[ServiceName, str]:

@@ -1,0 +1,157 @@
+"""Where staff begin: what needs a decision today, deadlines, how far the objective is, what happened last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from services.console.apis import Part, parts
+from services.console.case_rows import RegistrationRow, Wait, Waiting
+from services.console.filters import PLACE
+from services.console.people import Person, StaffOrOverseer
+from services.console.rendering import page
+from shared.contracts.types import EventType
+from shared.errors import NotFound
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN: Final = 4
+"""Of each kind, so that all kinds are seen at once."""
+LOOKED_THROUGH: Final = 200
+
+
+def _(sentence: str) -> str:
+    # Marks what is told to people; it is translated where it is written.
+    return sentence
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of decision: what it is called, and where all of them are listed."""
+
+    title: str
+    """What is to be done."""
+    href: str | None = None
+    """A list with more to filter by; else the one of this page."""
+
+
+KINDS: Final = {
+    "registration": Kind(_("Registrations to decide"), "/registrations?waiting_for=staff&sort=submitted_at"),
+    "match": Kind(_("Matches to endorse or approve"), "/matches?waiting=true&step=agreed"),
+    "commitment": Kind(_("Commitments to sign")),
+    "agreement": Kind(_("Financial agreements to sign")),
+    "lump_sum": Kind(_("Lump sums to settle")),
+    "budget": Kind(_("Lump sums that wait for budget")),
+    "report": Kind(_("Reports to validate")),
+    "evidence": Kind(_("Evidence to accept")),
+    "payment": Kind(_("Payments to prepare"), "/readiness?state=payable"),
+    "release": Kind(_("Payments to release"), "/payments?state=prepared"),
+    "match_ended": Kind(_("Cancelled, though the money is in a payment")),
+}
+"""What can wait for staff, as the read model names it."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What waits of one kind, the oldest first."""
+
+    kind: str
+    count: int
+    since: datetime
+    first: list[Wait]
+
+    @property
+    def title(self) -> str:
+        """What is to be done."""
+        return KINDS[self.kind].title if self.kind in KINDS else self.kind
+
+    @property
+    def href(self) -> str:
+        """Where all of them are."""
+        own = KINDS[self.kind].href if self.kind in KINDS else None
+        return own or f"/today/{self.kind}"
+
+
+@router.get("/today")
+async def today(request: Request, person: StaffOrOverseer) -> Response:
+    root = request.app.state.root
+    apis = root.apis.as_(person.token)
+    kinds, progress, lapsing, shown = await asyncio.gather(
+        root.cases.waiting_by_kind(person),
+        root.cases.progress(),
+        _lapsing(request, person),
+        parts(
+            pairs=apis.registration.get("/duplicates", {"state": "open", "limit": LOOKED_THROUGH}),
+            asked=apis.registration.get("/audit", {"action": "ask", "limit": LOOKED_THROUGH}),
+            addresses=apis.notifications.get("/suppressions", {"limit": LOOKED_THROUGH}),
+            deadlines=apis.notifications.get("/reminders", {"limit": 8}),
+        ),
+    )
+    groups = await asyncio.gather(*(_group(request, person, kind) for kind in kinds))
+    return await page(
+        request,
+        "today/today.html",
+        part="waiting",
+        groups=groups,
+        progress=[one for one in progress if person.oversees or one.partnership == person.caller.partnership],
+        lapsing=lapsing,
+        answered=await _answered(request, person, shown["asked"]),
+        many=LOOKED_THROUGH,
+        now=root.clock(),
+        **shown,
+    )
+
+
+@router.get("/today/{kind}")
+async def of_kind(request: Request, kind: str, person: StaffOrOverseer) -> Response:
+    if kind not in KINDS:
+        raise NotFound(f"Nothing of the kind “{kind}” waits for anybody.")
+    place = request.query_params.get(PLACE)
+    waits = await request.app.state.root.cases.waiting(person, kind=kind, after=place)
+    return await page(
+        request,
+        "today/kind.html",
+        part="list",
+        title=KINDS[kind].title,
+        waits=waits,
+        place=place,
+        now=request.app.state.root.clock(),
+    )
+
+
+async def _group(request: Request, person: Person, kind: Waiting) -> Group:
+    first = await request.app.state.root.cases.waiting(person, kind=kind.kind, limit=SHOWN)
+    return Group(kind.kind, kind.count, kind.since, first.rows)
+
+
+async def _lapsing(request: Request, person: Person) -> list[RegistrationRow]:
+    """Registrations of organisations that were asked whether they are still interested, and do not answer."""
+    cases = request.app.state.root.cases
+    asked = await cases.happenings(
+        person, type=[EventType.REGISTRATION_INTEREST_ASKED], mails=False, limit=50
+    )
+    ids = dict.fromkeys(happening.subject for happening in asked.rows)
+    rows: Sequence[RegistrationRow | None] = await asyncio.gather(
+        *(cases.registration(person, id) for id in ids)
+    )
+    return [row for row in rows if row and row.answer_by and not row.question]
+
+
+async def _answered(request: Request, person: Person, asked: Part) -> list[dict[str, Any]]:
+    """The questions of staff that were answered, and are not decided since."""
+    if not asked.ok:
+        return []
+    cases = request.app.state.root.cases
+    questions = {entry["registration_id"]: entry for entry in reversed(asked.content["items"])}
+    waiting = await cases.waiting(person, kind="registration", limit=LOOKED_THROUGH)
+    return [
+        {"wait": wait, "question": questions[wait.case]}
+        for wait in waiting.rows
+        if wait.case in questions and wait.since > datetime.fromisoformat(questions[wait.case]["at"])
+    ]
