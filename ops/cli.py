@@ -65,6 +65,8 @@ texts = typer.Typer(help="Partnerships' own texts.", no_args_is_help=True)
 notifications.add_typer(texts, name="texts")
 rates = typer.Typer(help="Rate tables: another one tried on the grants of the past.", no_args_is_help=True)
 app.add_typer(rates, name="rates")
+console = typer.Typer(help="What the console's pages are read from.", no_args_is_help=True)
+app.add_typer(console, name="console")
 
 Service = StrEnum("Service", {name.upper(): name for name in SERVICES})  # type: ignore[misc]
 
@@ -475,6 +477,29 @@ GivenToken = Annotated[
         "--token", envvar="CXC_TOKEN", help="Of that platform's issuer; the local one's signs its own."
     ),
 ]
+
+
+@console.command("rebuild")
+def console_rebuild(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: say whether, and where, it would be another one.")
+    ] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The registration service's API, whose feed has every event."),
+    ] = None,
+    token: GivenToken = None,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Build the console's read model anew from the events alone, and put it in place of the one in use.
+
+    The console stays readable, and its worker goes on, meanwhile. With --check the exit code is 1 where the
+    two differ. The token is one of the support office's, or an auditor's.
+    """
+    from ops.commands.console import rebuild
+
+    if not rebuild(state, check=check, url=api, token=token):
+        raise typer.Exit(1)
 
 
 @privacy.command("export")
