@@ -17,6 +17,7 @@ from services.console.domain.registration_form import (
     Step,
     column_of,
     faults_of,
+    field_of,
     filled_in,
     fingerprint,
     step_named,
@@ -32,6 +33,8 @@ router = APIRouter(include_in_schema=False)
 
 FIRST: Final = STEPS[0]
 CHECK: Final = "check"
+BEGUN_WITH: Final = ("roles", "availability.0.first_day", "availability.0.last_day", "partnership")
+"""What a link to the form can fill in of its later steps: an invitation, for one."""
 
 
 def _api(request: Request, person: Person) -> Api:
@@ -74,6 +77,10 @@ def _step(name: str) -> Step:
     return found
 
 
+def _step_of(name: str) -> Step | None:
+    return field_of("/" + name.replace(".", "/"))[1]
+
+
 def _after(step: Step) -> str:
     following = STEPS[STEPS.index(step) + 1 :]
     return following[0].name if following else CHECK
@@ -82,12 +89,17 @@ def _after(step: Step) -> str:
 @router.get("/registrations/new")
 async def begin(request: Request, person: Participant) -> Response:
     drafts = await part(_api(request, person).get("/drafts"))
-    return await _show_step(request, person, FIRST, {}, drafts=drafts)
+    begun_with = {name: value for name in BEGUN_WITH if (value := request.query_params.get(name))}
+    return await _show_step(request, person, FIRST, {}, drafts=drafts, begun_with=begun_with)
 
 
 @router.post("/registrations/new")
 async def begin_draft(request: Request, person: Participant, form: Form) -> Response:
-    content = filled_in({}, FIRST, sent_fields(form))
+    fields = sent_fields(form)
+    content: Content = {}
+    for step in STEPS:
+        if step is FIRST or any(_step_of(name) is step for name in BEGUN_WITH if fields.get(name)):
+            content = filled_in(content, step, fields)
     try:
         draft = await _api(request, person).post("/drafts", content)
     except (ApiProblem, ServiceDown) as trouble:
@@ -241,7 +253,7 @@ async def _show_step(
         trouble=trouble,
         blank={request.query_params["more"]: 1} if "more" in request.query_params else {},
         options=await form_options(request, person),
-        **({"drafts": None} | more),
+        **({"drafts": None, "begun_with": {}} | more),
     )
 
 
