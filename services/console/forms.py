@@ -22,13 +22,20 @@ class SentForm(Mapping[str, str]):
 
     def list(self, name: str) -> list[str]:
         """All values of a field, such as of boxes that were ticked; without empty ones."""
-        given = [value.strip() for value in self._fields.getlist(name) if isinstance(value, str)]
-        return [value for value in given if value]
+        given = [value for value in self._fields.getlist(name) if isinstance(value, str)]
+        # Forms send every line break as two characters: what was read and sent back would have changed.
+        written = [value.replace("\r\n", "\n").strip() for value in given]
+        return [value for value in written if value]
 
     def file(self, name: str) -> UploadFile | None:
         """The file of a field, if one was chosen."""
         given = self._fields.get(name)
         return given if isinstance(given, UploadFile) and given.filename else None
+
+    def files(self, name: str) -> list[UploadFile]:
+        """All files of a field, where several can be chosen."""
+        given = self._fields.getlist(name)
+        return [file for file in given if isinstance(file, UploadFile) and file.filename]
 
     def __getitem__(self, name: str) -> str:
         if name not in self._fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -13,6 +14,10 @@ from shared.settings import ServiceSettings
 Url = Annotated[
     str, Field(pattern=r"^https?://[!-~]+$"), BeforeValidator(lambda given: str(given).rstrip("/"))
 ]
+
+
+def _random() -> str:
+    return secrets.token_urlsafe(32)
 
 
 class ConsoleSettings(ServiceSettings):
@@ -29,6 +34,8 @@ class ConsoleSettings(ServiceSettings):
     notifications_url: Url = "http://127.0.0.1:8004"
     api_timeout_s: float = Field(default=10.0, gt=0, le=120)
     """How long an API may take for one answer, in seconds."""
+    cv_max_bytes: int = Field(default=5 * 1024 * 1024, ge=1024, le=50 * 1024 * 1024)
+    """The largest CV, as the registration service takes it."""
     import_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=100 * 1024 * 1024)
     """The largest spreadsheet, as the registration service takes it."""
 
@@ -39,8 +46,11 @@ class ConsoleSettings(ServiceSettings):
     """Left out for a public client, which PKCE protects alone."""
     oidc_scope: str = "openid profile"
     """What the provider is asked for; some give refresh tokens for `offline_access` only."""
-    session_key: SecretStr = Field(min_length=32)
-    """What the tokens of sessions are encrypted with; the same for all processes of the console."""
+    session_key: Annotated[SecretStr, BeforeValidator(lambda given: given or _random())] = Field(
+        default_factory=lambda: SecretStr(_random()), min_length=32
+    )
+    """What the tokens of sessions are encrypted with; the same for all api processes of the console. Left
+    out, it is a random one, and sessions end with the process."""
     session_hours: float = Field(default=10.0, gt=0, le=24)
     """How long a session lasts without a new sign-in, in hours."""
     session_idle_minutes: float = Field(default=60.0, gt=0, le=1440)
