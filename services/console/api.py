@@ -8,6 +8,7 @@ from services.console import assets
 from services.console.bootstrap import bootstrap
 from services.console.pages import (
     catalogue,
+    changes,
     decisions,
     drafts,
     duplicates,
@@ -21,7 +22,6 @@ from services.console.pages import (
     messages,
     money,
     notifications,
-    own_registrations,
     own_registrations,
     payments,
     plans,
@@ -44,6 +44,7 @@ from shared.http import create_api
 
 PAGES = (
     catalogue.router,
+    changes.router,
     decisions.router,
     drafts.router,
     duplicates.router,
@@ -56,7 +57,6 @@ PAGES = (
     messages.router,
     money.router,
     notifications.router,
-    own_registrations.router,
     own_registrations.router,
     payments.router,
     plans.router,
@@ -88,7 +88,10 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         description="A public programme page, a place for participants, and a desk for staff.",
         routers=[assets.router, pages],
         bootstrap=lambda: bootstrap(settings),
-        body_limits={"/imports": settings.import_max_bytes + FORM_BYTES},
+        body_limits={
+            "/imports": settings.import_max_bytes + FORM_BYTES,
+            "/registrations/*/cv": settings.cv_max_bytes + FORM_BYTES,
+        },
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
     errors.show_errors(app)
