@@ -1,4 +1,4 @@
-"""`python -m ops.texts` gathers the sentences of all messages and brings their translations up to date.
+"""`python -m ops.texts` gathers the sentences of messages and pages and brings translations up to date.
 
 `--check` writes nothing and says what a translator has to look at.
 """
@@ -9,8 +9,9 @@ import argparse
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,20 +21,20 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-from services.notifications.languages import DOMAIN, LANGUAGES, LOCALES, SOURCE, catalogue_file
-from services.notifications.texts import TEMPLATES
+from services.console import languages as of_pages
+from services.console.rendering import TEMPLATES as PAGES
+from services.notifications import languages as of_messages
+from services.notifications.texts import TEMPLATES as MESSAGES
 from shared.contracts.common import ERASED
 
-SERVICE: Final = TEMPLATES.parents[1]
 WORDED_IN_YAML: Final = ("label", "why")
-"""What stands under these keys in the tables of the service is told to people."""
+"""What stands under these keys in the tables of a service is told to people."""
 _PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
 _NOTES: Final = ["TRANSLATORS:"]
-_AS_COMPILED: Final = {"trimmed": "true", "newstyle_gettext": "true"}
+_IN_TEMPLATES: Final = ("_", "gettext", "ngettext")
+_AS_COMPILED: Final = {"extensions": "jinja2.ext.do", "trimmed": "true", "newstyle_gettext": "true"}
 _PROJECT: Final = "ClusterXchange"
-_HEADER: Final = (
-    "# What ClusterXchange writes to people. 'make texts' adds what is new and drops what is gone."
-)
+_HEADER: Final = "# What ClusterXchange %s. 'make texts' adds what is new and drops what is gone."
 _PASSING: Final = re.compile(
     r'^"(POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Report-Msgid-Bugs-To|Generated-By)'
     r': .*"\n',
@@ -42,66 +43,147 @@ _PASSING: Final = re.compile(
 """Headers that would change with each run, or say nothing."""
 
 
-@cache
-def sentences() -> Catalog:
-    """Every sentence that messages are made of, with the files it stands in."""
-    catalogue = _empty(None)
-    for path in sorted(SERVICE.rglob("*.j2")):
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """All that one service says to people, and its translations."""
+
+    service: Path
+    says: str
+    """What it does with them, for the head of the catalogues."""
+    templates: str
+    """How their names end."""
+    locales: Path
+    domain: str
+    languages: tuple[str, ...]
+    source: str
+    in_code: Mapping[str, tuple[int, ...] | None]
+    """The functions whose arguments are sentences."""
+    more: tuple[str, ...] = ()
+    """Sentences that stand elsewhere."""
+    complete: tuple[str, ...] = ("",)
+    """Where a sentence stands that has to be translated: how the names of these files begin."""
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """The languages but the one everything is written in."""
+        return tuple(code for code in self.languages if code != self.source)
+
+    def catalogue_file(self, code: str) -> Path:
+        """The translations into a language."""
+        return self.locales / code / "LC_MESSAGES" / f"{self.domain}.po"
+
+    @cached_property
+    def sentences(self) -> Catalog:
+        """Every sentence that is said, with the files it stands in."""
+        catalogue = self._empty(None)
+        for path in self._files(self.templates):
+            with path.open("rb") as file:
+                for _, _, said, comments in babel_extract(file, _IN_TEMPLATES, _NOTES, _AS_COMPILED):
+                    self._add(catalogue, [form for form in _forms(said) if form], path, comments)
+        for path in self._files(".py"):
+            with path.open("rb") as file:
+                for _, said, comments, _ in extract("python", file, self.in_code, _NOTES):
+                    self._add(catalogue, [form for form in _forms(said) if form], path, comments)
+        for path in sorted((self.service / "data").glob("*.yaml")):
+            for sentence in _worded(yaml.safe_load(path.read_text(encoding="utf-8"))):
+                self._add(catalogue, [sentence], path)
+        for sentence in self.more:
+            self._add(catalogue, [sentence], self.service / "languages.py")
+        return catalogue
+
+    def translations(self, code: str) -> Catalog:
+        """A language's catalogue as it is on file; an empty one for a language that has none yet."""
+        path = self.catalogue_file(code)
+        if not path.exists():
+            return self._empty(code)
         with path.open("rb") as file:
-            for _, _, said, comments in babel_extract(file, ("gettext", "ngettext"), _NOTES, _AS_COMPILED):
-                _add(catalogue, [form for form in _forms(said) if form], path, comments)
-    for path in sorted(SERVICE.rglob("*.py")):
-        with path.open("rb") as file:
-            for _, said, comments, _ in extract("python", file, {"gettext": None}, _NOTES):
-                _add(catalogue, [str(said)], path, comments)
-    for path in sorted((SERVICE / "data").glob("*.yaml")):
-        for sentence in _worded(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            _add(catalogue, [sentence], path)
-    _add(catalogue, [ERASED], SERVICE / "languages.py")
-    return catalogue
+            return read_po(file, locale=code, domain=self.domain)
+
+    def generated(self) -> dict[Path, str]:
+        """What each catalogue has to contain, by file: every sentence once, and what was translated of it."""
+        files = {self.locales / f"{self.domain}.pot": _text(self.sentences)}
+        for code in self.others:
+            catalogue = self.translations(code)
+            catalogue.header_comment = self._empty(code).header_comment
+            catalogue.update(self.sentences, no_fuzzy_matching=True)
+            files[self.catalogue_file(code)] = _text(catalogue)
+        return files
+
+    def problems(self, code: str) -> list[str]:
+        """What is missing from the translations into a language, or cannot be right."""
+        there, problems = self.translations(code), []
+        for original in self.sentences:
+            if not original.id or not any(path.startswith(self.complete) for path, _ in original.locations):
+                continue
+            message = there.get(original.id)
+            if message is None:
+                problems.append(f"{code}: {_first(original)!r} is not in the catalogue; run 'make texts'")
+            else:
+                problems += [f"{code}: {_first(original)!r} {problem}" for problem in _flaws(message)]
+        return problems
+
+    def write(self) -> list[Path]:
+        """Write the catalogues; returns those that changed."""
+        files = self.generated()
+        changed = [
+            path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text
+        ]
+        for path in changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(files[path], encoding="utf-8")
+        return changed
+
+    def _files(self, suffix: str) -> Iterator[Path]:
+        for path in sorted(self.service.rglob(f"*{suffix}")):
+            if "node_modules" not in path.parts:
+                yield path
+
+    def _empty(self, code: str | None) -> Catalog:
+        header = _HEADER % self.says
+        return Catalog(
+            locale=code, domain=self.domain, project=_PROJECT, version="1", header_comment=header, fuzzy=False
+        )
+
+    def _add(self, catalogue: Catalog, forms: list[str], path: Path, comments: Sequence[str] = ()) -> None:
+        if not forms:  # of a sentence that comes from elsewhere
+            return
+        place = (path.relative_to(self.service).as_posix(), 1)
+        id = forms[0] if len(forms) == 1 else (forms[0], forms[1])
+        catalogue.add(id, locations=[place], auto_comments=comments)
 
 
-def translations(code: str) -> Catalog:
-    """A language's catalogue as it is on file; an empty one for a language that has none yet."""
-    path = catalogue_file(code)
-    if not path.exists():
-        return _empty(code)
-    with path.open("rb") as file:
-        return read_po(file, locale=code, domain=DOMAIN)
-
-
-def generated() -> dict[Path, str]:
-    """What each catalogue has to contain, by its file: every sentence once, and what was translated of it."""
-    found = sentences()
-    files = {LOCALES / f"{DOMAIN}.pot": _text(found)}
-    for code in LANGUAGES:
-        if code != SOURCE:
-            catalogue = translations(code)
-            catalogue.update(found, no_fuzzy_matching=True)
-            files[catalogue_file(code)] = _text(catalogue)
-    return files
-
-
-def problems(code: str) -> list[str]:
-    """What is missing from the translations into a language, or cannot be right."""
-    there, problems = translations(code), []
-    for original in sentences():
-        message = there.get(original.id)
-        if original.id and message is None:
-            problems.append(f"{code}: {_first(original)!r} is not in the catalogue; run 'make texts'")
-        elif original.id and message is not None:
-            problems += [f"{code}: {_first(original)!r} {problem}" for problem in _flaws(message)]
-    return problems
-
-
-def write() -> list[Path]:
-    """Write the catalogues; returns those that changed."""
-    files = generated()
-    changed = [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
-    for path in changed:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files[path], encoding="utf-8")
-    return changed
+OF_MESSAGES: Final = Texts(
+    service=MESSAGES.parents[1],
+    says="writes to people",
+    templates=".j2",
+    locales=of_messages.LOCALES,
+    domain=of_messages.DOMAIN,
+    languages=of_messages.LANGUAGES,
+    source=of_messages.SOURCE,
+    in_code={"gettext": None},
+    more=(ERASED,),
+)
+OF_PAGES: Final = Texts(
+    service=PAGES.parent,
+    says="shows on its pages",
+    templates=".html",
+    locales=of_pages.LOCALES,
+    domain=of_pages.DOMAIN,
+    languages=of_pages.LANGUAGES,
+    source=of_pages.SOURCE,
+    in_code={"_": None, "gettext": None, "say": None, "counted": (1, 2)},
+    complete=(
+        "navigation.py",
+        "words.py",
+        "pages/home.py",
+        "templates/errors/",
+        "templates/layout.html",
+        "templates/public/",
+        "templates/signing_in/",
+        "templates/ui.html",
+    ),
+)
+ALL: Final = (OF_MESSAGES, OF_PAGES)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,25 +191,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.texts", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when there is work")
     if not parser.parse_args(arguments).check:
-        for path in write():
-            print(f"{path.relative_to(SERVICE)} written")
+        for texts in ALL:
+            for path in texts.write():
+                print(f"{path.relative_to(texts.service.parents[1])} written")
         return 0
-    found = [problem for code in LANGUAGES if code != SOURCE for problem in problems(code)]
+    found = [problem for texts in ALL for code in texts.others for problem in texts.problems(code)]
     for problem in found:
         print(problem, file=sys.stderr)
     return 1 if found else 0
-
-
-def _empty(code: str | None) -> Catalog:
-    return Catalog(
-        locale=code, domain=DOMAIN, project=_PROJECT, version="1", header_comment=_HEADER, fuzzy=False
-    )
-
-
-def _add(catalogue: Catalog, forms: list[str], path: Path, comments: Sequence[str] = ()) -> None:
-    place = (path.relative_to(SERVICE).as_posix(), 1)
-    id = forms[0] if len(forms) == 1 else (forms[0], forms[1])
-    catalogue.add(id, locations=[place], auto_comments=comments)
 
 
 def _worded(table: Any) -> Iterator[str]:
