@@ -73,7 +73,7 @@ PAGES = (
 )
 
 FORM_BYTES = 64 * 1024
-"""What a form may have besides its file."""
+"""What a form may have besides its files."""
 
 
 def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
@@ -89,6 +89,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         routers=[assets.router, pages],
         bootstrap=lambda: bootstrap(settings),
         body_limits={
+            "/grants/*/evidence": evidence.AT_ONCE * settings.evidence_max_bytes + FORM_BYTES,
             "/imports": settings.import_max_bytes + FORM_BYTES,
             "/registrations/*/cv": settings.cv_max_bytes + FORM_BYTES,
         },
