@@ -25,7 +25,6 @@ PATH: Final = "/static"
 LOADED: Final[dict[str, str]] = {
     "bootstrap.css": "bootstrap/dist/css/bootstrap.min.css",
     "htmx.js": "htmx.org/dist/htmx.min.js",
-    "sse.js": "htmx-ext-sse/dist/sse.min.js",
     "chart.js": "chart.js/dist/chart.umd.min.js",
 }
 """What is taken out of packages: the name pages know it by, and where it is."""

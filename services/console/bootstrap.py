@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.console.apis import Apis
 from services.console.cases import Cases
+from services.console.live import Live
 from services.console.rendering import Pages
 from services.console.repositories import ConsoleUnitOfWork, prepare_console
 from services.console.settings import ConsoleSettings
@@ -33,9 +34,12 @@ class Console:
     pages: Pages
     cases: Cases
     """The read model, as pages ask it."""
+    live: Live
+    """What changes in it, for pages that are open."""
 
     async def close(self) -> None:
         """Let all connections go."""
+        await self.live.close()
         await self.apis.close()
         await close(self.client)
 
@@ -67,4 +71,5 @@ async def bootstrap(
         sessions=Sessions(store, settings, clock=clock),
         pages=Pages(settings, partnerships),
         cases=Cases(store, partnerships, clock=clock),
+        live=Live(store, streams=settings.streams, streams_of_one=settings.streams_of_one),
     )

@@ -61,6 +61,11 @@ class ConsoleSettings(ServiceSettings):
     evidence_max_files: int = Field(default=40, ge=1, le=500)
     """Files of evidence a stay may have, as the funding service takes them."""
 
+    streams: int = Field(default=1000, ge=1, le=100_000)
+    """Open pages that one process tells of changes as they happen."""
+    streams_of_one: int = Field(default=12, ge=1, le=1000)
+    """The same, of one browser."""
+
     @property
     def api_urls(self) -> dict[ServiceName, str]:
         """Where each of the other services' APIs is."""

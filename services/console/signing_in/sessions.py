@@ -33,6 +33,11 @@ _RENEWAL_TAKES: Final = timedelta(seconds=20)
 _ATTEMPT_TAKES: Final = timedelta(minutes=15)
 
 
+def _asks_by_itself(request: Request) -> bool:
+    """Whether an open page asks, which follows changes, and nobody did anything."""
+    return request.url.path == "/changes" or "X-Live" in request.headers
+
+
 class Sessions:
     """The sessions of all processes of the console, and the attempts to begin one.
 
@@ -136,7 +141,7 @@ class Sessions:
             _log.info("session_ended", reason=error.detail)
             await self._sessions.delete_one({"_id": session["_id"]})
             return None
-        if at - session["seen_at"] >= _SEEN_EVERY:
+        if at - session["seen_at"] >= _SEEN_EVERY and not _asks_by_itself(request):
             until = min(session["began_at"] + self._lasts, at + self._idle)
             await self._sessions.update_one(
                 {"_id": session["_id"]}, {"$set": {"seen_at": at, "until": until}}
