@@ -184,6 +184,8 @@ _VARIANTS: Final = (
     "gate",
 )
 _FLAGS: Final = ("automatic", "final", "counts", "over")
+_SAID: Final = ("question", "reason", "difference", "detail", "files")
+"""What somebody said in words of their own."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ class Telling:
     def _details(self, told: Happening) -> list[str]:
         language, facts = self._language, told.facts
         days: Callable[[Any], str] = language.days
-        told_of: list[tuple[str, str, Callable[[Any], str]]] = [
+        sentences: list[tuple[str, str, Callable[[Any], str]]] = [
             ("title", "%(value)s.", str),
             ("amount", _("%(value)s."), language.money),
             ("total", _("%(value)s."), language.money),
@@ -291,15 +293,21 @@ class Telling:
         ]
         found = [
             self._say(sentence, value=write(facts[name]))
-            for name, sentence, write in told_of
+            for name, sentence, write in sentences
             if facts.get(name) not in (None, "")
         ]
         if told.type.startswith("cxc.match.") and "stay" in facts:
             found.insert(0, self._say(_("For %(value)s."), value=days(facts["stay"])))
-        said = [
-            facts[name] for name in ("question", "reason", "difference", "detail", "files") if facts.get(name)
-        ]
-        return [*found, *(f"“{one}”" for one in said)]
+        if about := facts.get("fact_type"):
+            known = TITLES.get(str(about))
+            found.append(
+                self._say(
+                    _("To the %(recipient)s: %(what)s."),
+                    recipient=language.role(facts.get("recipient")),
+                    what=language.gettext(known) if known else str(about),
+                )
+            )
+        return [*found, *(f"“{facts[name]}”" for name in _SAID if facts.get(name))]
 
     def _acts(self, wait: Wait) -> bool:
         caller = self._person.caller

@@ -11,7 +11,7 @@
   // Nothing is taken away from under somebody's hands: what is being filled in, chosen or asked waits
   const busy = (part) =>
     document.hidden ||
-    part.querySelector("dialog[open], .htmx-request, input:checked[data-chosen]") ||
+    part.querySelector("dialog[open], .htmx-request, input:checked:not([checked])") ||
     (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, [contenteditable]"));
 
   const address = (element) => {
