@@ -35,7 +35,7 @@ PUBLIC: Final = (
     Entry(_("Map"), "/map"),
 )
 PARTICIPANT: Final = (
-    Entry(_("My exchanges"), "/cases", ("/registrations", "/drafts", "/matches", "/grants")),
+    Entry(_("My exchanges"), "/home", ("/registrations", "/drafts", "/matches", "/grants")),
     Entry(_("Find partners"), "/catalogue"),
     Entry(_("Events"), "/group-events"),
     Entry(_("Messages"), "/inbox", ("/messages",), counted=True),

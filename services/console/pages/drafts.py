@@ -141,7 +141,6 @@ async def check(request: Request, id: str, person: Participant) -> Response:
 
 @router.post("/drafts/{id}/send")
 async def send(request: Request, id: str, person: Participant, form: Form) -> Response:
-    _ = language_of(request).gettext
     api = _api(request, person)
     trouble: ApiProblem | ServiceDown | None = None
     agreed = form.text("agreed") == "true"
@@ -151,7 +150,7 @@ async def send(request: Request, id: str, person: Participant, form: Form) -> Re
         except (ApiProblem, ServiceDown) as refused:
             trouble = refused
         else:
-            return done(request, f"/registrations/{id}?sent=1", _("Your registration is sent."))
+            return done(request, f"/registrations/{id}?sent=1")
     draft = await api.get(f"/drafts/{id}")
     return await _show_check(request, person, draft, trouble=trouble, agreed=agreed, asked=True)
 
