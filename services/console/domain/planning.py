@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from services.console.domain.judging import Sent, degrees
+from services.console.domain.judging import Sent, degrees, number
 
-CAP_ROWS: Final = 4
+CAP_ROWS: Final = 3
 """Limits the form has room for; who needs more asks the API."""
 
 
@@ -29,11 +29,10 @@ def plan_order(form: Sent) -> dict[str, Any]:
 
 
 def _cap(form: Sent, row: int) -> dict[str, Any] | None:
-    on, _, of = form.text(f"cap-{row}").partition(":")
-    at_most = form.text(f"cap-{row}-at-most")
-    if not on or not at_most:
+    on, of, at_most = (form.text(f"cap-{row}-{name}") for name in ("on", "of", "at-most"))
+    if not (on or of or at_most):
         return None
-    return {"on": on, "of": of, "at_most": int(at_most) if at_most.isdigit() else at_most}
+    return {"on": on, "of": of, "at_most": number(at_most)}
 
 
 class Arc(NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from services.console.apis import Api, part, parts
+from services.console.apis import Api, ApiProblem, part, parts
 from services.console.domain.books import ACCOUNTS, ledger_csv, opening, periods, running, slices
 from services.console.files import passed_on
 from services.console.pages.scope import chosen_partnership, known_partnership
@@ -157,19 +157,19 @@ async def forecast(
     )
 
 
-@router.get("/partnerships/{id}/forecast.{format}")
+@router.get("/partnerships/{id}/forecast.{ending}")
 async def forecast_picture(
     request: Request,
     person: StaffOrOverseer,
     id: str,
-    format: str,
+    ending: Literal["svg", "png"],
     months: Annotated[int, Query(ge=1, le=36)] = 12,
+    width: Annotated[int, Query(ge=320, le=2400)] = 960,
 ) -> Response:
-    known_partnership(request, id)
     funding = request.app.state.root.apis.as_(person.token).funding
-    ending = "png" if format == "png" else "svg"
+    asked = {"months": months, "width": width}
     return await passed_on(
-        funding, f"/partnerships/{id}/forecast.{ending}", params={"months": months}, shown=True
+        funding, f"/partnerships/{id}/forecast.{ending}", params=asked, shown=ending == "svg"
     )
 
 
@@ -177,26 +177,41 @@ async def forecast_picture(
 async def report(
     request: Request, person: StaffOrOverseer, id: str, first: Asked = "", last: Asked = ""
 ) -> HTMLResponse:
-    chosen = known_partnership(request, id)
+    return await _report(request, id, first, last)
+
+
+async def _report(
+    request: Request, id: str, first: str, last: str, problem: ApiProblem | None = None
+) -> HTMLResponse:
     today = request.app.state.root.clock().date()
     return await page(
         request,
         "money/report.html",
-        partnership=chosen,
+        status=problem.status if problem else 200,
+        partnership=known_partnership(request, id),
         periods=periods(today),
         first=first or today.replace(month=1, day=1).isoformat(),
         last=last or today.isoformat(),
+        problem=problem,
     )
 
 
-@router.get("/partnerships/{id}/report.{format}")
+@router.get("/partnerships/{id}/report.{ending}")
 async def report_file(
-    request: Request, person: StaffOrOverseer, id: str, format: str, first: Asked, last: Asked
+    request: Request,
+    person: StaffOrOverseer,
+    id: str,
+    ending: Literal["xlsx", "pdf"],
+    first: Asked,
+    last: Asked,
 ) -> Response:
-    known_partnership(request, id)
     funding = request.app.state.root.apis.as_(person.token).funding
-    ending = "xlsx" if format == "xlsx" else "pdf"
-    return await passed_on(funding, f"/partnerships/{id}/report.{ending}", params={"from": first, "to": last})
+    try:
+        return await passed_on(
+            funding, f"/partnerships/{id}/report.{ending}", params={"from": first, "to": last}
+        )
+    except ApiProblem as problem:
+        return await _report(request, id, first, last, problem)
 
 
 @router.get("/reports")

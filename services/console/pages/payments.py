@@ -126,6 +126,7 @@ async def _one(
     return await page(
         request,
         "payments/payment.html",
+        part="list",
         status=problem.status if problem else 200,
         payment=shown,
         partnership=known_partnership(request, shown["partnership"]),

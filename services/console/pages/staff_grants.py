@@ -90,6 +90,7 @@ async def staff_grant(
     return await page(
         request,
         "grants/staff_grant.html",
+        part="road",
         status=problem.status if problem else 200,
         **top,
         agreement=found["agreement"],
