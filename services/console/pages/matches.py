@@ -159,7 +159,6 @@ async def _match(
     if found["state"] in ("approved", "cancelled") and side == "visitor":
         asked["grant"] = apis.funding.get(f"/grants/grant-{id}")
     shown = await parts(**asked)
-    cases = request.app.state.root.cases
     return await page(
         request,
         "matches/match.html",
@@ -169,7 +168,7 @@ async def _match(
         side=side,
         other=OTHER[side] if side else None,
         asked=side is not None and found[side]["registration_id"] in found["awaits"],
-        happenings=(await cases.happenings_of(person, id)).rows,
+        timeline=[],
         problem=problem,
         tried=tried,
         reason=reason,
