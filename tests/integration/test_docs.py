@@ -38,6 +38,7 @@ import shared.observability  # noqa: F401  it has the others
 from ops.issuer import issue_token
 from ops.platform import Platform, Ports
 from ops.topics import apply_topics
+from services.console.settings import ConsoleSettings
 from services.funding.settings import FundingSettings
 from services.matching.settings import MatchingSettings
 from services.notifications.settings import NotificationsSettings
@@ -430,7 +431,13 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     documented = dict(re.findall(r"^\| `(CXC_[A-Z_]+)` \| (.*?) \|", text, re.MULTILINE))
     known = {
         name: default
-        for model in (RegistrationSettings, MatchingSettings, FundingSettings, NotificationsSettings)
+        for model in (
+            RegistrationSettings,
+            MatchingSettings,
+            FundingSettings,
+            NotificationsSettings,
+            ConsoleSettings,
+        )
         for name, default in _settings(model, "CXC_")
     } | dict(_settings(KafkaSettings, "CXC_KAFKA_"))
     # One transaction at a time in funding is said beside the others' default.
