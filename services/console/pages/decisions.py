@@ -53,7 +53,7 @@ async def _foreseen(
         preview=preview,
         problem=problem,
         asked=asked,
-        words=form.text("words"),
+        said=form.text("words"),
         choice=form.text("choice"),
         filter=back,
         back=f"/registrations?{back}" if back else "/registrations",

@@ -18,20 +18,20 @@ from services.console.forms import Form
 from services.console.people import Person, Staff
 from services.console.rendering import language_of, page
 from services.console.stays import holidays_at
+from services.console.timelines import timeline_of
 
 router = APIRouter(include_in_schema=False)
 
 FILTERS: Final = (
-    "search",
-    "visitor_country",
-    "host_country",
-    "partnership",
-    "group_event",
-    "plan",
-    "waiting",
+    *("search", "visitor_country", "host_country", "partnership"),
+    *("group_event", "plan", "waiting"),
 )
 MANY: Final = ("step", "state")
-STEPS: Final = ("proposed", "agreed", "signing", "stay", "reporting", "paying", "paid")
+STEPS: Final = (
+    *("proposed", "agreed", "reserved", "awaiting_budget", "needs_review", "committed"),
+    *("payable", "prepared", "released", "paid"),
+)
+"""How far an exchange is, in this order; whatever else there is has ended."""
 SORTS: Final = ("-changed", "first_day", "-first_day")
 
 
@@ -53,14 +53,16 @@ async def staff_matches(request: Request, person: Person) -> Response:
         "matches/staff_list.html",
         part="list",
         found=found,
-        counts=(await cases.counts(person))["exchanges"],
+        counts=_in_order((await cases.counts(person))["exchanges"]),
         asked=asked,
         sort=sort,
-        sorts=SORTS,
-        steps=STEPS,
         place=request.query_params.get(PLACE),
         countries=choices.countries(language_of(request)),
     )
+
+
+def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
+    return {step: counts[step] for step in (*STEPS, *sorted(counts.keys() - set(STEPS))) if counts.get(step)}
 
 
 async def staff_match(
@@ -101,7 +103,7 @@ async def staff_match(
         conflicts=conflicts(match, _others(shown, id), places=_places(shown["host"])),
         months=shown_months,
         marks=marks(days, holiday=holidays_at(match["host"]["place"]) or no_holidays, chosen=stay),
-        happenings=await root.cases.happenings_of(person, id, mails=True),
+        timeline=await timeline_of(root, request, person, id),
         decides=person.is_staff and person.caller.partnership in match["awaits"],
         cancels=person.caller.is_staff_of(match["visitor"]["partnership"], match["host"]["partnership"])
         and match["state"] in ("proposed", "agreed", "approved"),

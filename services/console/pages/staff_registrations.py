@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from services.console.apis import ApiProblem, parts
 from services.console.people import Person
 from services.console.rendering import page
+from services.console.timelines import timeline_of
 
 OPEN: Final = frozenset({"eligible", "ineligible", "needs_review"})
 """States in which a registration is to be decided."""
@@ -76,10 +77,9 @@ async def staff_registration(
         request,
         "registrations/staff_case.html",
         status=problem.status if problem else 200,
-        part="case",
         **shown,
         case=case,
-        timeline=list(reversed(timeline_of(case))),
+        timeline=await timeline_of(root, request, person, id),
         decides=has_case and case["state"] in OPEN,
         assigns=(has_case or person.operates) and case["state"] in OPEN,
         closes=has_case and case["state"] not in CLOSED,
@@ -88,16 +88,3 @@ async def staff_registration(
         entered=entered,
         wrong={step: problem.errors if problem and entered["decision"] == step else [] for step in DECISIONS},
     )
-
-
-def timeline_of(case: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every step of a registration so far, the first one first."""
-    return [
-        {
-            "at": step["at"],
-            "title": step["why"],
-            "who": step["by"],
-            "href": f"/decisions/{step['decision_id']}" if step["decision_id"] else None,
-        }
-        for step in case["history"]
-    ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from services.console.apis import Part, parts
 from services.console.case_rows import RegistrationRow, Wait, Waiting
 from services.console.filters import PLACE
 from services.console.people import Person, StaffOrOverseer
-from services.console.rendering import page
+from services.console.rendering import language_of, page
+from services.console.timelines import Entry, Telling
 from shared.contracts.types import EventType
 from shared.errors import NotFound
 
@@ -24,6 +25,8 @@ router = APIRouter(include_in_schema=False)
 SHOWN: Final = 4
 """Of each kind, so that all kinds are seen at once."""
 LOOKED_THROUGH: Final = 200
+LATEST: Final = 8
+"""Happenings that are shown."""
 
 
 def _(sentence: str) -> str:
@@ -97,10 +100,11 @@ async def today(request: Request, person: StaffOrOverseer) -> Response:
     return await page(
         request,
         "today/today.html",
-        part="waiting",
         groups=groups,
         progress=[one for one in progress if person.oversees or one.partnership == person.caller.partnership],
         lapsing=lapsing,
+        cases=await _cases(request, person, _about(shown["deadlines"])),
+        latest=await _latest(request, person),
         answered=await _answered(request, person, shown["asked"]),
         many=LOOKED_THROUGH,
         now=root.clock(),
@@ -123,6 +127,10 @@ async def of_kind(request: Request, kind: str, person: StaffOrOverseer) -> Respo
         place=place,
         now=request.app.state.root.clock(),
     )
+
+
+def _about(deadlines: Part) -> list[str]:
+    return [one["case"] for one in deadlines.content["items"]] if deadlines.ok else []
 
 
 async def _group(request: Request, person: Person, kind: Waiting) -> Group:
@@ -155,3 +163,30 @@ async def _answered(request: Request, person: Person, asked: Part) -> list[dict[
         for wait in waiting.rows
         if wait.case in questions and wait.since > datetime.fromisoformat(questions[wait.case]["at"])
     ]
+
+
+async def _cases(request: Request, person: Person, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """What cases are called, and where they are; without those that are none, or not there for the person."""
+    cases = request.app.state.root.cases
+    found = await asyncio.gather(*(cases.case_of(person, id) for id in dict.fromkeys(ids)))
+    return {
+        case.id: (
+            case.name if isinstance(case, RegistrationRow) else f"{case.visitor.name} – {case.host.name}",
+            case.href,
+        )
+        for case in found
+        if case
+    }
+
+
+async def _latest(request: Request, person: Person) -> list[Entry]:
+    """What happened last, wherever."""
+    root = request.app.state.root
+    happened = await root.cases.happenings(person, mails=False, limit=LATEST)
+    cases = await _cases(request, person, (case for one in happened.rows for case in one.cases[:1]))
+    tell = Telling(language_of(request), root.partnerships, None, person, today=root.clock().date())
+    entries = []
+    for one in happened.rows:
+        name, href = cases.get(one.cases[0], ("", None)) if one.cases else ("", None)
+        entries.append(replace(tell.happening(one), text=name, href=href))
+    return entries

@@ -35,6 +35,7 @@ function tick(row, upTo) {
 function count() {
   const ticked = boxes().filter((box) => box.checked).length;
   for (const place of document.querySelectorAll("[data-ticked]")) place.textContent = `(${ticked})`;
+  for (const bar of document.querySelectorAll("[data-ticked-bar]")) bar.hidden = ticked === 0;
   const all = document.querySelector("[data-all]");
   if (all) {
     all.hidden = false;
@@ -72,6 +73,20 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-show-shortcuts]")) document.querySelector("dialog[data-shortcuts]")?.showModal();
 });
-document.addEventListener("htmx:afterSettle", count);
+// What is ticked, and where one is, outlives a list that is loaded anew.
+let kept = null;
+document.addEventListener("htmx:beforeSwap", () => {
+  kept = {
+    ticked: new Set(boxes().filter((box) => box.checked).map((box) => box.value)),
+    at: here() && linkOf(here())?.getAttribute("href"),
+  };
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const box of boxes()) box.checked ||= Boolean(kept?.ticked.has(box.value));
+  const lost = document.activeElement === document.body;
+  if (lost && kept?.at) document.querySelector(`[data-row] a[href="${CSS.escape(kept.at)}"]`)?.focus();
+  kept = null;
+  count();
+});
 for (const button of document.querySelectorAll("[data-show-shortcuts]")) button.hidden = false;
 count();
