@@ -146,10 +146,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._idle.clear()
         try:
             await self._consume(batch.messages)
-            for message in batch.messages:
-                partition = TopicPartition(message.topic, message.partition)
+            # Of each partition the last is the highest.
+            last = {(message.topic, message.partition): message.offset for message in batch.messages}
+            for place, offset in last.items():
+                partition = TopicPartition(*place)
                 if partition in self._assigned:
-                    self._settled[partition] = max(self._settled.get(partition, 0), message.offset + 1)
+                    self._settled[partition] = max(self._settled.get(partition, 0), offset + 1)
             self.progressed_at = time.monotonic()
         except Exception as error:
             self._fail(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import ClassVar, Final, Self
 
@@ -51,6 +52,7 @@ class Change(BaseModel):
     reason: str
 
 
+@lru_cache(8192)
 def address_key(address: str) -> str:
     """What an address is known by here: the same in whatever case it is written, and not the address."""
     return sha256(address.lower().encode()).hexdigest()[:32]
