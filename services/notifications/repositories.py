@@ -233,7 +233,7 @@ class NotificationRepository(Repository[Notification]):
         if matter is not None:
             where["matter"] = matter
         found = await self._uow.rows(Notification, where, ["person", "channel", "address"])
-        return {Mailbox(one["person"], Channel(one["channel"]), one["address"]) for one in found}
+        return {Mailbox(one["person"], Channel(one["channel"]), one.get("address")) for one in found}
 
     async def told_in_cases_of(self, partnership: str, recipient_keys: Iterable[str]) -> list[str]:
         """Those of these recipients in whose inbox something lies about a case of this partnership."""
@@ -273,7 +273,7 @@ class NotificationRepository(Repository[Notification]):
         rows = await self._uow.rows(
             Notification, due, ["person", "address"], sort=[("due_at", 1)], limit=_MAILBOXES
         )
-        found = (Mailbox(row["person"], channel, row["address"]) for row in rows)
+        found = (Mailbox(row["person"], channel, row.get("address")) for row in rows)
         return list(dict.fromkeys(found))
 
     async def gathered(self, mailbox: Mailbox, due: datetime, *, limit: int) -> list[Notification]:

@@ -53,22 +53,22 @@ class UnitOfWork:
 
     async def find_all(self, model: type[A], ids: Iterable[str]) -> list[A | None]:
         """Like `find` for several, in the order asked for, with one wait for all."""
-        keys = [(model.COLLECTION, id) for id in ids]
-        missing = [key for key in keys if key not in self._aggregates and key not in self._documents]
+        collection, aggregates, documents = model.COLLECTION, self._aggregates, self._documents
+        keys = [(collection, id) for id in ids]
+        missing = [key for key in keys if key not in aggregates and key not in documents]
         if missing:
             await self._read(missing)
-        found: list[A | None] = []
         for key in keys:
             # Whoever waited for the same document may have been first to build it.
-            if key not in self._aggregates:
-                document = self._documents.pop(key)
-                self._aggregates[key] = model.from_document(document) if document else None
-            found.append(cast("A | None", self._aggregates[key]))
-        return found
+            if key not in aggregates:
+                document = documents.pop(key)
+                aggregates[key] = model.from_document(document) if document else None
+        return [cast("A | None", aggregates[key]) for key in keys]
 
     async def prefetch(self, *wanted: tuple[type[Aggregate], Iterable[str]]) -> None:
         """Read these in one wait; asked for afterwards, they are at hand. Cheaper than a task a kind."""
-        keys = [(model.COLLECTION, id) for model, ids in wanted for id in ids]
+        named = ((model.COLLECTION, ids) for model, ids in wanted)
+        keys = [(collection, id) for collection, ids in named for id in ids]
         missing = [key for key in keys if key not in self._aggregates and key not in self._documents]
         if missing:
             await self._read(missing)

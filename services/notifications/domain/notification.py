@@ -124,6 +124,8 @@ class Notification(Aggregate):
     """
 
     COLLECTION: ClassVar[str] = "notifications"
+    WITHOUT_NONE: ClassVar[bool] = True
+    """A quarter of its fields, which would be written and looked through for each of many indexes."""
 
     fact_id: str
     fact_type: str

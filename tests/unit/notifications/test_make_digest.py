@@ -576,7 +576,7 @@ async def test_a_few_that_were_held_up_go_as_they_are_and_more_as_one(
 ) -> None:
     await house.tell(*(a_match(number) for number in range(held_up)))
     for document in house.transactions.database[Notification.COLLECTION].values():
-        if document["address"] == STAFF:
+        if document.get("address") == STAFF:
             document |= {"state": "gathered", "gathered_for": "backlog"}
     await house.make()
     assert len(house.messages(STAFF, PENDING)) == mails
