@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NamedTuple
 
@@ -116,6 +117,7 @@ async def calculator(request: Request) -> Response:
         given=query,
         costs=costs,
         remains=_remains(answer, costs.values()),
+        marks=_marks(answer),
         countries=choices.countries(language),
     )
 
@@ -169,6 +171,12 @@ def _euros(written: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return amount if amount.is_finite() and 0 <= amount < 10**7 else None
+
+
+def _marks(answer: Part) -> dict[date, str]:
+    """The days of the stay as the calendar shows them: those that count, and the others."""
+    days = answer.content["days"] if answer.content else []
+    return {date.fromisoformat(one["day"]): "chosen" if one["counted"] else "weekend" for one in days}
 
 
 def _remains(answer: Part, costs: Iterable[Decimal | None]) -> Decimal | None:
