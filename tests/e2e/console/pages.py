@@ -41,4 +41,19 @@ class Shown:
         return self.path.strip("/") or "home"
 
 
-PAGES: Final[tuple[Shown, ...]] = (Shown("/", EVERYBODY),)
+CHECKED: Final = "?roles=visitor&kind=sme&country=PT&membership=cluster&ecosystems=textile"
+CALCULATED: Final = (
+    "?visitor_city=Lisbon&visitor_country=PT&host_city=Milan&host_country=IT"
+    "&first_day=2023-02-14&last_day=2023-02-18&travel=240&living=500"
+)
+
+PAGES: Final[tuple[Shown, ...]] = (
+    # for everybody
+    Shown("/", EVERYBODY),
+    Shown("/programmes/{partnership}", EVERYBODY),
+    Shown("/map", EVERYBODY),
+    Shown("/check", EVERYBODY, like="/check" + CHECKED),
+    Shown("/check" + CHECKED, EVERYBODY),
+    Shown("/calculator", EVERYBODY, like="/calculator" + CALCULATED),
+    Shown("/calculator" + CALCULATED, EVERYBODY),
+)
