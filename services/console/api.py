@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, FastAPI
 from services.console import assets
 from services.console.bootstrap import bootstrap
 from services.console.pages import (
+    audit,
+    cases,
     catalogue,
     changes,
     commitments,
@@ -46,6 +48,8 @@ from services.console.signing_in.protection import protect
 from shared.http import create_api
 
 PAGES = (
+    audit.router,
+    cases.router,
     catalogue.router,
     changes.router,
     commitments.router,

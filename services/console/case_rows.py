@@ -170,6 +170,14 @@ class Happening:
     """Who did it: visitor, host, participant, a partnership's id, or None for the platform."""
     facts: Mapping[str, Any]
 
+    @property
+    def href(self) -> str | None:
+        """The page of what it is about, where there is one."""
+        if not self.cases:
+            return None
+        place = _ABOUT.get(self.type.split(".")[1])
+        return place.format(case=self.cases[0]) if place else None
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -225,6 +233,21 @@ _PLACES: Final[Mapping[WaitKind, str]] = {
     "report": "/grants/grant-{case}/report",
     "evidence": "/grants/grant-{case}/evidence",
     "release": "/payments/{case}",
+}
+_ABOUT: Final[Mapping[str, str]] = {
+    "registration": "/registrations/{case}",
+    "fits": "/registrations/{case}",
+    "invitation": "/registrations/{case}",
+    "match": "/matches/{case}",
+    "commitment": "/matches/{case}",
+    "grant": "/grants/grant-{case}",
+    "agreement": "/grants/grant-{case}",
+    "bank_account": "/grants/grant-{case}",
+    "report": "/grants/grant-{case}/report",
+    "evidence": "/grants/grant-{case}/evidence",
+    "group_event": "/group-events/{case}",
+    "plan": "/plans/{case}",
+    "payment": "/payments/{case}",
 }
 _MONEY: Final = "/grants/grant-{case}"
 

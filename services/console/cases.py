@@ -129,6 +129,7 @@ class Cases:
         search: str = "",
         state: Sequence[str] = (),
         step: Sequence[str] = (),
+        country: str | None = None,
         visitor_country: str | None = None,
         host_country: str | None = None,
         partnership: str | None = None,
@@ -142,10 +143,10 @@ class Cases:
     ) -> Page[ExchangeRow]:
         """Exchanges by words of either side's name or city, or by id.
 
-        `state` is the match's, `step` how far the exchange is. `partnership`: of either side.
+        `state` is the match's, `step` how far the exchange is. `country`, `partnership`, `registration`: of
+        either side.
         `sort`: `first_day`, `changed`, with `-` the other way round.
         """
-        either = [{"visitor.registration_id": registration}, {"host.registration_id": registration}]
         where = [
             visible_to(person),
             *_found_by(search),
@@ -157,7 +158,8 @@ class Cases:
             *_is("host.country", host_country),
             *_is("match.group_event_id", group_event),
             *_is("match.plan_id", plan),
-            *([{"$or": either}] if registration else []),
+            *_of_either("country", country),
+            *_of_either("registration_id", registration),
             *(_is("seen_by", desk(partnership)) if partnership else []),
             *self._waiting(person, waiting),
         ]
@@ -396,6 +398,10 @@ def _by_words(typed: str) -> list[Document]:
 
 def _is(field: str, value: str | None) -> list[Document]:
     return [{field: value}] if value else []
+
+
+def _of_either(field: str, value: str | None) -> list[Document]:
+    return [{"$or": [{f"visitor.{field}": value}, {f"host.{field}": value}]}] if value else []
 
 
 def _one_of(field: str, values: Sequence[str]) -> list[Document]:
