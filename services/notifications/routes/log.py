@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime, BaseModel
 
+from services.notifications.bootstrap import Notifications
 from services.notifications.domain.notification import Notification, NotificationState
 from services.notifications.domain.recipients import Role
 from services.notifications.domain.rules import Channel, Urgency
@@ -20,6 +22,8 @@ from shared.http import After, Authenticated, Limit, next_of, problem_responses
 from shared.security import Caller, CallerRole
 
 router = APIRouter(tags=["delivery log"])
+
+_NOT_KEPT: Final = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class LogEntry(BaseModel):
@@ -158,6 +162,35 @@ async def log(
 @router.get("/notifications/{id}", summary="One message", responses=problem_responses(401, 404))
 async def one(id: str, caller: Authenticated, notifications: Root) -> LogEntryInFull:
     """A message with its words and what became of it; for its recipient too."""
+    return LogEntryInFull.of(await _visible(id, caller, notifications), caller)
+
+
+@router.get(
+    "/notifications/{id}/mail",
+    summary="A mail as it looked",
+    response_class=HTMLResponse,
+    response_description="The mail's HTML, without the links by which its reader chooses, and leaves.",
+    responses=problem_responses(401, 404),
+)
+async def mail(id: str, caller: Authenticated, notifications: Root) -> HTMLResponse:
+    """For those who may read the message; an inbox entry and a chat message have none."""
+    found = await _visible(id, caller, notifications)
+    if found.channel is not Channel.EMAIL:
+        raise NotFound(f"Notification {id} is no mail.")
+    words = notifications.words
+    html = words.html(
+        subject=found.subject,
+        text=found.text,
+        link=found.link,
+        link_label=found.link_label,
+        footer=words.footer(found.why, language=found.language),
+        language=found.language,
+        partnership=found.partnership,
+    )
+    return HTMLResponse(html, headers=_NOT_KEPT)
+
+
+async def _visible(id: str, caller: Caller, notifications: Notifications) -> Notification:
     found = await notifications.transactions.read(lambda uow: uow.notifications.get(id))
     visible = (
         caller.sees_everything
@@ -166,4 +199,4 @@ async def one(id: str, caller: Authenticated, notifications: Root) -> LogEntryIn
     )
     if not visible:
         raise NotFound(f"There is no notification {id}.")
-    return LogEntryInFull.of(found, caller)
+    return found

@@ -17,6 +17,7 @@ from services.notifications.domain.suppression import masked
 from services.notifications.repositories import NotificationsUnitOfWork
 from services.notifications.settings import NotificationsSettings
 from services.notifications.use_cases.notify import notify
+from services.notifications.words import Words
 from shared.contracts.matching import MatchApproved
 from shared.http import authenticated
 from shared.security import Caller, CallerRole
@@ -37,6 +38,7 @@ EXTERNAL = Caller("e", CallerRole.EXTERNAL)
 @dataclass
 class Root:
     transactions: MemoryTransactions[NotificationsUnitOfWork]
+    words: Words = samples.WORDS
 
 
 @dataclass
@@ -130,6 +132,26 @@ async def test_an_address_is_whole_only_for_its_owner(api: Api) -> None:
         assert "is approved" in seen["text"]
     for caller in (STRANGER, OTHER_STAFF, EXTERNAL):
         assert (await api.get(path, as_=caller)).status_code == 404
+
+
+async def test_a_mail_is_shown_as_it_looked_without_the_way_to_leave(api: Api) -> None:
+    entries = (await api.get("/notifications", as_=AUDITOR)).json()["items"]
+    [mail] = [one for one in entries if (one["channel"], one["recipient"]) == ("email", "visitor")]
+    for caller in (VISITOR, STAFF, HOST_STAFF, AUDITOR):
+        shown = await api.get(f"/notifications/{mail['id']}/mail", as_=caller)
+        assert shown.headers["content-type"] == "text/html; charset=utf-8"
+        assert mail["why"] in shown.text
+        assert "is approved" in shown.text
+        assert "/unsubscribe/" not in shown.text
+    for caller in (STRANGER, OTHER_STAFF, EXTERNAL):
+        assert (await api.get(f"/notifications/{mail['id']}/mail", as_=caller)).status_code == 404
+
+
+async def test_only_mails_are_shown_as_mails(api: Api) -> None:
+    entries = (await api.get("/notifications", as_=AUDITOR)).json()["items"]
+    [entry] = [one for one in entries if (one["channel"], one["recipient"]) == ("inbox", "visitor")]
+    refused = await api.get(f"/notifications/{entry['id']}/mail", as_=AUDITOR)
+    assert (refused.status_code, refused.json()["detail"]) == (404, f"Notification {entry['id']} is no mail.")
 
 
 async def test_a_state_that_does_not_exist_is_malformed(api: Api) -> None:
