@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -35,11 +35,12 @@ async def own_home(request: Request, person: Person) -> Response:
     reminders = shown["reminders"]
     todo = agenda(waits.rows, reminders.content["items"] if reminders.ok else [], root.clock().date())
     live = [one for one in exchanges.rows if one.state not in OVER]
+    content: dict[str, Any] = shown
     return await page(
         request,
         "home/own.html",
         part="today",
-        **shown,
+        **content,
         todo=todo,
         exchanges=live[:SHOWN],
         more_exchanges=len(exchanges.rows) > len(live[:SHOWN]),

@@ -22,6 +22,7 @@ from services.console.forms import Form
 from services.console.pages.drafts import form_options, rows_wanted, sent_fields
 from services.console.people import Participant, Person
 from services.console.rendering import language_of, page
+from services.console.timelines import timeline_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,11 +50,10 @@ async def own_registration(
     root = request.app.state.root
     apis = root.apis.as_(person.token)
     case = await apis.registration.get(f"/registrations/{id}")
-    shown = await parts(
+    shown: dict[str, Any] = await parts(
         versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
         matches=apis.matching.get("/matches", {"registration": id, "limit": 200}),
         invitations=apis.matching.get(f"/registrations/{id}/invitations"),
-        deadlines=apis.notifications.get("/reminders", {"about": id}),
     )
     partnership = case["party"]["partnership"]
     return await page(
@@ -63,6 +63,7 @@ async def own_registration(
         part="case",
         **shown,
         case=case,
+        told=await timeline_of(root, request, person, id),
         partnership=root.partnerships.get(partnership) if partnership else None,
         values={step.name: values_of(case["submission"], step) for step in STEPS},
         column_of=column_of,
@@ -206,7 +207,7 @@ async def _show_withdrawal(
 ) -> Response:
     apis = request.app.state.root.apis.as_(person.token)
     case = await apis.registration.get(f"/registrations/{id}")
-    shown = await parts(matches=apis.matching.get("/matches", {"registration": id, "limit": 200}))
+    shown: dict[str, Any] = await parts(matches=apis.matching.get("/matches", {"registration": id, "limit": 200}))
     return await page(
         request,
         "registrations/own_withdraw.html",
