@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, FastAPI
 
 from services.console import assets
-from services.console.bootstrap import bootstrap
+from services.console.bootstrap import Console, bootstrap
 from services.console.pages import (
     audit,
     cases,
@@ -20,10 +20,12 @@ from services.console.pages import (
     grants,
     group_events,
     imports,
+    inbox,
     invitations,
     matches,
     messages,
     money,
+    my_data,
     notifications,
     own_group_events,
     own_registrations,
@@ -61,10 +63,12 @@ PAGES = (
     group_events.router,
     public.router,
     imports.router,
+    inbox.router,
     invitations.router,
     matches.router,
     messages.router,
     money.router,
+    my_data.router,
     notifications.router,
     own_group_events.router,
     own_registrations.router,
@@ -92,12 +96,18 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
     pages = APIRouter(dependencies=[Depends(from_own_page)])
     for router in PAGES:
         pages.include_router(router)
+
+    async def begin() -> Console:
+        console = await bootstrap(settings)
+        console.pages.prepare()
+        return console
+
     app = create_api(
         settings,
         title="ClusterXchange console",
         description="A public programme page, a place for participants, and a desk for staff.",
         routers=[assets.router, pages],
-        bootstrap=lambda: bootstrap(settings),
+        bootstrap=begin,
         body_limits={
             "/grants/*/evidence": evidence.AT_ONCE * settings.evidence_max_bytes + FORM_BYTES,
             "/imports": settings.import_max_bytes + FORM_BYTES,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 
 from services.console import words
@@ -50,8 +52,18 @@ class Pages:
     def __init__(self, settings: ConsoleSettings, partnerships: Partnerships) -> None:
         self._settings = settings
         self._partnerships = partnerships
-        self.assets = Assets.load()
-        self._environments = {code: surroundings(language_for(code), self.assets) for code in LANGUAGES}
+
+    @cached_property
+    def assets(self) -> Assets:
+        """What pages load; raises `AssetsMissing`."""
+        return Assets.load()
+
+    def prepare(self) -> None:
+        """Load what pages load, and begin to compile all templates: the first reader is not to wait for it.
+
+        Raises `AssetsMissing`.
+        """
+        Thread(target=self._compile, args=(self._environments,), name="templates", daemon=True).start()
 
     async def page(
         self,
@@ -90,16 +102,28 @@ class Pages:
             answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_A_YEAR, samesite="lax", httponly=True)
         return answer
 
+    @cached_property
+    def _environments(self) -> dict[str, Environment]:
+        compiled = _Compiled()
+        return {code: surroundings(language_for(code), self.assets, compiled) for code in LANGUAGES}
+
+    @staticmethod
+    def _compile(environments: Mapping[str, Environment]) -> None:
+        for environment in environments.values():
+            for template in environment.list_templates(extensions=["html"]):
+                environment.get_template(template)
+
     def _partnership_name(self, id: str) -> str:
         found = self._partnerships.get(id)
         return found.name if found else id
 
 
-def surroundings(language: Language, assets: Assets) -> Environment:
+def surroundings(language: Language, assets: Assets, compiled: BytecodeCache | None = None) -> Environment:
     """Where templates are rendered in one language."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(),
+        bytecode_cache=compiled,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -176,6 +200,20 @@ def months_of(span: object) -> list[Month]:
     """All months that have a day of a span: a pair, or what an API sends as one."""
     first, last = ends_of(span)
     return months(Span(first, last)) if first and last else []
+
+
+class _Compiled(BytecodeCache):
+    """Templates are compiled once for all languages."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._known:
+            bucket.bytecode_from_string(self._known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key] = bucket.bytecode_to_string()
 
 
 class _Captured:
