@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from services.console.agenda import agenda
 from services.console.answers import done
 from services.console.apis import Api, ApiProblem, ServiceDown, parts
 from services.console.domain.registration_form import (
@@ -54,6 +56,19 @@ async def own_registration(
         versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
         matches=apis.matching.get("/matches", {"registration": id, "limit": 200}),
         invitations=apis.matching.get(f"/registrations/{id}/invitations"),
+        reminders=apis.notifications.get("/reminders", {"limit": 200}),
+    )
+    reminders = shown.pop("reminders")
+    row, waits, told = await asyncio.gather(
+        root.cases.registration(person, id),
+        root.cases.waiting(person, limit=200),
+        timeline_of(root, request, person, id),
+    )
+    about = {id, *(row.exchanges if row else ())}
+    todo = agenda(
+        [wait for wait in waits.rows if wait.case in about],
+        [one for one in reminders.content["items"] if one["case"] in about] if reminders.ok else [],
+        root.clock().date(),
     )
     partnership = case["party"]["partnership"]
     return await page(
@@ -63,7 +78,9 @@ async def own_registration(
         part="case",
         **shown,
         case=case,
-        told=await timeline_of(root, request, person, id),
+        told=told,
+        # The question itself is asked above it.
+        todo=[one for one in todo if one.kind != "question"],
         partnership=root.partnerships.get(partnership) if partnership else None,
         values={step.name: values_of(case["submission"], step) for step in STEPS},
         column_of=column_of,
@@ -207,7 +224,9 @@ async def _show_withdrawal(
 ) -> Response:
     apis = request.app.state.root.apis.as_(person.token)
     case = await apis.registration.get(f"/registrations/{id}")
-    shown: dict[str, Any] = await parts(matches=apis.matching.get("/matches", {"registration": id, "limit": 200}))
+    shown: dict[str, Any] = await parts(
+        matches=apis.matching.get("/matches", {"registration": id, "limit": 200})
+    )
     return await page(
         request,
         "registrations/own_withdraw.html",
