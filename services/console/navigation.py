@@ -43,6 +43,7 @@ PARTICIPANT: Final = (
 )
 STAFF: Final = (
     Entry(_("Today"), "/today"),
+    Entry(_("Cases"), "/cases"),
     Entry(_("Registrations"), "/registrations", ("/imports", "/duplicates", "/decisions")),
     Entry(_("Matches"), "/matches"),
     Entry(_("Plans"), "/plans"),

@@ -89,7 +89,7 @@ class Pages:
                 "partnerships": self._partnerships,
                 "partnership_name": self._partnership_name,
                 "navigation": (entries := entries_for(person)),
-                "here": current(entries, request.url.path),
+                "entered": current(entries, request.url.path),
                 "flashes": list if block else partial(flashes, request),
                 **content,
             }
