@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -32,7 +32,7 @@ class SentForm(Mapping[str, str]):
         given = self._fields.get(name)
         return given if isinstance(given, UploadFile) and given.filename else None
 
-    def files(self, name: str) -> list[UploadFile]:
+    def files(self, name: str) -> Sequence[UploadFile]:
         """All files of a field, where several can be chosen."""
         given = self._fields.getlist(name)
         return [file for file in given if isinstance(file, UploadFile) and file.filename]

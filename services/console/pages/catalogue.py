@@ -104,8 +104,9 @@ async def _browse(
         sort = "newest"
     listing = {**asked, "side": side, "for": seeker, "sort": sort, "limit": AT_ONCE}
     keeps_searches = person.is_staff or (person.is_participant and seeker is not None)
+    after = request.query_params.get(PLACE)
     shown = await parts(
-        profiles=apis.matching.get("/catalogue", {**listing, PLACE: request.query_params.get(PLACE)}),
+        profiles=apis.matching.get("/catalogue", {**listing, PLACE: after}),
         **(
             {"searches": apis.matching.get("/searches", {"for": seeker if person.is_participant else None})}
             if keeps_searches
@@ -117,7 +118,8 @@ async def _browse(
         "catalogue/list.html",
         part="list",
         status=problem.status if problem else 200,
-        **{"searches": None, **shown},
+        profiles=shown["profiles"],
+        searches=shown.get("searches"),
         own=own,
         side=side,
         seeker=seeker,

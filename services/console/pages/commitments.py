@@ -49,13 +49,16 @@ async def sign(id: str, request: Request, person: SignedIn, form: Form) -> Respo
         apis.matching.get(f"/matches/{id}"), apis.matching.get(f"/matches/{id}/commitment")
     )
     signer = await _signer(apis, person, match, found)
+    _ = language_of(request).gettext
+    if signer is None and form.text("sha256") == found["sha256"] and found["state"] != "void":
+        # Sent twice, or there is nothing to sign for: the page says which.
+        return done(request, f"/matches/{id}/commitment")
     if signer is not None and (problem := not_meant(request, form, signer)) is not None:
         return await _commitment(id, request, person, problem=problem, step="sign")
     try:
         await apis.matching.post(f"/matches/{id}/commitment/sign", {"sha256": form.text("sha256")})
     except ApiProblem as problem:
         return await _commitment(id, request, person, problem=problem, step="sign")
-    _ = language_of(request).gettext
     return done(request, f"/matches/{id}/commitment", _("You have signed. Thank you."))
 
 

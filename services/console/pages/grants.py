@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.console.answers import done
-from services.console.apis import Api, ApiProblem, parts
+from services.console.apis import Api, ApiProblem, part, parts
 from services.console.choices import countries
 from services.console.domain.judging import day_marks
 from services.console.domain.own_grant import own_steps
@@ -28,8 +28,8 @@ ADDRESS: Final = ("street", "building_number", "post_code", "town", "country")
 async def grants(request: Request, person: SignedIn) -> Response:
     if not person.is_participant:
         return await staff_grants.staff_grants(request, person)
-    found = await parts(grants=_funding(request, person).get("/grants", {"limit": 50}))
-    return await page(request, "grants/list.html", **found)
+    found = await part(_funding(request, person).get("/grants", {"limit": 50}))
+    return await page(request, "grants/list.html", grants=found)
 
 
 @router.get("/grants/{id}")
@@ -43,6 +43,9 @@ async def grant(id: str, request: Request, person: SignedIn) -> Response:
 async def sign(id: str, request: Request, person: Participant, form: Form) -> Response:
     funding = _funding(request, person)
     organisation = (await funding.get(f"/grants/{id}"))["visitor"]["organisation"]
+    agreement = await funding.get(f"/grants/{id}/agreement")
+    if "VO" not in agreement["missing"] and agreement["sha256"] == form.text("sha256"):
+        return done(request, f"/grants/{id}#agreement")  # sent twice
     if (problem := not_meant(request, form, organisation)) is not None:
         return await _grant(id, request, person, problem=problem, step="agreement", entered=form)
     try:
@@ -109,7 +112,10 @@ async def _grant(
         problem=problem,
         step=step,
         entered=entered,
-        **shown,
+        agreement=shown["agreement"],
+        account=shown["account"],
+        report=shown["report"],
+        evidence=shown["evidence"],
     )
 
 

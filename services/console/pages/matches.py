@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.console.answers import done
-from services.console.apis import AllApis, ApiProblem, Part, part, parts
+from services.console.apis import AllApis, Api, ApiProblem, Part, part, parts
 from services.console.domain.calendar import Span
 from services.console.filters import address
 from services.console.forms import Form
@@ -21,6 +21,7 @@ from services.console.pages.partners import FOUND_AMONG
 from services.console.people import Participant, Person, SignedIn
 from services.console.rendering import language_of, page
 from services.console.stays import Choice, choose, expected_lump_sum, span_between, spans
+from services.console.timelines import timeline_of
 from shared.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
@@ -46,7 +47,8 @@ async def matches(request: Request, person: SignedIn) -> Response:
         request,
         "matches/list.html",
         groups=_grouped(shown["matches"].content["items"], own) if shown["matches"].ok else {},
-        **shown,
+        matches=shown["matches"],
+        own=shown["own"],
     )
 
 
@@ -57,18 +59,18 @@ async def new(request: Request, person: Participant) -> Response:
 
 @router.post("/matches")
 async def propose(request: Request, person: Participant, form: Form) -> Response:
+    matching = _apis(request, person).matching
+    visitor, host = form.text("visitor"), form.text("host")
+    days = {name: form.text(name) for name in ("first_day", "last_day")}
     try:
-        made = await _apis(request, person).matching.post(
-            "/matches",
-            {
-                "visitor_registration_id": form.text("visitor"),
-                "host_registration_id": form.text("host"),
-                "first_day": form.text("first_day"),
-                "last_day": form.text("last_day"),
-            },
+        made = await matching.post(
+            "/matches", {"visitor_registration_id": visitor, "host_registration_id": host, **days}
         )
     except ApiProblem as problem:
-        return await _new(request, person, form, problem)
+        there = await _proposed_already(matching, visitor, host, days) if problem.status == 409 else None
+        if there is None:
+            return await _new(request, person, form, problem)
+        made = there  # sent twice
     _ = language_of(request).gettext
     return done(
         request, f"/matches/{made['id']}", _("Your proposal is on its way. They get a mail and can answer.")
@@ -151,7 +153,11 @@ async def _match(
     reason: str = "",
 ) -> Response:
     apis = _apis(request, person)
-    found, own = await asyncio.gather(apis.matching.get(f"/matches/{id}"), part(own_registrations(apis)))
+    found, own, timeline = await asyncio.gather(
+        apis.matching.get(f"/matches/{id}"),
+        part(own_registrations(apis)),
+        timeline_of(request.app.state.root, request, person, id),
+    )
     side = side_in(found, own.content or [])
     asked: dict[str, Any] = {}
     if found["state"] == "approved":
@@ -168,11 +174,12 @@ async def _match(
         side=side,
         other=OTHER[side] if side else None,
         asked=side is not None and found[side]["registration_id"] in found["awaits"],
-        timeline=[],
+        timeline=timeline,
         problem=problem,
         tried=tried,
         reason=reason,
-        **{"commitment": None, "grant": None, **shown},
+        commitment=shown.get("commitment"),
+        grant=shown.get("grant"),
     )
 
 
@@ -266,6 +273,17 @@ async def _other_days(
         estimate=await _estimate(apis, places, choice),
         problem=problem,
         address=address,
+    )
+
+
+async def _proposed_already(
+    matching: Api, visitor: str, host: str, days: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """The proposal of these two for these days, where there is one."""
+    found = await matching.get("/matches", {"registration": visitor, "state": "proposed", "limit": 200})
+    return next(
+        (one for one in found["items"] if one["host"]["registration_id"] == host and one["stay"] == days),
+        None,
     )
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.console.answers import done
-from services.console.apis import AllApis, ApiProblem, Part, part, parts
+from services.console.apis import AllApis, ApiProblem, Part, part
 from services.console.forms import Form, SentForm
 from services.console.own import own_registrations
 from services.console.people import Participant, Person
@@ -25,14 +25,14 @@ OVER = ("held", "cancelled")
 async def own_group_events(request: Request, person: Person) -> Response:
     """The list of group events for somebody who acts for an organisation."""
     apis = _apis(request, person)
-    shown = await parts(events=apis.matching.get("/group-events", {"limit": 100}))
-    events = shown["events"].content["items"] if shown["events"].ok else []
+    found = await part(apis.matching.get("/group-events", {"limit": 100}))
+    events = found.content["items"] if found.ok else []
     return await page(
         request,
         "group_events/own_list.html",
         coming=sorted((one for one in events if one["state"] in COMING), key=_first_day),
         over=sorted((one for one in events if one["state"] in OVER), key=_first_day, reverse=True),
-        **shown,
+        events=found,
     )
 
 

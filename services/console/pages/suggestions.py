@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -13,8 +15,8 @@ from services.console.rendering import page
 
 router = APIRouter(include_in_schema=False)
 
-ROLES: tuple[Side, Side] = ("visitor", "host")
-AT_ONCE = 10
+ROLES: Final[tuple[Side, Side]] = ("visitor", "host")
+AT_ONCE: Final = 10
 
 
 @router.get("/registrations/{id}/suggestions")
@@ -37,5 +39,6 @@ async def suggestions(id: str, request: Request, person: SignedIn) -> Response:
         role=role,
         looked_for=FOUND_AMONG["host" if role == "visitor" else "visitor"],
         sides=sides_of,
-        **shown,
+        found=shown["found"],
+        matches=shown["matches"],
     )
