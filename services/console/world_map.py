@@ -36,7 +36,9 @@ _SMALLEST: Final = 3.0
 _MARGIN: Final = 20
 _UNNUMBERED: Final = {"Kosovo": "XK"}
 """Countries without a number of ISO 3166-1."""
-_THIN, _THICK = 1.5, 9.0
+_THIN, _THICK = 2.0, 9.0
+_MANY: Final = 8
+"""Exchanges between two countries, besides the first, that are drawn thick where no others have more."""
 
 
 class Exchanges(Protocol):
@@ -110,7 +112,7 @@ def world_map(exchanges: Iterable[Exchanges]) -> WorldMap:
 
 
 def _flow(one: Exchanges, begin: Point, end: Point, most: int) -> Drawn:
-    width = _THIN + (_THICK - _THIN) * math.sqrt(one.count / most) if most > 1 else 2 * _THIN
+    width = _THIN + (_THICK - _THIN) * math.sqrt((one.count - 1) / max(most - 1, _MANY))
     # Bent to the left of its way, so that those of the other direction are beside it.
     dx, dy = end[0] - begin[0], end[1] - begin[1]
     control = ((begin[0] + end[0]) / 2 + dy * 0.18, (begin[1] + end[1]) / 2 - dx * 0.18)

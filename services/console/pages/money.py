@@ -12,7 +12,7 @@ from services.console.apis import Api, ApiProblem, part, parts
 from services.console.domain.books import ACCOUNTS, ledger_csv, opening, periods, running, slices
 from services.console.files import passed_on
 from services.console.pages.scope import chosen_partnership, known_partnership
-from services.console.people import StaffOrOverseer
+from services.console.people import Person, StaffOrOverseer
 from services.console.rendering import page
 
 router = APIRouter(include_in_schema=False)
@@ -55,7 +55,7 @@ async def ledger(
     last_day: Asked = "",
     before: Asked = "",
 ) -> HTMLResponse:
-    chosen = known_partnership(request, id)
+    chosen = known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
     filters = {
         "grant": grant,
@@ -102,7 +102,7 @@ async def ledger_file(
     first_day: Asked = "",
     last_day: Asked = "",
 ) -> Response:
-    known_partnership(request, id)
+    known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
     filters = {
         name: value or None
@@ -145,7 +145,7 @@ async def forecast(
     id: str,
     months: Annotated[int, Query(ge=3, le=36)] = 12,
 ) -> HTMLResponse:
-    chosen = known_partnership(request, id)
+    chosen = known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
     found = await part(funding.get(f"/partnerships/{id}/forecast", {"months": months}))
     return await page(
@@ -177,18 +177,18 @@ async def forecast_picture(
 async def report(
     request: Request, person: StaffOrOverseer, id: str, first: Asked = "", last: Asked = ""
 ) -> HTMLResponse:
-    return await _report(request, id, first, last)
+    return await _report(request, person, id, first, last)
 
 
 async def _report(
-    request: Request, id: str, first: str, last: str, problem: ApiProblem | None = None
+    request: Request, person: Person, id: str, first: str, last: str, problem: ApiProblem | None = None
 ) -> HTMLResponse:
     today = request.app.state.root.clock().date()
     return await page(
         request,
         "money/report.html",
         status=problem.status if problem else 200,
-        partnership=known_partnership(request, id),
+        partnership=known_partnership(request, person, id),
         periods=periods(today),
         first=first or today.replace(month=1, day=1).isoformat(),
         last=last or today.isoformat(),
@@ -211,7 +211,7 @@ async def report_file(
             funding, f"/partnerships/{id}/report.{ending}", params={"from": first, "to": last}
         )
     except ApiProblem as problem:
-        return await _report(request, id, first, last, problem)
+        return await _report(request, person, id, first, last, problem)
 
 
 @router.get("/reports")

@@ -49,7 +49,7 @@ async def _list(
         payable=funding.get("/readiness", {"state": "payable", "limit": 200}),
         listed=funding.get("/payments", {"state": state or None, "after": after or None}),
     )
-    partnership = person.caller.partnership and known_partnership(request, person.caller.partnership)
+    partnership = person.caller.partnership and known_partnership(request, person, person.caller.partnership)
     return await page(
         request,
         "payments/payments.html",
@@ -129,7 +129,7 @@ async def _one(
         part="list",
         status=problem.status if problem else 200,
         payment=shown,
-        partnership=known_partnership(request, shown["partnership"]),
+        partnership=known_partnership(request, person, shown["partnership"]),
         prepared_it=shown["prepared_by"] == person.caller.subject,
         released_it=shown["released_by"] == person.caller.subject,
         acts=person.caller.is_staff_of(shown["partnership"]),

@@ -23,6 +23,8 @@ router = APIRouter(include_in_schema=False)
 MOST_PAIRS: Final = 4000
 """Pairs a search or a map looks through."""
 AT_ONCE: Final = 200
+PAIRS: Final = 20
+"""Of a page, each with its reasons."""
 
 MADE: Final = ("ready", "stale", "publishing", "published")
 MOVING: Final = ("queued", "running", "publishing")
@@ -212,7 +214,7 @@ async def _pairs(matching: Api, id: str, filters: dict[str, str], after: str | N
     outcome = filters["outcome"] or None
     if not filters["q"]:
         found: dict[str, Any] = await matching.get(
-            f"/plans/{id}/pairs", {"outcome": outcome, "after": after or None, "limit": 50}
+            f"/plans/{id}/pairs", {"outcome": outcome, "after": after or None, "limit": PAIRS}
         )
         return found
     words = filters["q"].casefold()
@@ -264,10 +266,10 @@ async def on_map(request: Request, person: StaffOrOverseer, id: str) -> HTMLResp
 @router.get("/plans/{id}/people/{registration_id}")
 async def explained(request: Request, person: StaffOrOverseer, id: str, registration_id: str) -> HTMLResponse:
     matching = _apis(request, person).matching
-    found = await parts(
-        plan=matching.get(f"/plans/{id}"), told=matching.get(f"/plans/{id}/people/{registration_id}")
+    plan, told = await asyncio.gather(
+        matching.get(f"/plans/{id}"), matching.get(f"/plans/{id}/people/{registration_id}")
     )
-    return await page(request, "plans/explained.html", id=id, registration_id=registration_id, **found)
+    return await page(request, "plans/explained.html", plan=plan, told=told, registration_id=registration_id)
 
 
 @router.post("/plans/{id}/cancel")
