@@ -41,6 +41,7 @@ from services.console.pages import (
     staff_matches,
     start,
     suggestions,
+    suppressions,
     today,
 )
 from services.console.people import SignInFirst
@@ -83,6 +84,7 @@ PAGES = (
     staff_matches.router,
     start.router,
     suggestions.router,
+    suppressions.router,
     today.router,
 )
 
