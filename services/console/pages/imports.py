@@ -27,7 +27,7 @@ def _api(request: Request, person: Person) -> Api:
 
 @router.get("/imports")
 async def listing(request: Request, person: StaffOrOverseer) -> Response:
-    return await _imports(request, person)
+    return await _imports(request, person, dry_run="for_good" not in request.query_params)
 
 
 @router.post("/imports")

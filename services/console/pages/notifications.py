@@ -6,13 +6,13 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-from services.console.apis import Api, parts
+from services.console.apis import Api, part, parts
 from services.console.filters import PLACE, Chosen, chosen
 from services.console.languages import CLOCK
 from services.console.people import Person, StaffOrOverseer
-from services.console.rendering import page
+from services.console.rendering import language_of, page
 
 router = APIRouter(include_in_schema=False)
 
@@ -85,7 +85,10 @@ async def one(request: Request, id: str, person: StaffOrOverseer) -> Response:
 @router.get("/notifications/{id}/mail")
 async def mail(request: Request, id: str, person: StaffOrOverseer) -> Response:
     """The mail alone, for a frame: it has styles of its own, and runs and loads nothing."""
-    answer = await _api(request, person).send("GET", f"/notifications/{id}/mail")
-    return HTMLResponse(
-        answer.text, headers={"Content-Security-Policy": MAIL, "Cache-Control": "private, no-store"}
-    )
+    found = await part(_api(request, person).send("GET", f"/notifications/{id}/mail"))
+    headers = {"Content-Security-Policy": MAIL, "Cache-Control": "private, no-store"}
+    if found.ok:
+        return HTMLResponse(found.content.text, headers=headers)
+    _ = language_of(request).gettext
+    why = found.problem.detail if found.problem else _("It cannot be shown at the moment.")
+    return PlainTextResponse(why, found.problem.status if found.problem else 503, headers=headers)
