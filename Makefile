@@ -69,7 +69,7 @@ texts: setup  ## Gather the sentences of all messages and bring their translatio
 	@$(RUN)/python -m ops.texts
 
 screenshots: setup  ## Take pictures of all pages of the console into var/screenshots
-	@$(RUN)/python -m ops.screenshots
+	@$(RUN)/python -m tests.e2e.console.screenshots
 
 bench: $(UV)  ## Run the benchmarks, peers included
 	@$(UV) sync --frozen --quiet --all-groups

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from html import unescape
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 from playwright.async_api import Browser, BrowserContext
+
+CHROMIUM: Final = os.environ.get("CXC_TEST_CHROMIUM") or shutil.which("chromium")
 
 _ACTION: Final = re.compile(r'<form method="post" action="([^"]+)"')
 WIDE: Final[Any] = {"width": 1280, "height": 900}

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from services.console.api import create_app
 from services.console.settings import ConsoleSettings
 from shared.settings import KafkaSettings
-from tests.e2e.console.conftest import Programme
 from tests.e2e.console.people import sign_in
+from tests.e2e.console.programme import Programme
 
 pytestmark = pytest.mark.e2e
 

@@ -11,9 +11,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
-from tests.e2e.console.conftest import Programme
 from tests.e2e.console.pages import EVERYBODY, PAGES, Shown, Who
 from tests.e2e.console.people import in_browser, sign_in
+from tests.e2e.console.programme import Programme
 
 pytestmark = pytest.mark.e2e
 
