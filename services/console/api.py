@@ -19,6 +19,7 @@ from services.console.pages import (
     evidence,
     grants,
     group_events,
+    held,
     imports,
     inbox,
     invitations,
@@ -36,6 +37,7 @@ from services.console.pages import (
     readiness,
     registrations,
     reports,
+    resuming,
     signing_in,
     staff_grants,
     staff_matches,
@@ -43,10 +45,11 @@ from services.console.pages import (
     suggestions,
     suppressions,
     today,
+    wishes,
 )
 from services.console.people import SignInFirst
 from services.console.settings import ConsoleSettings
-from services.console.signing_in.csrf import from_own_page
+from services.console.signing_in.csrf import FromElsewhere, from_own_page
 from services.console.signing_in.protection import protect
 from shared.http import create_api
 
@@ -62,7 +65,6 @@ PAGES = (
     evidence.router,
     grants.router,
     group_events.router,
-    public.router,
     imports.router,
     inbox.router,
     invitations.router,
@@ -76,6 +78,7 @@ PAGES = (
     payments.router,
     plans.router,
     previews.router,
+    public.router,
     readiness.router,
     registrations.router,
     reports.router,
@@ -86,6 +89,7 @@ PAGES = (
     suggestions.router,
     suppressions.router,
     today.router,
+    wishes.router,
 )
 
 FORM_BYTES = 64 * 1024
@@ -108,7 +112,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         settings,
         title="ClusterXchange console",
         description="A public programme page, a place for participants, and a desk for staff.",
-        routers=[assets.router, pages],
+        routers=[assets.router, held.router, pages],
         bootstrap=begin,
         body_limits={
             "/grants/*/evidence": evidence.AT_ONCE * settings.evidence_max_bytes + FORM_BYTES,
@@ -117,6 +121,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         },
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
+    app.add_exception_handler(FromElsewhere, resuming.on_stale_form)
     errors.show_errors(app)
     protect(app, settings)
     return app

@@ -6,7 +6,7 @@ The console decides nothing: what somebody may see or do is each API's own word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,9 @@ from shared.messaging.topics import ServiceName
 R = TypeVar("R")
 
 Params = Mapping[str, Any]
+
+_TELLS_WITHIN: Final = httpx.Timeout(10.0, read=60.0)
+"""An API that tells as it happens says something every 15 seconds, and be it that nothing happens."""
 
 
 class ServiceDown(CxcError):
@@ -88,6 +91,23 @@ class Api:
         if answer.status_code >= 400:
             raise self._refusal(answer)
         return answer
+
+    async def events(
+        self, path: str, last_event_id: str | None = None, params: Params | None = None
+    ) -> AsyncIterator[bytes]:
+        """What an API tells as it happens, until it ends; raises `ApiProblem` or `ServiceDown`."""
+        headers = self._headers | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+        try:
+            async with self._client.stream(
+                "GET", path, params=params, headers=headers, timeout=_TELLS_WITHIN
+            ) as answer:
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise self._refusal(answer)
+                async for some in answer.aiter_raw():
+                    yield some
+        except httpx.HTTPError as error:
+            raise ServiceDown(self._service) from error
 
     def _refusal(self, answer: httpx.Response) -> Exception:
         try:
