@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from services.console.pages.resuming import typed_again
 from services.console.people import SignInFirst
 from services.console.rendering import page
 from services.console.signing_in.provider import ProviderAway, ProviderRefused
@@ -116,8 +117,10 @@ async def signed_out(request: Request) -> Response:
 
 
 async def sign_in_first(request: Request, error: Exception) -> Response:
-    """Lead whoever has no session to sign in, and back; after an action, to the page it was on."""
+    """Lead whoever has no session to sign in, and back; what was typed into a form is kept for them."""
     assert isinstance(error, SignInFirst)
+    if (typed := await typed_again(request, status=Unauthenticated.status)) is not None:
+        return typed
     by_htmx = "HX-Request" in request.headers and "HX-Boosted" not in request.headers
     if by_htmx or request.method not in ("GET", "HEAD"):
         came_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
