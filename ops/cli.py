@@ -468,7 +468,7 @@ RegistrationId = Annotated[str, typer.Argument(metavar="ID", help="The registrat
 SomeApis = Annotated[
     list[str] | None,
     typer.Option(
-        "--api", metavar="SERVICE=URL", help="An API of a platform elsewhere; name all four, and a token."
+        "--api", metavar="SERVICE=URL", help="An API of a platform elsewhere; name all five, and a token."
     ),
 ]
 GivenToken = Annotated[
@@ -513,7 +513,7 @@ def privacy_export(
     token: GivenToken = None,
     state: State = DEFAULT_STATE,
 ) -> None:
-    """Gather all that the four services hold about a registration, with a readable index.
+    """Gather all that the five services hold about a registration, with a readable index.
 
     The services are asked through their APIs, each for itself, with the rights of the token: the
     organisation's own, its partnership's staff's, or the support office's.

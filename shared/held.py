@@ -1,4 +1,4 @@
-"""What a service holds about one registration, told to those who may know; alike in all four APIs."""
+"""What a service holds about one registration, told to those who may know; alike in all APIs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def held_router(service: ServiceName, tell: Tell) -> APIRouter:
     async def held(registration_id: str, caller: Authenticated, request: Request) -> Held:
         """For the organisation itself, staff of its partnership and the support office.
 
-        Each of the four services answers for itself; `cxc privacy export` gathers the answers. What is
+        Each of the five services answers for itself; `cxc privacy export` gathers the answers. What is
         another organisation's is left out.
         """
         kinds: Sequence[Kind] = await tell(request.app.state.root, registration_id, caller)

@@ -1,4 +1,4 @@
-"""`cxc privacy`: all that the four services hold about a registration, gathered; and its erasure."""
+"""`cxc privacy`: all that the five services hold about a registration, gathered; and its erasure."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _index(id: str, held: Mapping[str, dict[str, Any] | None]) -> str:
         f"<title>What ClusterXchange holds about registration {html.escape(id)}</title>",
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>What ClusterXchange holds about registration {html.escape(id)}</h1>",
-        f"<p>As of {datetime.now(UTC):%d %B %Y, %H:%M} UTC. Each of the four services holds what it needs "
+        f"<p>As of {datetime.now(UTC):%d %B %Y, %H:%M} UTC. Each of the five services holds what it needs "
         "and answered for itself.</p>",
     ]
     for service, one in held.items():

@@ -103,6 +103,11 @@ class GroupEvents(Folded[GroupEvent]):
         return list({one.id: one for one in (*found, *new)}.values())
 
 
+    async def listing(self, registration_id: str) -> list[GroupEvent]:
+        """Those that have it on their list, or had."""
+        return await self._uow.query(GroupEvent, {f"listed.{registration_id}": {"$exists": True}})
+
+
 class Plans(Folded[Plan]):
     """Published plans."""
 

@@ -1,4 +1,4 @@
-"""After an erasure nothing personal is in any of the four databases, in whatever order news of it comes."""
+"""After an erasure nothing personal is in any of the five databases, in whatever order news of it comes."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ READS: Final[dict[ServiceName, list[ServiceName]]] = {
     "matching": ["registration"],
     "funding": ["matching", "registration"],
     "notifications": ["registration", "matching", "funding"],
+    "console": ["registration", "matching", "funding", "notifications"],
 }
 VISITOR: Final = Caller("office", CallerRole.PARTICIPANT, organisation="tagus-fibre-works")
 HOST: Final = Caller("desk", CallerRole.PARTICIPANT, organisation="navigli")
@@ -69,7 +70,7 @@ PERSONAL: Final = [
 
 @dataclass
 class Wire:
-    """The four services on real MongoDB; a test says which of them reads what, and when."""
+    """The five services on real MongoDB; a test says which of them reads what, and when."""
 
     roots: dict[str, Any]
     topics: dict[str, list[Message]] = field(default_factory=dict)
@@ -229,7 +230,7 @@ async def test_nothing_is_left_after_an_erasure_before_the_stay(wire: Wire) -> N
     assert wire.set_aside == []
 
 
-@pytest.mark.parametrize("late", ["funding", "notifications"])
+@pytest.mark.parametrize("late", ["funding", "notifications", "console"])
 async def test_nothing_is_left_where_the_erasure_overtakes_all_that_was_before_it(
     wire: Wire, late: ServiceName
 ) -> None:
@@ -251,7 +252,7 @@ async def test_nothing_comes_back_when_everything_is_delivered_again(wire: Wire)
     await erase(wire, visitor)
     await wire.flow(*SERVICES)
     # Dead letters keep what is delivered again in vain; here they are bytes on a topic.
-    await wire.again("matching", "funding", "notifications")
+    await wire.again("matching", "funding", "notifications", "console")
     assert await wire.personal() == {}
 
 

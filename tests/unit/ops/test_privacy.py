@@ -1,4 +1,4 @@
-"""`cxc privacy` against four small servers that answer as the APIs do."""
+"""`cxc privacy` against five small servers that answer as the APIs do."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_export_has_every_document_the_cv_and_an_index_one_can_read(
     target = tmp_path / "held.zip"
     result = run(answers, "export", "r-1", "--output", str(target))
     assert result.exit_code == 0, result.output
-    assert result.output == f"{target}: 8 documents of 4 services.\n"
+    assert result.output == f"{target}: 10 documents of 5 services.\n"
     assert target.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(target) as archive:
         assert json.loads(archive.read("funding/matches.json")) == [{"id": "m-1"}]
@@ -149,6 +149,6 @@ def test_a_platform_elsewhere_is_named_whole_and_with_a_token(tmp_path: Path) ->
     none = cli.invoke(app, ["privacy", "export", "r-1", *every], env={"CXC_TOKEN": None})
     nowhere = cli.invoke(app, ["privacy", "export", "r-1", "--state", str(tmp_path)])
     assert [result.exit_code for result in (some, none, nowhere)] == [1, 1, 1]
-    assert "Name all four APIs" in some.output
+    assert "Name every API" in some.output
     assert "CXC_TOKEN" in none.output
     assert "No platform runs on" in nowhere.output
