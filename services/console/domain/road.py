@@ -36,7 +36,8 @@ def road(grant: Mapping[str, Any], *, today: date, say: Say) -> list[Step]:
         ended = say("Nothing is paid for this visit") if refused else say("The match was cancelled")
         return [Step(ended, "done", text=grant["reason"] or grant["sentence"])]
     last_day = (grant["real_stay"] or grant["stay"])["last_day"]
-    over = date.fromisoformat(last_day) < today
+    handed_in = grant["gates"]["report"]["state"] != "waits_for_visitor"
+    over = handed_in or date.fromisoformat(last_day) < today
     signed, validated, accepted = (
         say("Financial agreement signed by both"),
         say("Report validated"),

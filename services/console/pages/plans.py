@@ -117,6 +117,12 @@ async def compare(request: Request, person: StaffOrOverseer, a: Asked = "", b: A
         )
         if found["difference"].ok:
             names = await _names(matching, (a, b))
+    listed_ids = {plan["id"] for plan in made}
+    made += [
+        one.content
+        for name, one in found.items()
+        if name != "difference" and one.ok and one.content["id"] not in listed_ids and one.content["figures"]
+    ]
     both = bool(found) and all(found[one].ok and found[one].content["figures"] for one in ("first", "second"))
     return await page(
         request,

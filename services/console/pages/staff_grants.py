@@ -25,6 +25,7 @@ from services.console.filters import address, chosen
 from services.console.forms import Form, SentForm
 from services.console.people import Person, Staff, StaffOrOverseer
 from services.console.rendering import language_of, page
+from services.console.signing import not_meant
 
 router = APIRouter(include_in_schema=False)
 
@@ -107,11 +108,15 @@ async def staff_grant(
 
 @router.post("/grants/{id}/agreement/countersignature")
 async def countersign(request: Request, person: Staff, id: str, form: Form) -> Response:
-    try:
-        await _funding(request, person).post(
-            f"/grants/{id}/agreement/signatures", {"sha256": form.text("sha256")}
-        )
-    except ApiProblem as problem:
+    funding = _funding(request, person)
+    agreement = await funding.get(f"/grants/{id}/agreement")
+    problem = not_meant(request, form, agreement["payer"])
+    if problem is None:
+        try:
+            await funding.post(f"/grants/{id}/agreement/signatures", {"sha256": form.text("sha256")})
+        except ApiProblem as refused:
+            problem = refused
+    if problem is not None:
         return await staff_grant(request, person, id, problem=problem, step="sign", entered=form)
     _ = language_of(request).gettext
     return done(request, f"/grants/{id}#agreement", _("You signed the agreement for your partnership."))
