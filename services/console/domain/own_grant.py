@@ -25,6 +25,19 @@ class Step:
     who: str = ""
     at: str | None = None
     href: str | None = None
+    yours: bool = False
+    """Whether whoever reads it acts next."""
+
+
+def commitment_step(commitment: Mapping[str, Any], side: Literal["visitor", "host"], *, say: Say) -> Step:
+    """The Commitment to Quality, as one of the two organisations sees it."""
+    title = say("Commitment to Quality written together, and signed")
+    href = f"/matches/{commitment['match_id']}/commitment"
+    if commitment["state"] == "complete":
+        return Step(title, "done", href=href)
+    yours = {"visitor": "VO", "host": "HO"}[side] in commitment["missing"]
+    others = say("The others who sign it")
+    return Step(title, "now", who=say("You") if yours else others, href=href, yours=yours)
 
 
 def own_steps(
@@ -41,8 +54,9 @@ def own_steps(
         state = gates[name]["state"]
         if state == "passed":
             return Step(title, "done", at=gates[name]["since"], href=href)
-        waits = state == "waits_for_partnership" or open_now
-        return Step(title, "now" if waits else "next", who=who[state], href=href)
+        yours = state == "waits_for_visitor"
+        now = open_now or not yours
+        return Step(title, "now" if now else "next", who=who[state], href=href, yours=yours)
 
     certain = grant["state"] not in ("awaiting_budget", "needs_review")
     text = "" if certain else grant["sentence"]
@@ -61,6 +75,7 @@ def own_steps(
             "done" if has_account else "now" if certain else "next",
             who="" if has_account else you,
             href=f"{here}#account",
+            yours=not has_account,
         ),
         gate("report", say("Report written, and validated"), f"{here}/report"),
         gate("evidence", say("Evidence sent, and accepted"), f"{here}/evidence"),

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from services.console.answers import done
 from services.console.apis import AllApis, Api, ApiProblem, Part, part, parts
 from services.console.domain.calendar import Span
+from services.console.domain.own_grant import Step, commitment_step, own_steps
 from services.console.filters import address
 from services.console.forms import Form
 from services.console.own import OTHER, Side, own_registrations, side_in
@@ -164,6 +165,7 @@ async def _match(
         asked["commitment"] = apis.matching.get(f"/matches/{id}/commitment")
     if found["state"] in ("approved", "cancelled") and side == "visitor":
         asked["grant"] = apis.funding.get(f"/grants/grant-{id}")
+        asked["account"] = apis.funding.get(f"/grants/grant-{id}/bank-account")
     shown = await parts(**asked)
     return await page(
         request,
@@ -180,7 +182,33 @@ async def _match(
         reason=reason,
         commitment=shown.get("commitment"),
         grant=shown.get("grant"),
+        steps=_steps(request, found, side, shown),
+        is_over=await _is_over(request, person, id),
     )
+
+
+def _steps(
+    request: Request, match: Mapping[str, Any], side: Side | None, shown: Mapping[str, Part]
+) -> list[Step]:
+    """What is still to be done about an approved match, by whoever looks and by others."""
+    if match["state"] != "approved" or side is None:
+        return []
+    language = language_of(request)
+    steps: list[Step] = []
+    if (commitment := shown["commitment"]).ok:
+        steps.append(commitment_step(commitment.content, side, say=language.gettext))
+    if "grant" in shown and shown["grant"].ok:
+        has_account = shown["account"].ok
+        steps += own_steps(
+            shown["grant"].content, has_account=has_account, say=language.gettext, day=language.day
+        )
+    return steps
+
+
+async def _is_over(request: Request, person: Person, id: str) -> bool:
+    """Whether the report is validated, so that there is a certificate."""
+    exchange = await request.app.state.root.cases.exchange(person, id)
+    return exchange is not None and exchange.counts
 
 
 async def _new(
