@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +11,15 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    NodeNotReadyError,
-)
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import ConfigurationError, PyMongoError
 
 from ops.commands import CommandFailed
 from ops.platform import running
-from shared.messaging.topics import MAX_DEAD_LETTER_BYTES
+from shared.messaging.clients import KafkaClients, KafkaTrouble
 from shared.settings import KafkaSettings
 from shared.storage.driver import Client, close, connect, is_transient
-
-_PATIENCE_MS = 10_000
-_WHOLE_MESSAGE = 8 * MAX_DEAD_LETTER_BYTES
 
 
 class _Given(BaseSettings):
@@ -78,55 +68,27 @@ class Cluster:
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """A connected admin client."""
-        client = AIOKafkaAdminClient(**self.kafka.client_options(), request_timeout_ms=_PATIENCE_MS)
-        with self._kafka_in_words():
-            try:
-                await client.start()
+        with _as_failure():
+            async with self._clients.admin() as client:
                 yield client
-            finally:
-                await client.close()
 
     @asynccontextmanager
     async def producer(self, topic: str) -> AsyncIterator[AIOKafkaProducer]:
-        """A producer for this topic; what it sends is confirmed by all replicas.
-
-        Compressed, so that what once came through the broker's limits comes through again.
-        """
-        await self._require([topic])
-        producer = AIOKafkaProducer(
-            **self.kafka.client_options(),
-            client_id="cxc-cli",
-            acks="all",
-            enable_idempotence=True,
-            compression_type="gzip",
-            max_request_size=_WHOLE_MESSAGE,
-            request_timeout_ms=_PATIENCE_MS,
-        )
-        with self._kafka_in_words():
-            try:
-                await producer.start()
+        """A producer for this topic; what it sends is confirmed by all replicas."""
+        with _as_failure():
+            async with self._clients.producer(topic) as producer:
                 yield producer
-            finally:
-                await producer.stop()
 
     @asynccontextmanager
     async def reader(self, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer of all partitions of the topics, in no group, so that it disturbs nobody."""
-        await self._require(topics)
-        consumer = AIOKafkaConsumer(
-            *topics,
-            **self.kafka.client_options(),
-            client_id="cxc-cli",
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=_WHOLE_MESSAGE,
-            request_timeout_ms=_PATIENCE_MS,
-        )
-        with self._kafka_in_words():
-            try:
-                await consumer.start()
+        with _as_failure():
+            async with self._clients.reader(*topics) as consumer:
                 yield consumer
-            finally:
-                await consumer.stop()
+
+    @property
+    def _clients(self) -> KafkaClients:
+        return KafkaClients(self.kafka, "cxc-cli")
 
     @asynccontextmanager
     async def mongo(self) -> AsyncIterator[Client]:
@@ -136,29 +98,13 @@ class Cluster:
         async with mongo_at(self.mongo_url) as client:
             yield client
 
-    async def _require(self, topics: Sequence[str]) -> None:
-        # For a missing topic the clients would wait until their patience ends, then say that Kafka is away.
-        async with self.admin() as admin:
-            missing = set(topics) - set(await admin.list_topics())
-        if missing:
-            raise CommandFailed(
-                f"There is no topic {', '.join(sorted(missing))} at {self.kafka.bootstrap}: "
-                "'cxc topics apply' creates the platform's."
-            )
 
-    @contextmanager
-    def _kafka_in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except MessageSizeTooLargeError as error:
-            raise CommandFailed("The message is larger than the topic takes, even compressed.") from error
-        except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
-            raise CommandFailed(
-                f"Kafka does not answer at {self.kafka.bootstrap}: see that it runs, and that "
-                "CXC_KAFKA_BOOTSTRAP is right."
-            ) from error
-        except KafkaError as error:
-            raise CommandFailed(f"Kafka at {self.kafka.bootstrap} refused: {error!r}.") from error
+@contextmanager
+def _as_failure() -> Iterator[None]:
+    try:
+        yield
+    except KafkaTrouble as trouble:
+        raise CommandFailed(trouble.detail) from trouble
 
 
 def mongo_url(state: Path) -> SecretStr:

@@ -5,67 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Self
 
 import typer
-from aiokafka import AIOKafkaProducer
 
 from ops.commands import CommandFailed
 from ops.commands.cluster import Cluster
-from ops.commands.reading import kept, message_at
 from ops.commands.shown import printable, shorter, show_table, text_of
-from shared.messaging import dead_letters, topics
+from shared.messaging import dead_letters
+from shared.messaging.letters import (
+    Letter,
+    NotToReplay,
+    letter_at,
+    letters_of,
+    messages_of,
+    replayed_of,
+    replays_to,
+)
 from shared.messaging.message import Message
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A dead letter without its value; `bytes` is the size the message had."""
-
-    service: str
-    offset: int
-    failed_at: str
-    reason: str
-    detail: str
-    source: str
-    bytes: int
-    truncated: bool
-    replayed: bool
-
-    @classmethod
-    def of(cls, message: Message, service: str, replayed: Collection[str]) -> Self:
-        """What its headers say; `replayed` holds the coordinates of letters that were sent back."""
-        truncated_from = message.header(dead_letters.TRUNCATED)
-        return cls(
-            service=service,
-            offset=message.offset,
-            failed_at=message.header(dead_letters.FAILED_AT) or "",
-            reason=message.header(dead_letters.REASON) or "",
-            detail=message.header(dead_letters.DETAIL) or "",
-            source=message.header(dead_letters.SOURCE) or "",
-            bytes=int(truncated_from or len(message.value or b"")),
-            truncated=truncated_from is not None,
-            replayed=message.coordinates in replayed,
-        )
-
-
-async def letters_of(cluster: Cluster, service: str) -> list[Letter]:
-    """All dead letters of a service, oldest first."""
-    replayed = await _replayed(cluster, service)
-    async with cluster.reader(topics.dead_letters(service)) as consumer:
-        return [Letter.of(message, service, replayed) async for message in kept(consumer)]
-
-
-async def _replayed(cluster: Cluster, service: str) -> set[str]:
-    """Coordinates of the service's dead letters that were sent back, by what its replay topic says."""
-    async with cluster.reader(topics.replays(service)) as consumer:
-        return {
-            letter async for message in kept(consumer) if (letter := message.header(dead_letters.REPLAY_OF))
-        }
-
 
 # ── list and show ────────────────────────────────────────────────────────────────────────────
 
@@ -107,7 +66,7 @@ def show_one(state: Path, service: str, offset: int, raw: bool) -> None:
 
     async def found() -> tuple[Message, set[str]]:
         cluster = Cluster.find(state)
-        return await _letter_at(cluster, service, offset), await _replayed(cluster, service)
+        return await _letter_at(cluster, service, offset), await replayed_of(cluster, service)
 
     message, replayed = asyncio.run(found())
     if raw:
@@ -134,7 +93,7 @@ def show_one(state: Path, service: str, offset: int, raw: bool) -> None:
 
 
 async def _letter_at(cluster: Cluster, service: str, offset: int) -> Message:
-    message = await message_at(cluster, topics.dead_letters(service), 0, offset)
+    message = await letter_at(cluster, service, offset)
     if message is None:
         raise CommandFailed(
             f"{service} has no dead letter {offset}: 'cxc dead-letters list --service {service}' shows those "
@@ -161,22 +120,22 @@ def replay(
 async def _replay(
     cluster: Cluster, service: str, offsets: Sequence[int], reason: str | None, again: bool
 ) -> bool:
-    replayed = await _replayed(cluster, service)
+    replayed = await replayed_of(cluster, service)
 
     def wanted(message: Message) -> bool:
         return reason is None or message.header(dead_letters.REASON) == reason
 
     sent = passed_over = failed = 0
-    async with cluster.producer(topics.replays(service)) as producer:
+    async with replays_to(cluster, service) as replays:
         async for message in _chosen(cluster, service, offsets, wanted):
             if message.coordinates in replayed and not again:
                 passed_over += 1
                 continue
             try:
-                place = await _send_back(cluster, producer, message)
-            except CommandFailed as why:
+                place = await replays.send_back(message)
+            except NotToReplay as why:
                 failed += 1
-                typer.echo(str(why), err=True)
+                typer.echo(why.detail, err=True)
             else:
                 sent += 1
                 typer.echo(f"Replayed dead letter {message.offset} of {service} to {place}.")
@@ -194,34 +153,6 @@ async def _chosen(
         for message in [await _letter_at(cluster, service, offset) for offset in sorted(set(offsets))]:
             yield message
         return
-    async with cluster.reader(topics.dead_letters(service)) as consumer:
-        async for message in kept(consumer):
-            if wanted(message):
-                yield message
-
-
-async def _send_back(cluster: Cluster, producer: AIOKafkaProducer, letter: Message) -> str:
-    try:
-        outgoing = dead_letters.replay_of(await _whole(cluster, letter))
-    except ValueError as error:
-        raise CommandFailed(f"Dead letter {letter.offset} cannot be replayed: {error}.") from error
-    where = await producer.send_and_wait(
-        outgoing.topic, outgoing.value, key=outgoing.key, headers=list(outgoing.headers)
-    )
-    return f"{where.topic}/{where.partition}/{where.offset}"
-
-
-async def _whole(cluster: Cluster, letter: Message) -> Message:
-    """The letter with the value it had before it was truncated, from where it was first read."""
-    size = letter.header(dead_letters.TRUNCATED)
-    if size is None:
-        return letter
-    source = letter.header(dead_letters.SOURCE) or "//"
-    topic, partition, offset = source.rsplit("/", 2)
-    original = await message_at(cluster, topic, int(partition), int(offset)) if topic else None
-    if original is None or len(original.value or b"") != int(size):
-        raise CommandFailed(
-            f"Dead letter {letter.offset} was too large to be kept whole, and {source} is kept no longer: "
-            "ask the sender to send it again."
-        )
-    return letter._replace(value=original.value)
+    async for message in messages_of(cluster, service):
+        if wanted(message):
+            yield message

@@ -18,13 +18,13 @@ from pydantic import ValidationError
 from ops.commands import CommandFailed
 from ops.commands.cluster import Cluster
 from ops.commands.gist import gist, read
-from ops.commands.reading import coming, go_to_end
 from ops.commands.shown import printable
 from shared.contracts.catalogue import INBOX, upcast
 from shared.contracts.envelope import STRUCTURED, CloudEvent, NotACloudEvent, new_id, now, parse
 from shared.contracts.registration import RegistrationRefused, RegistrationScreened
 from shared.contracts.types import EventType
 from shared.contracts.vocabulary import Verdict
+from shared.messaging.reading import coming, go_to_end
 from shared.messaging.topics import MAX_EVENT_BYTES, REGISTRATION_INBOX, events
 from shared.problems import field_problems, in_words
 

@@ -12,18 +12,14 @@ from typing import Any, Final, TypeVar
 
 import httpx
 import typer
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import OperationFailure
 
 from ops.commands import CommandFailed
 from ops.commands.cluster import Cluster
-from ops.commands.dead_letters import letters_of
 from ops.commands.shown import printable, show_table
 from ops.processes import started_at
-from shared.messaging.topics import group
+from shared.messaging.consumption import Consumption, consumption_of
+from shared.messaging.letters import letters_of
 from shared.storage.driver import Client
 from shared.storage.store import OUTBOX
 
@@ -42,14 +38,6 @@ class ProcessStatus:
     pid: int | None
     port: int | None
     says: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Consumption:
-    """A service's consumer group: its workers, and by topic how many messages it is behind."""
-
-    workers: int
-    behind: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -101,7 +89,7 @@ async def look(cluster: Cluster, services: Sequence[str]) -> Status:
             return otherwise
 
     found.consumption, found.outboxes, found.dead_letters, clocks_apart = await asyncio.gather(
-        unless_failed(_consumption(cluster, services), {}),
+        unless_failed(consumption_of(cluster, services), {}),
         unless_failed(_outboxes(cluster, services), {}),
         unless_failed(_dead_letters(cluster, services), {}),
         unless_failed(_clocks_apart(cluster, services), None),
@@ -157,48 +145,6 @@ async def _process(
 
 
 # ── Kafka and MongoDB ────────────────────────────────────────────────────────────────────────
-
-
-async def _consumption(cluster: Cluster, services: Sequence[str]) -> dict[str, Consumption]:
-    async with cluster.admin() as admin:
-        read = {service: await _group(admin, group(service)) for service in services}
-    topics = {topic for _, subscribed, _ in read.values() for topic in subscribed}
-    firsts: dict[TopicPartition, int] = {}
-    ends: dict[TopicPartition, int] = {}
-    if topics:
-        async with cluster.reader(*topics) as consumer:
-            firsts = await consumer.beginning_offsets(consumer.assignment())
-            ends = await consumer.end_offsets(consumer.assignment())
-    return {
-        service: Consumption(
-            workers,
-            {
-                topic: sum(
-                    max(0, end - max(committed.get(place, 0), firsts[place]))
-                    for place, end in ends.items()
-                    if place.topic == topic
-                )
-                for topic in sorted(subscribed)
-            },
-        )
-        for service, (workers, subscribed, committed) in read.items()
-    }
-
-
-async def _group(admin: AIOKafkaAdminClient, name: str) -> tuple[int, set[str], dict[TopicPartition, int]]:
-    """How many members the group has, what they read or have read, and up to where."""
-    try:
-        offsets = await admin.list_consumer_group_offsets(name)
-        (answer,) = await admin.describe_consumer_groups([name])
-    except GroupCoordinatorNotAvailableError:
-        return 0, set(), {}  # a cluster that never had a group has nobody yet who coordinates them
-    committed = {place: offset.offset for place, offset in offsets.items()}
-    members = answer.groups[0][5]
-    subscribed = {place.topic for place in committed}
-    for member in members:
-        metadata: bytes = member[3]
-        subscribed.update(ConsumerProtocol.METADATA.decode(metadata).subscription if metadata else ())
-    return len(members), subscribed, committed
 
 
 async def _outboxes(cluster: Cluster, services: Sequence[str]) -> dict[str, Outbox]:

@@ -12,10 +12,10 @@ import typer
 
 from ops.commands.cluster import Cluster
 from ops.commands.gist import gist
-from ops.commands.reading import coming, go_to_end, kept
 from ops.commands.shown import printable, shorter, text_of
 from shared.contracts.envelope import NotACloudEvent, parse
 from shared.messaging.message import Message
+from shared.messaging.reading import coming, go_to_end, kept
 
 
 def tail(state: Path, topics: Sequence[str], *, from_start: bool, follow: bool, as_json: bool) -> None:

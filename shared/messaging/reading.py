@@ -9,8 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops.commands import CommandFailed
-from ops.commands.cluster import Cluster
+from shared.messaging.clients import Broker, KafkaTrouble
 from shared.messaging.message import Message
 
 _STALLED_AFTER_S = 30.0
@@ -19,7 +18,7 @@ _STALLED_AFTER_S = 30.0
 async def kept(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:
     """Every message of a new consumer's topics up to their present ends, in order within a partition.
 
-    The consumer goes on from there. Raises CommandFailed when the broker falls silent.
+    The consumer goes on from there. Raises KafkaTrouble when the broker falls silent.
     """
     ends = await consumer.end_offsets(consumer.assignment())
     unread = {place: end for place, end in ends.items() if await consumer.position(place) < end}
@@ -34,7 +33,7 @@ async def kept(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:
         if records:
             progressed = time.monotonic()
         elif time.monotonic() - progressed > _STALLED_AFTER_S:
-            raise CommandFailed("Kafka answers no more: see that it runs, then call this again.")
+            raise KafkaTrouble("Kafka answers no more: see that it runs, then call this again.")
 
 
 async def go_to_end(consumer: AIOKafkaConsumer) -> None:
@@ -51,10 +50,10 @@ async def coming(consumer: AIOKafkaConsumer) -> AsyncIterator[Message]:
             yield message
 
 
-async def message_at(cluster: Cluster, topic: str, partition: int, offset: int) -> Message | None:
+async def message_at(broker: Broker, topic: str, partition: int, offset: int) -> Message | None:
     """The message at this place, or None when there is none or it is no longer kept."""
     place = TopicPartition(topic, partition)
-    async with cluster.reader(topic) as consumer:
+    async with broker.reader(topic) as consumer:
         if place not in consumer.assignment():
             return None
         first = (await consumer.beginning_offsets([place]))[place]
