@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 
 from services.console import assets
 from services.console.bootstrap import Console, bootstrap
@@ -122,6 +123,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
     app.add_exception_handler(FromElsewhere, resuming.on_stale_form)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     errors.show_errors(app)
     protect(app, settings)
     return app

@@ -23,6 +23,7 @@ from services.console.languages import LANGUAGES, Language, ends_of, language_fo
 from services.console.navigation import current, entries_for
 from services.console.people import Person, anybody
 from services.console.settings import ConsoleSettings
+from services.console.signing_in.csrf import masked
 from services.console.signing_in.flash import flashes
 from shared.errors import CxcError
 from shared.partnerships import Partnerships
@@ -176,7 +177,8 @@ async def page(
 
 def csrf_of(request: Request, person: Person | None) -> str:
     """What forms send along; visitors without a session have one too where they may post something."""
-    return person.csrf if person else str(getattr(request.state, "csrf", ""))
+    token: str = person.csrf if person else getattr(request.state, "csrf", "")
+    return masked(token)
 
 
 def error_at(errors: object, pointer: str) -> str | None:
