@@ -90,7 +90,7 @@ class Pages:
                 "partnerships": self._partnerships,
                 "partnership_name": self._partnership_name,
                 "navigation": (entries := entries_for(person)),
-                "entered": current(entries, request.url.path),
+                "menu_entry": current(entries, request.url.path),
                 "flashes": list if block else partial(flashes, request),
                 **content,
             }
