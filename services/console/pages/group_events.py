@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from services.console.answers import done
 from services.console.apis import Api, ApiProblem, part
+from services.console.case_rows import RegistrationRow
 from services.console.domain.programme import MORE_ROWS, agenda_rows, as_filled_in, documents, programme
 from services.console.filters import address, chosen
 from services.console.forms import Form, SentForm
@@ -20,8 +21,16 @@ from services.console.rendering import language_of, page
 router = APIRouter(include_in_schema=False)
 
 STATES: Final = ("planned", "open", "full", "closed", "held", "cancelled")
-FOUND: Final = 20
-"""Organisations a search lists."""
+FOUND: Final = 50
+"""Organisations a search looks at."""
+
+
+def may_come(row: RegistrationRow, event: Mapping[str, Any]) -> bool:
+    """Whether it can be put on the list: a visitor from abroad, or somebody of the event's own country."""
+    is_local = row.country == event["place"]["country"]
+    is_host = row.id == event["host"]["registration_id"]
+    return not is_host and (is_local or "visitor" in row.roles)
+
 
 Words = Annotated[str, Query(max_length=200)]
 
@@ -192,9 +201,10 @@ async def _one(
         commitments = await part(matching.get(f"/group-events/{id}/commitments"))
     found = None
     if q and person.is_staff:
-        found = await request.app.state.root.cases.registrations(
+        rows = await request.app.state.root.cases.registrations(
             person, search=q, state=["accepted"], sort="name", limit=FOUND
         )
+        found = [row for row in rows.rows if may_come(row, event)]
     return await page(
         request,
         "group_events/staff_event.html",
