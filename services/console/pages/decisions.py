@@ -45,11 +45,12 @@ async def _foreseen(
 ) -> Response:
     asked = proposed(form)
     preview = await part(_api(request, person).post("/decisions/preview", asked))
+    refused = problem or preview.problem
     back = form.text("filter")
     return await page(
         request,
         "decisions/preview.html",
-        status=(problem or preview.problem).status if problem or preview.problem else 200,
+        status=refused.status if refused else 200,
         preview=preview,
         problem=problem,
         asked=asked,

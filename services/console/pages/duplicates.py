@@ -107,7 +107,7 @@ async def _pair(
         "duplicates/pair.html",
         status=problem.status if problem else 200,
         pair=pair,
-        rows=compared(*sides, SHOWN) if len(sides) == 2 else [],
+        rows=compared(sides[0], sides[1], SHOWN) if len(sides) == 2 else [],
         judges=person.caller.is_staff_of(*(side["partnership"] for side in sides)),
         problem=problem,
         entered=entered,

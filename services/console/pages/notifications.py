@@ -59,7 +59,7 @@ async def log(request: Request, person: StaffOrOverseer) -> Response:
     asked = chosen(request.query_params, FILTERS)
     place = request.query_params.get(PLACE)
     api = _api(request, person)
-    shown = await parts(
+    shown: dict[str, Any] = await parts(
         messages=api.get("/notifications", {**searched(asked), "limit": 50, PLACE: place}),
         options=api.get("/wishes/kinds"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -44,7 +44,7 @@ async def listing(request: Request, person: StaffOrOverseer) -> Response:
     sort, place = request.query_params.get("sort") or NEWEST, request.query_params.get(PLACE)
     api = _api(request, person)
     of_any_state = {name: value for name, value in asked.items() if name not in MANY}
-    shown = await parts(
+    shown: dict[str, Any] = await parts(
         lines=api.get("/registrations", {**asked, "sort": sort, "limit": AT_ONCE, PLACE: place}),
         counts=api.get("/registrations/counts", of_any_state),
     )

@@ -98,7 +98,7 @@ async def staff_match(
         request,
         "matches/staff_match.html",
         status=problem.status if problem else 200,
-        **{"commitment": None, "grant": None, **shown},
+        **_with_all(shown),
         match=match,
         conflicts=conflicts(match, _others(shown, id), places=_places(shown["host"])),
         months=shown_months,
@@ -139,6 +139,11 @@ async def refuse(request: Request, id: str, person: Staff, form: Form) -> Respon
         return await staff_match(request, person, id, problem=problem, tried="refuse", reason=reason)
     _ = language_of(request).gettext
     return done(request, f"/matches/{id}", _("Refused. Both organisations are told, with your reason."))
+
+
+def _with_all(shown: Mapping[str, Part]) -> dict[str, Any]:
+    """What a page of any state shows, None where there can be none."""
+    return {"commitment": None, "grant": None, **shown}
 
 
 def _others(shown: Mapping[str, Part], id: str) -> list[dict[str, Any]]:

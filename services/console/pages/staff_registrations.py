@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -64,7 +64,7 @@ async def staff_registration(
     root = request.app.state.root
     apis = root.apis.as_(person.token)
     case = await apis.registration.get(f"/registrations/{id}")
-    shown = await parts(
+    shown: dict[str, Any] = await parts(
         versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
         lookalikes=apis.registration.get(f"/registrations/{id}/duplicates"),
         audit=apis.registration.get("/audit", {"registration": id, "limit": 50}),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.console.apis import Part, parts
-from services.console.case_rows import RegistrationRow, Wait, Waiting
+from services.console.case_rows import Happening, RegistrationRow, Wait
 from services.console.filters import PLACE
 from services.console.people import Person, StaffOrOverseer
 from services.console.rendering import language_of, page
@@ -25,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 SHOWN: Final = 4
 """Of each kind, so that all kinds are seen at once."""
 LOOKED_THROUGH: Final = 200
+EVERYTHING: Final = 100_000
 LATEST: Final = 8
 """Happenings that are shown."""
 
@@ -85,9 +86,10 @@ class Group:
 async def today(request: Request, person: StaffOrOverseer) -> Response:
     root = request.app.state.root
     apis = root.apis.as_(person.token)
-    kinds, progress, lapsing, shown = await asyncio.gather(
-        root.cases.waiting_by_kind(person),
+    waits, progress, happened, lapsing, shown = await asyncio.gather(
+        root.cases.waiting(person, limit=EVERYTHING),
         root.cases.progress(),
+        root.cases.happenings(person, mails=False, limit=LATEST),
         _lapsing(request, person),
         parts(
             pairs=apis.registration.get("/duplicates", {"state": "open", "limit": LOOKED_THROUGH}),
@@ -96,19 +98,23 @@ async def today(request: Request, person: StaffOrOverseer) -> Response:
             deadlines=apis.notifications.get("/reminders", {"limit": 8}),
         ),
     )
-    groups = await asyncio.gather(*(_group(request, person, kind) for kind in kinds))
+    about = [one["case"] for one in shown["deadlines"].content["items"]] if shown["deadlines"].ok else []
+    cases = await _named(request, person, [*about, *(one.cases[0] for one in happened.rows if one.cases)])
+    tell = Telling(language_of(request), root.partnerships, None, person, today=root.clock().date())
     return await page(
         request,
         "today/today.html",
-        groups=groups,
+        groups=grouped(waits.rows),
+        answered=answered(waits.rows, shown["asked"]),
         progress=[one for one in progress if person.oversees or one.partnership == person.caller.partnership],
         lapsing=lapsing,
-        cases=await _cases(request, person, _about(shown["deadlines"])),
-        latest=await _latest(request, person),
-        answered=await _answered(request, person, shown["asked"]),
+        cases=cases,
+        latest=[_entry(tell, one, cases) for one in happened.rows],
         many=LOOKED_THROUGH,
         now=root.clock(),
-        **shown,
+        pairs=shown["pairs"],
+        addresses=shown["addresses"],
+        deadlines=shown["deadlines"],
     )
 
 
@@ -129,43 +135,38 @@ async def of_kind(request: Request, kind: str, person: StaffOrOverseer) -> Respo
     )
 
 
-def _about(deadlines: Part) -> list[str]:
-    return [one["case"] for one in deadlines.content["items"]] if deadlines.ok else []
+def grouped(waits: Iterable[Wait]) -> list[Group]:
+    """What waits, by its kind; given the oldest first, the kinds follow by their oldest, too."""
+    kinds: dict[str, list[Wait]] = {}
+    for wait in waits:
+        kinds.setdefault(wait.kind, []).append(wait)
+    return [Group(kind, len(found), found[0].since, found[:SHOWN]) for kind, found in kinds.items()]
 
 
-async def _group(request: Request, person: Person, kind: Waiting) -> Group:
-    first = await request.app.state.root.cases.waiting(person, kind=kind.kind, limit=SHOWN)
-    return Group(kind.kind, kind.count, kind.since, first.rows)
+def answered(waits: Iterable[Wait], asked: Part) -> list[tuple[Wait, str]]:
+    """Registrations to decide that answered a question of staff, with it; `asked`: audit entries."""
+    latest = {one["registration_id"]: one for one in reversed(asked.content["items"])} if asked.ok else {}
+    return [
+        (wait, latest[wait.case]["why"])
+        for wait in waits
+        if wait.kind == "registration"
+        and wait.case in latest
+        and wait.since > datetime.fromisoformat(latest[wait.case]["at"])
+    ]
 
 
 async def _lapsing(request: Request, person: Person) -> list[RegistrationRow]:
     """Registrations of organisations that were asked whether they are still interested, and do not answer."""
     cases = request.app.state.root.cases
     asked = await cases.happenings(
-        person, type=[EventType.REGISTRATION_INTEREST_ASKED], mails=False, limit=50
+        person, type=[EventType.REGISTRATION_INTEREST_ASKED], mails=False, limit=LOOKED_THROUGH
     )
     ids = dict.fromkeys(happening.subject for happening in asked.rows)
-    rows: Sequence[RegistrationRow | None] = await asyncio.gather(
-        *(cases.registration(person, id) for id in ids)
-    )
+    rows = await asyncio.gather(*(cases.registration(person, id) for id in ids))
     return [row for row in rows if row and row.answer_by and not row.question]
 
 
-async def _answered(request: Request, person: Person, asked: Part) -> list[dict[str, Any]]:
-    """The questions of staff that were answered, and are not decided since."""
-    if not asked.ok:
-        return []
-    cases = request.app.state.root.cases
-    questions = {entry["registration_id"]: entry for entry in reversed(asked.content["items"])}
-    waiting = await cases.waiting(person, kind="registration", limit=LOOKED_THROUGH)
-    return [
-        {"wait": wait, "question": questions[wait.case]}
-        for wait in waiting.rows
-        if wait.case in questions and wait.since > datetime.fromisoformat(questions[wait.case]["at"])
-    ]
-
-
-async def _cases(request: Request, person: Person, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+async def _named(request: Request, person: Person, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """What cases are called, and where they are; without those that are none, or not there for the person."""
     cases = request.app.state.root.cases
     found = await asyncio.gather(*(cases.case_of(person, id) for id in dict.fromkeys(ids)))
@@ -179,14 +180,6 @@ async def _cases(request: Request, person: Person, ids: Iterable[str]) -> dict[s
     }
 
 
-async def _latest(request: Request, person: Person) -> list[Entry]:
-    """What happened last, wherever."""
-    root = request.app.state.root
-    happened = await root.cases.happenings(person, mails=False, limit=LATEST)
-    cases = await _cases(request, person, (case for one in happened.rows for case in one.cases[:1]))
-    tell = Telling(language_of(request), root.partnerships, None, person, today=root.clock().date())
-    entries = []
-    for one in happened.rows:
-        name, href = cases.get(one.cases[0], ("", None)) if one.cases else ("", None)
-        entries.append(replace(tell.happening(one), text=name, href=href))
-    return entries
+def _entry(tell: Telling, one: Happening, cases: Mapping[str, tuple[str, str]]) -> Entry:
+    name, href = cases.get(one.cases[0], ("", None)) if one.cases else ("", None)
+    return replace(tell.happening(one), text=name, href=href)
