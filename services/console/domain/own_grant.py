@@ -27,6 +27,8 @@ class Step:
     href: str | None = None
     yours: bool = False
     """Whether whoever reads it acts next."""
+    task: str = ""
+    """What whoever acts next does, such as `Sign the financial agreement`."""
 
 
 def commitment_step(commitment: Mapping[str, Any], side: Literal["visitor", "host"], *, say: Say) -> Step:
@@ -36,8 +38,10 @@ def commitment_step(commitment: Mapping[str, Any], side: Literal["visitor", "hos
     if commitment["state"] == "complete":
         return Step(title, "done", href=href)
     yours = {"visitor": "VO", "host": "HO"}[side] in commitment["missing"]
-    others = say("The others who sign it")
-    return Step(title, "now", who=say("You") if yours else others, href=href, yours=yours)
+    if yours:
+        task = say("Write the Commitment to Quality together, and sign it")
+        return Step(title, "now", who=say("You"), href=href, yours=True, task=task)
+    return Step(title, "now", who=say("The others"), href=href, task=say("Sign the Commitment to Quality"))
 
 
 def own_steps(
@@ -50,13 +54,20 @@ def own_steps(
     you, they = say("You"), say("Your partnership")
     who = {"waits_for_visitor": you, "waits_for_partnership": they, "passed": ""}
 
-    def gate(name: str, title: str, href: str, *, open_now: bool = True) -> Step:
+    def gate(name: str, title: str, href: str, task: str, their_task: str, *, open_now: bool = True) -> Step:
         state = gates[name]["state"]
         if state == "passed":
             return Step(title, "done", at=gates[name]["since"], href=href)
         yours = state == "waits_for_visitor"
         now = open_now or not yours
-        return Step(title, "now" if now else "next", who=who[state], href=href, yours=yours)
+        return Step(
+            title,
+            "now" if now else "next",
+            who=who[state],
+            href=href,
+            yours=yours,
+            task=task if yours else their_task,
+        )
 
     certain = grant["state"] not in ("awaiting_budget", "needs_review")
     text = "" if certain else grant["sentence"]
@@ -68,17 +79,38 @@ def own_steps(
             "done" if certain else "now",
             text=text,
             who="" if certain else they,
+            task=say("Set the amount aside"),
         ),
-        gate("agreement", say("Financial agreement signed"), f"{here}#agreement", open_now=certain),
+        gate(
+            "agreement",
+            say("Financial agreement signed"),
+            f"{here}#agreement",
+            say("Sign the financial agreement"),
+            say("Sign the financial agreement"),
+            open_now=certain,
+        ),
         Step(
             say("Bank account given"),
             "done" if has_account else "now" if certain else "next",
             who="" if has_account else you,
             href=f"{here}#account",
             yours=not has_account,
+            task=say("Say where your lump sum is to be paid"),
         ),
-        gate("report", say("Report written, and validated"), f"{here}/report"),
-        gate("evidence", say("Evidence sent, and accepted"), f"{here}/evidence"),
+        gate(
+            "report",
+            say("Report written, and validated"),
+            f"{here}/report",
+            say("Write the report on your stay"),
+            say("Validate your report"),
+        ),
+        gate(
+            "evidence",
+            say("Evidence sent, and accepted"),
+            f"{here}/evidence",
+            say("Send your evidence"),
+            say("Accept your evidence"),
+        ),
     ]
     return [*steps, _payment(grant, they, say, day)]
 
@@ -87,8 +119,10 @@ def _payment(grant: Mapping[str, Any], they: str, say: Say, day: Callable[[str |
     title = say("Paid to your account")
     if grant["paid_on"] is not None:
         return Step(title, "done", at=grant["paid_on"])
+    task = say("Pay you")
     if grant["state"] in _SENT:
-        return Step(title, "now", text=say("The bank has the order."), who=they)
+        return Step(title, "now", text=say("The bank has the order."), who=they, task=task)
     if grant["due"] is not None:
-        return Step(title, "now", text=say("Due by %s.") % day(grant["due"]), who=they)
+        due = say("Due by %s.") % day(grant["due"])
+        return Step(title, "now", text=due, who=they, task=task)
     return Step(title, "next", text=say("At the latest ten days after all of the above is there."), who=they)
