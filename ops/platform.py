@@ -192,6 +192,9 @@ class Platform:
             known |= {
                 "CXC_PUBLIC_URL": self.api_url("console"),
                 "CXC_SESSION_KEY": ensure_secret(self.state / "session.key"),
+                "CXC_WORKERS": ",".join(
+                    f"{name}=http://127.0.0.1:{self.port(f'{name}-worker')}" for name in self.services
+                ),
             }
             known |= {
                 f"CXC_{service.upper()}_URL": self.api_url(service)

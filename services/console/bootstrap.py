@@ -12,6 +12,7 @@ from services.console.repositories import ConsoleUnitOfWork, prepare_console
 from services.console.settings import ConsoleSettings
 from services.console.signing_in.sessions import Sessions
 from shared.contracts.envelope import now
+from shared.messaging.clients import KafkaClients
 from shared.partnerships import Partnerships
 from shared.storage.driver import Client, Database, close, connect
 from shared.storage.store import prepare_database
@@ -30,6 +31,7 @@ class Console:
     clock: Clock
     partnerships: Partnerships
     apis: Apis
+    broker: KafkaClients
     sessions: Sessions
     pages: Pages
     cases: Cases
@@ -68,6 +70,7 @@ async def bootstrap(
         clock=clock,
         partnerships=partnerships,
         apis=Apis(settings),
+        broker=KafkaClients(settings.kafka, "cxc-console"),
         sessions=Sessions(store, settings, clock=clock),
         pages=Pages(settings, partnerships),
         cases=Cases(store, partnerships, clock=clock),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from shared.contracts.vocabulary import BlankIsNone
-from shared.messaging.topics import PUBLISHERS, ServiceName
+from shared.messaging.topics import PUBLISHERS, SERVICES, ServiceName
 from shared.settings import ServiceSettings
 
 Url = Annotated[
     str, Field(pattern=r"^https?://[!-~]+$"), BeforeValidator(lambda given: str(given).rstrip("/"))
 ]
+
+
+_WORKER: Final = f"({'|'.join(SERVICES)})=https?://[!-+\\--~]+"
+_WORKERS: Final = f"^({_WORKER}(,{_WORKER})*)?$"
 
 
 def _random() -> str:
@@ -65,6 +69,16 @@ class ConsoleSettings(ServiceSettings):
     """Open pages that one process tells of changes as they happen."""
     streams_of_one: int = Field(default=12, ge=1, le=1000)
     """The same, of one browser."""
+
+    workers: Annotated[str, Field(pattern=_WORKERS)] = ""
+    """Where the health pages of workers are, for those who look after the installation:
+    `registration=http://127.0.0.1:8101,matching=…`; of several workers of one service, each."""
+
+    @property
+    def worker_urls(self) -> list[tuple[ServiceName, str]]:
+        """The workers that are known, with the service of each."""
+        pairs = (one.partition("=") for one in self.workers.split(",") if one)
+        return [(service, url.rstrip("/")) for service, _, url in pairs if service in SERVICES]
 
     @property
     def api_urls(self) -> dict[ServiceName, str]:
