@@ -61,7 +61,7 @@ def run_demo(state: Path, *, organisations: Path | None, count: int, seed: int, 
     )
     try:
         with sample_platform(home, say=screen.print) as platform:
-            screen.rule("ClusterXchange: Kafka, MongoDB, four services, a mail sink", align="left")
+            screen.rule("ClusterXchange: Kafka, MongoDB, five services, a mail sink", align="left")
             with screen.status("Starting…") as spinner:
                 start(platform, spinner, screen.print)
             story, paid = asyncio.run(
