@@ -30,7 +30,7 @@ FILTERS: Final = (
 )
 LOOKED_FOR: Final[Mapping[str, Side]] = {"hosts": "host", "visitors": "visitor"}
 AT_ONCE: Final = 20
-SHOWN_MONTHS: Final = 12
+SHOWN_MONTHS: Final = 6
 
 
 @router.get("/catalogue")
