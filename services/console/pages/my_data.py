@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any, Final
@@ -19,7 +20,9 @@ from services.console.forms import Form
 from services.console.own import own_registrations
 from services.console.people import Participant, Person
 from services.console.rendering import language_of, page
+from services.console.use_cases.tell_what_is_held import tell_what_is_held
 from shared.contracts.common import ERASED
+from shared.errors import NotFound
 from shared.messaging.topics import PUBLISHERS
 
 router = APIRouter(include_in_schema=False)
@@ -40,14 +43,18 @@ async def held(request: Request, id: str, person: Participant) -> Response:
     apis = _apis(request, person)
     case = await apis.registration.get(f"/registrations/{id}")
     return await page(
-        request, "my_data/held.html", case=case, services=await _held(apis, id), erased=_is_erased(case)
+        request,
+        "my_data/held.html",
+        case=case,
+        services=await _held(request, person, id),
+        erased=_is_erased(case),
     )
 
 
 @router.get("/my-data/{id}/held.json")
 async def as_json(request: Request, id: str, person: Participant) -> Response:
     """All of it in one file; raises what an API says that is away: half of it would look like all."""
-    content = json.dumps(_all_of(await _held(_apis(request, person), id)), indent=2, ensure_ascii=False)
+    content = json.dumps(_all_of(await _held(request, person, id)), indent=2, ensure_ascii=False)
     return _saved(content.encode(), "application/json", f"held-{id}.json")
 
 
@@ -55,7 +62,7 @@ async def as_json(request: Request, id: str, person: Participant) -> Response:
 async def as_zip(request: Request, id: str, person: Participant) -> Response:
     """The same, with the files that were sent: the CV and the evidence of stays."""
     apis = _apis(request, person)
-    services = _all_of(await _held(apis, id))
+    services = _all_of(await _held(request, person, id))
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for service, kinds in services.items():
@@ -92,8 +99,15 @@ def _apis(request: Request, person: Person) -> AllApis:
     return apis
 
 
-async def _held(apis: AllApis, id: str) -> dict[str, Part]:
-    return await parts(**{service: getattr(apis, service).get(f"/held/{id}") for service in PUBLISHERS})
+async def _held(request: Request, person: Person, id: str) -> dict[str, Part]:
+    """What each service holds, the console's own copy last."""
+    apis, root = _apis(request, person), request.app.state.root
+    told = await parts(**{service: getattr(apis, service).get(f"/held/{id}") for service in PUBLISHERS})
+    try:
+        kinds = await root.transactions.read(lambda uow: tell_what_is_held(uow, id, by=person.caller))
+    except NotFound:
+        kinds = []
+    return {**told, "console": Part({"kinds": [kind.model_dump(mode="json") for kind in kinds]})}
 
 
 def _all_of(services: Mapping[str, Part]) -> dict[str, Any]:
@@ -103,8 +117,8 @@ def _all_of(services: Mapping[str, Part]) -> dict[str, Any]:
             raise ServiceDown(one.down)
         if one.problem is not None and one.problem.status != _NOTHING:
             raise one.problem
-    if all(one.problem is not None for one in services.values()):
-        raise next(one.problem for one in services.values() if one.problem is not None)
+    if (unknown := services["registration"].problem) is not None:
+        raise unknown
     return {name: one.content["kinds"] if one.ok else [] for name, one in services.items()}
 
 
@@ -115,7 +129,8 @@ async def _files(apis: AllApis, id: str, services: Mapping[str, Any]) -> list[tu
     for evidence in _documents(services["funding"], "evidence"):
         for file in evidence["files"]:
             path = f"/grants/{quote(evidence['grant_id'])}/evidence/{quote(file['id'])}"
-            wanted.append((f"evidence/{file['id']}-{file['name']}", apis.funding.send("GET", path)))
+            name = re.sub(r"[/\\]", "_", file["name"])
+            wanted.append((f"evidence/{file['id']}-{name}", apis.funding.send("GET", path)))
     found = await asyncio.gather(*(part(asked) for _, asked in wanted))
     # One that was removed at this moment is no reason to give none of the others.
     return [(name, one.content.content) for (name, _), one in zip(wanted, found, strict=True) if one.ok]
@@ -153,7 +168,9 @@ async def _show_erasure(
 ) -> Response:
     apis = _apis(request, person)
     case = await apis.registration.get(f"/registrations/{id}")
-    shown: dict[str, Any] = await parts(matches=apis.matching.get("/matches", {"registration": id, "limit": 200}))
+    shown: dict[str, Any] = await parts(
+        matches=apis.matching.get("/matches", {"registration": id, "limit": 200})
+    )
     return await page(
         request,
         "my_data/erase.html",
