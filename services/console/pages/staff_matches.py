@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -90,7 +91,7 @@ async def staff_match(
     if match["state"] in ("approved", "cancelled"):
         asked["commitment"] = apis.matching.get(f"/matches/{id}/commitment")
         asked["grant"] = apis.funding.get(f"/grants/grant-{id}")
-    shown = await parts(**asked)
+    timeline, shown = await asyncio.gather(timeline_of(root, request, person, id), parts(**asked))
     stay = Span.of(match["stay"])
     shown_months = months(stay)
     days = [day for month in shown_months for week in month.weeks for day in week if day is not None]
@@ -103,7 +104,7 @@ async def staff_match(
         conflicts=conflicts(match, _others(shown, id), places=_places(shown["host"])),
         months=shown_months,
         marks=marks(days, holiday=holidays_at(match["host"]["place"]) or no_holidays, chosen=stay),
-        timeline=await timeline_of(root, request, person, id),
+        timeline=timeline,
         decides=person.is_staff and person.caller.partnership in match["awaits"],
         cancels=person.caller.is_staff_of(match["visitor"]["partnership"], match["host"]["partnership"])
         and match["state"] in ("proposed", "agreed", "approved"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from services.console.apis import ApiProblem, parts
+from services.console.apis import AllApis, ApiProblem, parts
 from services.console.people import Person
 from services.console.rendering import page
 from services.console.timelines import timeline_of
@@ -63,14 +64,10 @@ async def staff_registration(
     """The case page; with `problem`, why what was `entered` could not be done. Raises `ApiProblem`."""
     root = request.app.state.root
     apis = root.apis.as_(person.token)
-    case = await apis.registration.get(f"/registrations/{id}")
-    shown: dict[str, Any] = await parts(
-        versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
-        lookalikes=apis.registration.get(f"/registrations/{id}/duplicates"),
-        audit=apis.registration.get("/audit", {"registration": id, "limit": 50}),
-        matches=apis.matching.get("/matches", {"registration": id, "limit": 100}),
-        mails=apis.notifications.get("/notifications", {"about": id, "limit": 20}),
-        deadlines=apis.notifications.get("/reminders", {"about": id}),
+    case, timeline, shown = await asyncio.gather(
+        apis.registration.get(f"/registrations/{id}"),
+        timeline_of(root, request, person, id),
+        _around(apis, id),
     )
     has_case = person.caller.is_staff_of(case["party"]["partnership"])
     return await page(
@@ -79,7 +76,7 @@ async def staff_registration(
         status=problem.status if problem else 200,
         **shown,
         case=case,
-        timeline=await timeline_of(root, request, person, id),
+        timeline=timeline,
         decides=has_case and case["state"] in OPEN,
         assigns=(has_case or person.operates) and case["state"] in OPEN,
         closes=has_case and case["state"] not in CLOSED,
@@ -87,4 +84,16 @@ async def staff_registration(
         problem=problem,
         entered=entered,
         wrong={step: problem.errors if problem and entered["decision"] == step else [] for step in DECISIONS},
+    )
+
+
+async def _around(apis: AllApis, id: str) -> dict[str, Any]:
+    """What else there is about a registration, each part by itself."""
+    return await parts(
+        versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
+        lookalikes=apis.registration.get(f"/registrations/{id}/duplicates"),
+        audit=apis.registration.get("/audit", {"registration": id, "limit": 50}),
+        matches=apis.matching.get("/matches", {"registration": id, "limit": 100}),
+        mails=apis.notifications.get("/notifications", {"about": id, "limit": 20}),
+        deadlines=apis.notifications.get("/reminders", {"about": id}),
     )

@@ -73,19 +73,13 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-show-shortcuts]")) document.querySelector("dialog[data-shortcuts]")?.showModal();
 });
-// What is ticked, and where one is, outlives a list that is loaded anew.
-let kept = null;
+// What is ticked outlives another filter.
+let ticked = new Set();
 document.addEventListener("htmx:beforeSwap", () => {
-  kept = {
-    ticked: new Set(boxes().filter((box) => box.checked).map((box) => box.value)),
-    at: here() && linkOf(here())?.getAttribute("href"),
-  };
+  ticked = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
 });
 document.addEventListener("htmx:afterSettle", () => {
-  for (const box of boxes()) box.checked ||= Boolean(kept?.ticked.has(box.value));
-  const lost = document.activeElement === document.body;
-  if (lost && kept?.at) document.querySelector(`[data-row] a[href="${CSS.escape(kept.at)}"]`)?.focus();
-  kept = null;
+  for (const box of boxes()) box.checked ||= ticked.has(box.value);
   count();
 });
 for (const button of document.querySelectorAll("[data-show-shortcuts]")) button.hidden = false;

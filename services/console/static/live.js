@@ -12,6 +12,7 @@
   const busy = (part) =>
     document.hidden ||
     part.querySelector("dialog[open], .htmx-request, input:checked:not([checked])") ||
+    [...part.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue) ||
     (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, [contenteditable]"));
 
   const address = (element) => {
