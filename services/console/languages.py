@@ -80,7 +80,7 @@ class Language:
     def day(self, day: date | str | None, length: str = "long") -> str:
         """`14 February 2023`; `length` as Babel's: short, medium, long, full (with the day of the week)."""
         found = as_day(day)
-        return NOTHING if found is None else format_date(found, length, self._locale)  # type: ignore[arg-type]
+        return NOTHING if found is None else format_date(found, length, self._locale)
 
     def days(self, span: object) -> str:
         """`14 to 16 February 2023`: of a pair, or of what has `first_day` and `last_day`."""

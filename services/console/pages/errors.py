@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.types import ExceptionHandler
 
 from services.console.apis import ApiProblem
 from services.console.pages.signing_in import sign_in_first
@@ -24,8 +24,8 @@ _KEPT: Final = ("Retry-After", "Allow")
 def show_errors(app: FastAPI) -> None:
     """Have everything that is refused or fails shown as a page to who reads pages; call this last."""
     app.add_exception_handler(ApiProblem, _on_refusal)
-    for error, handler in list(app.exception_handlers.items()):
-        app.exception_handlers[error] = _shown(handler)
+    handlers: dict[Any, Any] = app.exception_handlers
+    handlers.update({error: _shown(handler) for error, handler in handlers.items()})
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
@@ -38,7 +38,7 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
     return JSONResponse(body, status_code=error.status, media_type=PROBLEM_JSON)
 
 
-def _shown(handler: Any) -> ExceptionHandler:
+def _shown(handler: Any) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def handle(request: Request, error: Exception) -> Response:
         answer: Response = await handler(request, error)
         if answer.media_type != PROBLEM_JSON or not reads_pages(request):
