@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import cache
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from fastapi.responses import Response
 
 from services.console.apis import ApiProblem, Part, part
 from services.console.forms import Form
+from services.console.languages import CLOCK
 from services.console.people import Person, StaffOrOverseer
 from services.console.rendering import page
 from shared.contracts.catalogue import EVENT_MODELS
@@ -36,26 +38,37 @@ async def ask(request: Request, person: StaffOrOverseer) -> Response:
 
 @router.post("/previews")
 async def preview(request: Request, person: StaffOrOverseer, form: Form) -> Response:
-    text = form.text("event")
-    return await _shown(request, event=text, preview=await _previewed(request, person, text))
+    text, at = form.text("event"), form.text("at")
+    return await _shown(request, event=text, at=at, preview=await _previewed(request, person, text, at))
 
 
-async def _previewed(request: Request, person: Person, text: str) -> Part:
+async def _previewed(request: Request, person: Person, text: str, at: str) -> Part:
     try:
         event = json.loads(text)
     except ValueError as error:
         why = f"It is not JSON: {error}. Paste the whole event, from its first brace to its last."
         return Part(problem=ApiProblem(422, "This is no event", why))
-    api = request.app.state.root.apis.as_(person.token).notifications
-    return await part(api.post("/previews", {"event": event}))
+    asked = {"event": event} | ({"at": moment(at)} if at else {})
+    return await part(request.app.state.root.apis.as_(person.token).notifications.post("/previews", asked))
 
 
-async def _shown(request: Request, *, event: str, example: str = "", preview: Part | None = None) -> Response:
+def moment(entered: str) -> str:
+    """What a field for day and time holds, by the clock of the pages; what is none is left as it is."""
+    try:
+        return datetime.fromisoformat(entered).replace(tzinfo=CLOCK).isoformat()
+    except ValueError:
+        return entered
+
+
+async def _shown(
+    request: Request, *, event: str, at: str = "", example: str = "", preview: Part | None = None
+) -> Response:
     return await page(
         request,
         "notifications/preview.html",
         status=preview.problem.status if preview and preview.problem else 200,
         event=event,
+        at=at,
         example=example,
         examples=list(examples()),
         preview=preview,
