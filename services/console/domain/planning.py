@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from services.console.domain.judging import Sent, degrees, number
@@ -35,7 +36,8 @@ def _cap(form: Sent, row: int) -> dict[str, Any] | None:
     return {"on": on, "of": of, "at_most": number(at_most)}
 
 
-class Arc(NamedTuple):
+@dataclass(frozen=True)
+class Arc:
     """Exchanges from one country to another."""
 
     source: str

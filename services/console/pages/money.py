@@ -40,7 +40,11 @@ async def overview(request: Request, person: StaffOrOverseer, partnership: Asked
         "money/overview.html",
         partnership=chosen,
         slices=slices(found["budget"].content) if found["budget"].ok else [],
-        **found,
+        budget=found["budget"],
+        progress=found["progress"],
+        forecast=found["forecast"],
+        board=found["board"],
+        to_release=found["to_release"],
     )
 
 

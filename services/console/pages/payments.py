@@ -60,7 +60,8 @@ async def _list(
         states=STATES,
         problem=problem,
         ticked=ticked,
-        **found,
+        payable=found["payable"],
+        listed=found["listed"],
     )
 
 

@@ -115,6 +115,9 @@ async def compare(request: Request, person: StaffOrOverseer, a: Asked = "", b: A
             second=matching.get(f"/plans/{b}"),
             difference=matching.get("/plans/compare", {"from": a, "to": b}),
         )
+        for one in found.values():
+            if one.problem and one.problem.status == 404:
+                raise one.problem
         if found["difference"].ok:
             names = await _names(matching, (a, b))
     listed_ids = {plan["id"] for plan in made}

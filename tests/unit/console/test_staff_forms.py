@@ -13,7 +13,7 @@ from services.console.domain.judging import (
     settlement,
     validation,
 )
-from services.console.domain.planning import arcs, compared, plan_order
+from services.console.domain.planning import Arc, arcs, compared, plan_order
 from services.console.domain.programme import as_filled_in, documents, programme
 from services.console.forms import SentForm
 
@@ -115,7 +115,7 @@ def test_exchanges_are_counted_from_country_to_country() -> None:
         return {"visitor": {"country": visitor}, "host": {"country": host}}
 
     found = arcs([pair("PT", "IT"), pair("IT", "PT"), pair("PT", "IT")])
-    assert [tuple(arc) for arc in found] == [("PT", "IT", 2), ("IT", "PT", 1)]
+    assert found == [Arc("PT", "IT", 2), Arc("IT", "PT", 1)]
 
 
 def test_figures_of_two_plans_stand_side_by_side() -> None:
