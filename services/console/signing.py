@@ -17,7 +17,7 @@ def not_meant(request: Request, form: SentForm, organisation: str) -> ApiProblem
     _ = language_of(request).gettext
     errors = []
     if _folded(form.text("signed_for")) != _folded(organisation):
-        wrong = _("is not the name of your organisation: write it as it stands above")
+        wrong = _("is not the name you sign for: write it as it stands above")
         errors.append({"pointer": "/signed_for", "detail": wrong})
     if form.text("read") != "true":
         errors.append({"pointer": "/read", "detail": _("say that you have read the document")})

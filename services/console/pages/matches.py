@@ -35,6 +35,8 @@ GROUPS: Final = (
     ("ended", ("declined", "withdrawn", "expired", "refused", "cancelled")),
 )
 """How the list of one's own exchanges is divided: whose turn it is, and in which states."""
+LIVING: Final = ("proposed", "agreed", "approved")
+"""States in which two have a match, and cannot have another one."""
 
 
 @router.get("/matches")
@@ -222,9 +224,10 @@ async def _new(
         raise NotFound("Choose a partner first, among your suggestions or in the catalogue.")
     own_id, partner_id = registrations[side], registrations[OTHER[side]]
     looked_for = FOUND_AMONG[OTHER[side]]
-    mine, partner = await asyncio.gather(
+    mine, partner, matches = await asyncio.gather(
         apis.registration.get(f"/registrations/{own_id}"),
         apis.matching.get(f"/catalogue/{partner_id}", {"side": looked_for, "for": own_id}),
+        apis.matching.get("/matches", {"registration": own_id, "limit": 200}),
     )
     wished = [mine["submission"]["preferences"]["working_days"], partner["preferred_working_days"]]
     places: dict[Side, Any] = {side: mine["party"]["place"], OTHER[side]: partner}
@@ -245,6 +248,7 @@ async def _new(
         looked_for=looked_for,
         mine=mine,
         partner=partner,
+        there=_between(matches["items"], registrations),
         registrations=registrations,
         here="/matches/new",
         host_country=places["host"]["country"],
@@ -301,6 +305,19 @@ async def _other_days(
         estimate=await _estimate(apis, places, choice),
         problem=problem,
         address=address,
+    )
+
+
+def _between(matches: list[dict[str, Any]], registrations: Mapping[Side, str]) -> dict[str, Any] | None:
+    """The match that these two have already, if it has not ended."""
+    return next(
+        (
+            match
+            for match in matches
+            if match["state"] in LIVING
+            and all(match[side]["registration_id"] == id for side, id in registrations.items())
+        ),
+        None,
     )
 
 
