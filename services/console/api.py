@@ -47,6 +47,8 @@ from services.console.pages import (
     suggestions,
     suppressions,
     today,
+    unsubscribe,
+    webhooks,
     wishes,
 )
 from services.console.people import SignInFirst
@@ -92,6 +94,7 @@ PAGES = (
     suggestions.router,
     suppressions.router,
     today.router,
+    webhooks.router,
     wishes.router,
 )
 
@@ -115,7 +118,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
         settings,
         title="ClusterXchange console",
         description="A public programme page, a place for participants, and a desk for staff.",
-        routers=[assets.router, held.router, pages],
+        routers=[assets.router, held.router, unsubscribe.router, pages],
         bootstrap=begin,
         body_limits={
             "/grants/*/evidence": evidence.AT_ONCE * settings.evidence_max_bytes + FORM_BYTES,

@@ -92,6 +92,16 @@ class Api:
             raise self._refusal(answer)
         return answer
 
+    async def pages(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """A page that an API has for anybody, as it is, also one that refuses; raises `ServiceDown`."""
+        try:
+            answer = await self._client.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise ServiceDown(self._service) from error
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            raise self._refusal(answer)
+        return answer
+
     async def events(
         self, path: str, last_event_id: str | None = None, params: Params | None = None
     ) -> AsyncIterator[bytes]:
