@@ -1,4 +1,4 @@
-"""Addresses that mails do not reach: why, and the way back."""
+"""Addresses that mails do not reach: why, and the way back once the mailbox works again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from services.console.answers import done
 from services.console.apis import Api, ApiProblem, part
-from services.console.filters import PLACE, address
+from services.console.filters import PLACE
 from services.console.people import Person, StaffOrOverseer
 from services.console.rendering import language_of, page
 
@@ -20,39 +20,33 @@ def _api(request: Request, person: Person) -> Api:
 
 
 @router.get("/suppressions")
-async def suppressions(request: Request, person: StaffOrOverseer) -> Response:
+async def listing(request: Request, person: StaffOrOverseer) -> Response:
     place = request.query_params.get(PLACE)
-    found = await part(_api(request, person).get("/suppressions", {PLACE: place, "limit": 50}))
-    next_place = found.content["next"] if found.ok else None
-    return await page(
-        request,
-        "suppressions/list.html",
-        part="list",
-        found=found,
-        next_page=address("/suppressions", after=next_place) if next_place else None,
-    )
+    addresses = await part(_api(request, person).get("/suppressions", {"limit": 50, PLACE: place}))
+    return await page(request, "suppressions/list.html", addresses=addresses, place=place)
 
 
 @router.get("/suppressions/{id}")
-async def suppression(id: str, request: Request, person: StaffOrOverseer) -> Response:
-    return await _shown(id, request, person)
+async def one(request: Request, id: str, person: StaffOrOverseer) -> Response:
+    return await _address(request, person, id)
 
 
 @router.post("/suppressions/{id}/restore")
-async def restore(id: str, request: Request, person: StaffOrOverseer) -> Response:
+async def restore(request: Request, id: str, person: StaffOrOverseer) -> Response:
     try:
         await _api(request, person).delete(f"/suppressions/{id}")
     except ApiProblem as problem:
-        return await _shown(id, request, person, problem)
+        return await _address(request, person, id, problem)
     _ = language_of(request).gettext
     return done(request, f"/suppressions/{id}", _("Mails go there again, from the next one on."))
 
 
-async def _shown(id: str, request: Request, person: Person, problem: ApiProblem | None = None) -> Response:
+async def _address(request: Request, person: Person, id: str, problem: ApiProblem | None = None) -> Response:
     return await page(
         request,
-        "suppressions/suppression.html",
+        "suppressions/address.html",
         status=problem.status if problem else 200,
-        found=await _api(request, person).get(f"/suppressions/{id}"),
+        address=await _api(request, person).get(f"/suppressions/{id}"),
+        restores=person.is_staff or person.operates,
         problem=problem,
     )
