@@ -76,14 +76,12 @@ def day_marks(days: Iterable[Mapping[str, Any]]) -> dict[date, Mark]:
     for day in days:
         on = date.fromisoformat(day["day"])
         kinds: list[Kind] = []
-        if on.weekday() >= SATURDAY:
-            kinds.append("weekend")
-        if "public holiday" in day["why"]:
-            kinds.append("holiday")
-        if not kinds:
-            kinds.append("working")
         if day["counted"]:
             kinds.append("chosen")
+        elif "public holiday" in day["why"]:
+            kinds.append("holiday")
+        else:
+            kinds.append("weekend" if on.weekday() >= SATURDAY else "working")
         marks[on] = Mark(tuple(kinds), day["why"])
     return marks
 

@@ -77,8 +77,8 @@ def test_days_of_a_stay_are_marked_by_why_they_count_or_not() -> None:
     marks = day_marks(days)
     assert [marks[date.fromisoformat(str(day["day"]))].kinds for day in days] == [
         ("holiday",),
-        ("working", "chosen"),
-        ("weekend", "chosen"),
+        ("chosen",),
+        ("chosen",),
         ("weekend",),
     ]
     assert [day["day"] for day in not_working(days)] == ["2023-07-05", "2023-07-08", "2023-07-09"]
