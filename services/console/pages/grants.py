@@ -104,6 +104,7 @@ async def _grant(
     return await page(
         request,
         "grants/grant.html",
+        part="way",
         status=problem.status if problem else 200,
         grant=found,
         marks=day_marks(found["lump_sum"]["days"]) if found["lump_sum"] else {},

@@ -49,6 +49,7 @@ async def matches(request: Request, person: SignedIn) -> Response:
     return await page(
         request,
         "matches/list.html",
+        part="list",
         groups=_grouped(shown["matches"].content["items"], own) if shown["matches"].ok else {},
         matches=shown["matches"],
         own=shown["own"],
@@ -172,6 +173,7 @@ async def _match(
     return await page(
         request,
         "matches/match.html",
+        part="case",
         status=problem.status if problem else 200,
         match=found,
         own=own,

@@ -58,6 +58,7 @@ async def own_group_event(
     return await page(
         request,
         "group_events/own_event.html",
+        part="event",
         status=problem.status if problem else 200,
         event=event,
         own=own,
