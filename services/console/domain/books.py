@@ -34,6 +34,13 @@ def running(before: Mapping[str, Decimal], entries: Iterable[Mapping[str, Any]])
         yield Line(entry, dict(balances))
 
 
+def accounts_followed(filters: Mapping[str, object]) -> tuple[str, ...]:
+    """Accounts of which such a list leaves out nothing: their balances go on from line to line."""
+    if "grant" in filters:
+        return ()
+    return tuple(account for account in ACCOUNTS if filters.get("account", account) == account)
+
+
 class Slice(NamedTuple):
     """A part of the budget, as a bar shows it: EUR, and where it begins and how wide it is in percent."""
 

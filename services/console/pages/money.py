@@ -9,14 +9,24 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from services.console.apis import Api, ApiProblem, part, parts
-from services.console.domain.books import ACCOUNTS, ledger_csv, opening, periods, running, slices
+from services.console.domain.books import (
+    Line,
+    accounts_followed,
+    ledger_csv,
+    opening,
+    periods,
+    running,
+    slices,
+)
 from services.console.files import passed_on
+from services.console.filters import Chosen, chosen
 from services.console.pages.scope import chosen_partnership, known_partnership
 from services.console.people import Person, StaffOrOverseer
 from services.console.rendering import page
 
 router = APIRouter(include_in_schema=False)
 
+LEDGER_FILTERS: Final = ("grant", "account", "first_day", "last_day")
 LINES: Final = 50
 AT_ONCE: Final = 200
 """Entries that are asked for at once where all of them are wanted."""
@@ -26,19 +36,19 @@ Asked = Annotated[str, Query(max_length=200)]
 
 @router.get("/money")
 async def overview(request: Request, person: StaffOrOverseer, partnership: Asked = "") -> HTMLResponse:
-    chosen = chosen_partnership(request, person, partnership)
+    about = chosen_partnership(request, person, partnership)
     funding = request.app.state.root.apis.as_(person.token).funding
     found = await parts(
-        budget=funding.get(f"/partnerships/{chosen.id}/budget"),
-        progress=funding.get(f"/partnerships/{chosen.id}/progress"),
-        forecast=funding.get(f"/partnerships/{chosen.id}/forecast", {"months": 3}),
-        board=funding.get("/readiness", {"partnership": chosen.id, "limit": 5}),
+        budget=funding.get(f"/partnerships/{about.id}/budget"),
+        progress=funding.get(f"/partnerships/{about.id}/progress"),
+        forecast=funding.get(f"/partnerships/{about.id}/forecast", {"months": 3}),
+        board=funding.get("/readiness", {"partnership": about.id, "limit": 5}),
         to_release=funding.get("/payments", {"state": "prepared", "limit": 50}),
     )
     return await page(
         request,
         "money/overview.html",
-        partnership=chosen,
+        partnership=about,
         slices=slices(found["budget"].content) if found["budget"].ok else [],
         budget=found["budget"],
         progress=found["progress"],
@@ -49,74 +59,33 @@ async def overview(request: Request, person: StaffOrOverseer, partnership: Asked
 
 
 @router.get("/partnerships/{id}/ledger")
-async def ledger(
-    request: Request,
-    person: StaffOrOverseer,
-    id: str,
-    grant: Asked = "",
-    account: Asked = "",
-    first_day: Asked = "",
-    last_day: Asked = "",
-    before: Asked = "",
-) -> HTMLResponse:
-    chosen = known_partnership(request, person, id)
+async def ledger(request: Request, person: StaffOrOverseer, id: str) -> HTMLResponse:
+    partnership = known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
-    filters = {
-        "grant": grant,
-        "account": account,
-        "first_day": first_day,
-        "last_day": last_day,
-    }
-    found = await part(
-        funding.get(
-            f"/partnerships/{id}/ledger",
-            {
-                **{name: value or None for name, value in filters.items()},
-                "newest_first": True,
-                "after": before or None,
-                "limit": LINES,
-            },
-        )
-    )
-    unfiltered = not any(filters.values())
-    lines: list[Any] = []
+    filters = chosen(request.query_params, LEDGER_FILTERS)
+    before = request.query_params.get("before") or None
+    asked = {**filters, "newest_first": True, "after": before, "limit": LINES}
+    found = await part(funding.get(f"/partnerships/{id}/ledger", asked))
+    lines: list[Line] = []
     if found.ok:
-        entries = list(reversed(found.content["items"]))
-        lines = list(reversed(list(running(opening(found.content["before"]), entries))))
+        lines = list(running(opening(found.content["before"]), reversed(found.content["items"])))
     return await page(
         request,
         "money/ledger.html",
         part="list",
-        partnership=chosen,
+        partnership=partnership,
         found=found,
-        lines=lines,
-        accounts=ACCOUNTS,
+        lines=lines[::-1],
+        accounts=accounts_followed(filters),
         filters=filters,
-        unfiltered=unfiltered,
     )
 
 
 @router.get("/partnerships/{id}/ledger.csv")
-async def ledger_file(
-    request: Request,
-    person: StaffOrOverseer,
-    id: str,
-    grant: Asked = "",
-    account: Asked = "",
-    first_day: Asked = "",
-    last_day: Asked = "",
-) -> Response:
+async def ledger_file(request: Request, person: StaffOrOverseer, id: str) -> Response:
     known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
-    filters = {
-        name: value or None
-        for name, value in {
-            "grant": grant,
-            "account": account,
-            "first_day": first_day,
-            "last_day": last_day,
-        }.items()
-    }
+    filters = chosen(request.query_params, LEDGER_FILTERS)
     # The first page is asked for before anything is said: a refusal is a page, not half a file.
     first = await funding.get(f"/partnerships/{id}/ledger", {**filters, "limit": AT_ONCE})
     return StreamingResponse(
@@ -130,7 +99,7 @@ async def ledger_file(
     )
 
 
-async def _csv(funding: Api, id: str, filters: dict[str, Any], first: dict[str, Any]) -> AsyncIterator[str]:
+async def _csv(funding: Api, id: str, filters: Chosen, first: dict[str, Any]) -> AsyncIterator[str]:
     found, head = first, True
     while True:
         yield ledger_csv(found["items"], head=head)
@@ -149,13 +118,13 @@ async def forecast(
     id: str,
     months: Annotated[int, Query(ge=3, le=36)] = 12,
 ) -> HTMLResponse:
-    chosen = known_partnership(request, person, id)
+    about = known_partnership(request, person, id)
     funding = request.app.state.root.apis.as_(person.token).funding
     found = await part(funding.get(f"/partnerships/{id}/forecast", {"months": months}))
     return await page(
         request,
         "money/forecast.html",
-        partnership=chosen,
+        partnership=about,
         months=months,
         found=found,
     )
@@ -220,6 +189,6 @@ async def report_file(
 
 @router.get("/reports")
 async def reports(request: Request, person: StaffOrOverseer, partnership: Asked = "") -> HTMLResponse:
-    chosen = chosen_partnership(request, person, partnership)
+    about = chosen_partnership(request, person, partnership)
     today = request.app.state.root.clock().date()
-    return await page(request, "money/reports.html", partnership=chosen, periods=periods(today), today=today)
+    return await page(request, "money/reports.html", partnership=about, periods=periods(today), today=today)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.console.domain.books import ledger_csv, opening, periods, running, slices
+from services.console.domain.books import accounts_followed, ledger_csv, opening, periods, running, slices
 
 
 def entry(number: int, credit: str, debit: str, amount: str) -> dict[str, Any]:
@@ -44,6 +44,22 @@ def test_a_page_goes_on_from_the_balances_before_it() -> None:
     before = opening({"available": "1550.00", "reserved": "450.00", "committed": "0.00", "paid": "0.00"})
     (line,) = running(before, [COMMITTED])
     assert (line.balances["reserved"], line.balances["committed"]) == (Decimal("0.00"), Decimal("450.00"))
+
+
+@pytest.mark.parametrize(
+    ("filters", "followed"),
+    [
+        ({}, ("available", "reserved", "committed", "paid")),
+        ({"first_day": "2023-02-01"}, ("available", "reserved", "committed", "paid")),
+        ({"account": "paid"}, ("paid",)),
+        ({"account": "budget"}, ()),
+        ({"grant": "grant-m1", "account": "paid"}, ()),
+    ],
+)
+def test_balances_are_told_of_accounts_of_which_no_movement_is_left_out(
+    filters: dict[str, str], followed: tuple[str, ...]
+) -> None:
+    assert accounts_followed(filters) == followed
 
 
 def test_the_bar_of_the_budget_is_full_and_begins_with_what_is_paid() -> None:
