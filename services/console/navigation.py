@@ -52,6 +52,7 @@ STAFF: Final = (
     Entry(_("Messages"), "/notifications", ("/inbox", "/previews", "/webhooks", "/suppressions")),
     Entry(_("Audit"), "/audit"),
 )
+EXTERNAL: Final = (Entry(_("Webhooks"), "/webhooks"),)
 OPERATIONS: Final = Entry(_("Operations"), "/operations")
 
 
@@ -65,7 +66,7 @@ def entries_for(person: Person | None) -> tuple[Entry, ...]:
         return (*STAFF, OPERATIONS)
     if person.is_staff or person.oversees:
         return STAFF
-    return PUBLIC
+    return (*PUBLIC, *EXTERNAL)
 
 
 def current(entries: tuple[Entry, ...], path: str) -> Entry | None:

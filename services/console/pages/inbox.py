@@ -39,6 +39,8 @@ async def inbox(request: Request, person: SignedIn) -> Response:
         counted=api.get("/inbox/unread"),
         options=api.get("/wishes/kinds"),
     )
+    if found["entries"].problem:  # whoever has none
+        raise found["entries"].problem
     entries = found["entries"].content or {"items": [], "next": None}
     return await page(
         request,

@@ -34,6 +34,8 @@ class Shown:
     """Who sees it; anybody else is refused, or signs in first."""
     like: str | None = None
     """Of pages that look alike, the one that is looked at in a browser; the others only by their status."""
+    leads_on: bool = False
+    """Leads others to a page of theirs."""
 
     @property
     def id(self) -> str:
@@ -100,4 +102,31 @@ PAGES: Final[tuple[Shown, ...]] = (
     Shown("/partnerships/{partnership}/forecast", DESK + OVERSEERS),
     Shown("/partnerships/{partnership}/report", DESK + OVERSEERS),
     Shown("/reports", DESK + OVERSEERS),
+    # organisations: registering and their own data
+    Shown("/home", BOTH_SIDES, leads_on=True),
+    Shown("/registrations/new", BOTH_SIDES),
+    Shown("/drafts", BOTH_SIDES),
+    *(
+        Shown(f"/drafts/{{draft}}/{step}?look=1", ("participant",))
+        for step in ("who", "where", "what", "when", "how", "check", "discard")
+    ),
+    Shown("/registrations/{registration}", ("participant", *DESK, *OVERSEERS)),
+    Shown("/registrations/{host_registration}", (*DESK, *OVERSEERS, "host")),
+    Shown("/registrations/{registration}/versions/1", ("participant", *DESK, *OVERSEERS)),
+    Shown("/registrations/{registration}/amend", ("participant",)),
+    Shown("/registrations/{registration}/withdraw", ("participant",)),
+    Shown("/my-data", BOTH_SIDES),
+    Shown("/my-data/{registration}", ("participant",)),
+    Shown("/my-data/{registration}/held.json", ("participant",), like="/my-data/{registration}"),
+    Shown("/my-data/{registration}/held.zip", ("participant",), like="/my-data/{registration}"),
+    Shown("/my-data/{registration}/erase", ("participant",)),
+    # signing in, what one is told, and operations
+    Shown("/signed-out", EVERYBODY),
+    Shown("/inbox", (*BOTH_SIDES, *DESK, "support_office")),
+    Shown("/inbox?archived=true", (*BOTH_SIDES, *DESK, "support_office"), like="/inbox"),
+    Shown("/wishes", (*BOTH_SIDES, *DESK)),
+    Shown("/webhooks", DESK + OVERSEERS),
+    Shown("/operations", ("support_office",)),
+    Shown("/operations/queues", ("support_office",)),
+    Shown("/operations/dead-letters", ("support_office",)),
 )
