@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 
 from services.console import assets
+from services.console.apis import ServiceDown
 from services.console.bootstrap import Console, bootstrap
 from services.console.pages import (
     audit,
@@ -128,6 +129,7 @@ def create_app(settings: ConsoleSettings | None = None) -> FastAPI:
     )
     app.add_exception_handler(SignInFirst, signing_in.sign_in_first)
     app.add_exception_handler(FromElsewhere, resuming.on_stale_form)
+    app.add_exception_handler(ServiceDown, resuming.on_service_away)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     errors.show_errors(app)
     protect(app, settings)

@@ -1,13 +1,14 @@
-"""A form that cannot be taken at the moment, because its session is over: what was typed is not lost."""
+"""A form that cannot be taken, as its session is over or a service is away: what was typed is not lost."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from fastapi import Request, Response
 from starlette.datastructures import UploadFile
-from starlette.types import ExceptionHandler
 
+from services.console.apis import ServiceDown
 from services.console.people import Person, anybody
 from services.console.rendering import page
 from services.console.signing_in.csrf import FIELD
@@ -32,8 +33,9 @@ async def typed_again(request: Request, *, status: int) -> Response | None:
         request,
         "signing_in/typed.html",
         status=status,
+        away=status == ServiceDown.status,
         signed_in=person is not None,
-        action=str(request.url.path),
+        action=f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
         typed=typed,
         files=[
             value.filename
@@ -43,13 +45,24 @@ async def typed_again(request: Request, *, status: int) -> Response | None:
     )
 
 
+async def on_service_away(request: Request, error: Exception) -> Response:
+    """A form for a service that is away can be sent once more in a moment."""
+    return await _again_or_refused(request, error)
+
+
 async def on_stale_form(request: Request, error: Exception) -> Response:
     """A form of an earlier session of the same browser is shown once more, with the token of now."""
+    return await _again_or_refused(request, error)
+
+
+async def _again_or_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, CxcError)
     if (again := await typed_again(request, status=error.status)) is not None:
         return again
-    handlers = cast("dict[Any, ExceptionHandler]", request.app.exception_handlers)
-    return await handlers[CxcError](request, error)  # type: ignore[no-any-return, misc, arg-type]
+    handlers = cast(
+        "dict[Any, Callable[[Request, Exception], Awaitable[Response]]]", request.app.exception_handlers
+    )
+    return await handlers[CxcError](request, error)
 
 
 def _is_own_form(request: Request) -> bool:
