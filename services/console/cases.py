@@ -63,7 +63,9 @@ def key_of(person: Person | None) -> str | None:
         return EVERYTHING
     if caller.role is CallerRole.STAFF:
         return desk(caller.partnership)
-    return owner(caller.organisation) if caller.organisation else None
+    if caller.role is CallerRole.PARTICIPANT and caller.organisation:
+        return owner(caller.organisation)
+    return None
 
 
 def visible_to(person: Person | None) -> Document:
