@@ -174,13 +174,16 @@ OF_PAGES: Final = Texts(
     in_code={"_": None, "gettext": None, "say": None, "counted": (1, 2)},
     complete=(
         "navigation.py",
-        "words.py",
-        "pages/home.py",
+        "pages/public.py",
         "templates/errors/",
+        "templates/group_events/programme.html",
+        "templates/group_events/public_",
         "templates/layout.html",
         "templates/public/",
         "templates/signing_in/",
         "templates/ui.html",
+        "templates/unsubscribe/",
+        "words.py",
     ),
 )
 ALL: Final = (OF_MESSAGES, OF_PAGES)

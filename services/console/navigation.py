@@ -28,17 +28,18 @@ class Entry(NamedTuple):
 
 
 PUBLIC: Final = (
-    Entry(_("The programme"), "/"),
+    Entry(_("The programme"), "/", ("/programmes",)),
     Entry(_("Check yourself"), "/check"),
     Entry(_("What you would get"), "/calculator"),
     Entry(_("Events"), "/group-events"),
     Entry(_("Map"), "/map"),
 )
 PARTICIPANT: Final = (
-    Entry(_("My exchanges"), "/home", ("/registrations", "/drafts", "/matches", "/grants")),
+    Entry(_("Home"), "/home", ("/registrations", "/drafts", "/invitations")),
     Entry(_("Find partners"), "/catalogue"),
+    Entry(_("My exchanges"), "/matches", ("/grants",)),
     Entry(_("Events"), "/group-events"),
-    Entry(_("Messages"), "/inbox", ("/messages",), counted=True),
+    Entry(_("Messages"), "/inbox", ("/messages", "/wishes"), counted=True),
     Entry(_("My data"), "/my-data"),
 )
 STAFF: Final = (
@@ -49,7 +50,7 @@ STAFF: Final = (
     Entry(_("Plans"), "/plans"),
     Entry(_("Events"), "/group-events"),
     Entry(_("Money"), "/money", ("/grants", "/payments", "/readiness", "/partnerships", "/reports")),
-    Entry(_("Messages"), "/notifications", ("/inbox", "/previews", "/webhooks", "/suppressions")),
+    Entry(_("Messages"), "/notifications", ("/inbox", "/wishes", "/previews", "/webhooks", "/suppressions")),
     Entry(_("Audit"), "/audit"),
 )
 EXTERNAL: Final = (Entry(_("Webhooks"), "/webhooks"),)
