@@ -17,12 +17,12 @@ _LAST: Final = ("other",)
 
 def countries(language: Language) -> Choices:
     """Every country."""
-    return _by_name(COUNTRIES, language.country)
+    return _with_names(_by_name(COUNTRIES, language.country))
 
 
 def spoken_languages(language: Language) -> Choices:
     """Every language that has a code of two letters."""
-    return _by_name(LANGUAGES, language.language_name)
+    return _with_names(_by_name(LANGUAGES, language.language_name))
 
 
 def kinds(language: Language) -> Choices:
@@ -43,6 +43,11 @@ def ecosystems(language: Language) -> Choices:
 def _by_name(codes: Iterable[str], name: Callable[[str], str]) -> Choices:
     named = [(code, name(code)) for code in codes]
     return sorted(
-        ((code, word[:1].upper() + word[1:]) for code, word in named if word != code),
+        ((code, word[:1].upper() + word[1:]) for code, word in named),
         key=lambda choice: (choice[0] in _LAST, choice[1].casefold()),
     )
+
+
+def _with_names(named: Choices) -> Choices:
+    """Without codes that have no name in this language."""
+    return [(code, word) for code, word in named if word.casefold() != code.casefold()]
