@@ -72,6 +72,11 @@ PAGES: Final[tuple[Shown, ...]] = (
     Shown("/notifications", DESK + OVERSEERS),
     Shown("/previews", DESK + OVERSEERS),
     Shown("/suppressions", DESK + OVERSEERS),
+    # the search over everything, and who did what
+    Shown("/cases", DESK + OVERSEERS),
+    Shown("/cases?what=exchanges", DESK + OVERSEERS),
+    Shown("/audit", DESK + OVERSEERS),
+    Shown("/audit?what=happenings", DESK + OVERSEERS),
     # from finding a partner to the money
     Shown("/catalogue", PEOPLE),
     Shown("/catalogue?side=visitors&country=IT", PEOPLE),
