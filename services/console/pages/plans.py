@@ -190,7 +190,8 @@ async def _one(
     query = request.query_params
     filters = {name: query.get(name, "").strip() for name in ("q", "outcome")}
     made = shown["state"] in MADE
-    pairs = await part(_pairs(matching, id, filters, query.get("after"))) if made else None
+    shows_pairs = made and query.get("part") != "progress"
+    pairs = await part(_pairs(matching, id, filters, query.get("after"))) if shows_pairs else None
     following = pairs.content["next"] if pairs and pairs.ok else None
     answer = await page(
         request,

@@ -12,5 +12,6 @@ for (const form of document.querySelectorAll("form[data-sum]")) {
   };
   words.hidden = false;
   form.addEventListener("change", tell);
+  form.addEventListener("keyup", tell); // lists.js ticks by keyboard
   tell();
 }
