@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -87,6 +88,7 @@ class Pages:
                 "person": person,
                 "language": language,
                 "csrf": csrf_of(request, person),
+                "shown_at": int(time.time()),
                 "partnerships": self._partnerships,
                 "partnership_name": self._partnership_name,
                 "navigation": (entries := entries_for(person)),

@@ -4,7 +4,9 @@
 {
   const AGAIN_MS = 30000; // after a refusal, such as too many open pages
   const due = new Set();
-  let source, last;
+  let source;
+  // Where the server's order of changes was when the page was made, or a little before
+  let last = `${Number(document.body.dataset.shownAt) - 2}.0`;
 
   const parts = () => [...document.querySelectorAll("[data-live]")];
 
@@ -51,7 +53,7 @@
 
   const connect = () => {
     if (!parts().length || !window.htmx) return;
-    source = new EventSource(last ? `/changes?after=${encodeURIComponent(last)}` : "/changes");
+    source = new EventSource(`/changes?after=${encodeURIComponent(last)}`);
     const heard = (topics) => (event) => {
       last = event.lastEventId || last;
       changed(topics(event));
