@@ -326,7 +326,7 @@ def name_of(stored: Document) -> str:
         return str(stored["party"]["name"])
     if "visitor" in stored:
         return f"{stored['visitor']['name']} – {stored['host']['name']}"
-    return str(stored["_id"])
+    return str(stored.get("title") or stored["_id"])
 
 
 def _side(stored: Document) -> Side:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, TypeVar
 
@@ -175,12 +175,6 @@ class Cases:
         found = await self._one(Registration.COLLECTION, person, id)
         return registration_row(found, self._waits(found, person)) if found else None
 
-    async def names(self, person: Person, ids: Sequence[str]) -> dict[str, str]:
-        """What registrations are called, by their ids; without those the person may not see."""
-        where: Document = {**visible_to(person), "_id": {"$in": list(ids)}}
-        found = self._database[Registration.COLLECTION].find(where, {"party.name": 1})
-        return {one["_id"]: name_of(one) async for one in found}
-
     async def exchange(self, person: Person, id: str) -> ExchangeRow | None:
         """One exchange by its match's or its grant's id; None also where the person may not see it."""
         found = await self._one(Exchange.COLLECTION, person, match_of(id))
@@ -189,6 +183,21 @@ class Cases:
     async def case_of(self, person: Person, id: str) -> RegistrationRow | ExchangeRow | None:
         """Whatever case has this id: a registration's, a match's, a grant's."""
         return await self.registration(person, id) or await self.exchange(person, id)
+
+    async def names(self, person: Person, ids: Iterable[str]) -> dict[str, str]:
+        """What registrations, exchanges and group events are called, by their ids.
+
+        Without those the person may not see.
+        """
+        where = {"_id": {"$in": list(set(ids))}, **visible_to(person)}
+        shown = {"party.name": 1, "visitor.name": 1, "host.name": 1, "title": 1}
+        found = await asyncio.gather(
+            *(
+                self._database[model.COLLECTION].find(where, shown).to_list(None)
+                for model in (Registration, Exchange, GroupEvent)
+            )
+        )
+        return {one["_id"]: name_of(one) for documents in found for one in documents}
 
     async def waits_in(self, person: Person, id: str) -> list[Wait]:
         """All that waits in a case the person may see, whoever has to act, the oldest first.

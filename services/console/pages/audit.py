@@ -8,7 +8,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.console.apis import part
+from services.console.apis import Part, part
+from services.console.case_rows import Happening, Page
 from services.console.filters import PLACE, chosen
 from services.console.people import StaffOrOverseer
 from services.console.rendering import language_of, page
@@ -93,9 +94,16 @@ async def listing(request: Request, person: StaffOrOverseer) -> Response:
             ((type, say(title)) for type, title in TITLES.items() if "/" not in type), key=lambda one: one[1]
         ),
         entries=[(one, telling.happening(one)) for one in found.rows] if found else [],
+        names=await root.cases.names(person, _cases_of(trail, found)),
         next=found.next if found else None,
         trail=trail,
     )
+
+
+def _cases_of(trail: Part | None, found: Page[Happening] | None) -> list[str]:
+    if trail is not None and trail.ok:
+        return [one["registration_id"] for one in trail.content["items"] if one["registration_id"]]
+    return [one.cases[0] for one in found.rows if one.cases] if found else []
 
 
 def _day(text: object) -> date | None:
