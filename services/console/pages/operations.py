@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
@@ -60,11 +61,10 @@ async def queues(request: Request, person: Operator) -> Response:
     """What waits in Kafka, as the broker says; loaded by the page above, or a page of its own."""
     broker = _broker(request)
     try:
-        consumption = await consumption_of(broker, SERVICES)
-        waiting = {
-            service: sum(not letter.replayed for letter in await letters_of(broker, service))
-            for service in SERVICES
-        }
+        consumption, letters = await asyncio.gather(
+            consumption_of(broker, SERVICES),
+            asyncio.gather(*(letters_of(broker, service) for service in SERVICES)),
+        )
     except KafkaTrouble as trouble:
         return await page(request, "operations/queues.html", part="queues", trouble=trouble)
     return await page(
@@ -73,7 +73,10 @@ async def queues(request: Request, person: Operator) -> Response:
         part="queues",
         trouble=None,
         consumption=consumption,
-        letters=waiting,
+        letters={
+            service: sum(not letter.replayed for letter in those)
+            for service, those in zip(SERVICES, letters, strict=True)
+        },
     )
 
 
@@ -83,8 +86,8 @@ async def dead_letter_list(request: Request, person: Operator) -> Response:
     services = [name for name in SERVICES if asked.get("service") in (None, name)]
     trouble, found = None, list[Letter]()
     try:
-        for service in services:
-            found += await letters_of(_broker(request), service)
+        for those in await asyncio.gather(*(letters_of(_broker(request), service) for service in services)):
+            found += those
     except KafkaTrouble as away:
         trouble = away
     reasons = sorted({letter.reason for letter in found})
