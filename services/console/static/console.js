@@ -43,7 +43,11 @@
     dialog.showModal();
   }, { capture: true });
 
-  // Sent once: what sends a form rests until the next page is there
+  // Sent once: what sends a form rests until the next page is there, or a file has come instead
+  const rested = () => {
+    document.documentElement.classList.remove("waits");
+    for (const form of document.forms) delete form.dataset.sent;
+  };
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method === "dialog") return;
     if (event.target.dataset.sent && event.target.method === "post") {
@@ -52,11 +56,9 @@
     }
     event.target.dataset.sent = "yes";
     document.documentElement.classList.add("waits");
+    setTimeout(rested, 10000);
   });
-  addEventListener("pageshow", () => {
-    document.documentElement.classList.remove("waits");
-    for (const form of document.forms) delete form.dataset.sent;
-  });
+  addEventListener("pageshow", rested);
 
   // What htmx asks for and does not get
   document.addEventListener("htmx:sendError", () => trouble(document.getElementById("trouble").dataset.away));
