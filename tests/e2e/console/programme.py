@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 from rich.console import Console
 
 from ops.demo import first_day_of_sample, play, sample_platform
 from ops.demo.outside import letters_from_sample
+from ops.issuer import issue_token
 from ops.platform import Platform, Ports
 from ops.sample import SAMPLE_PARTNERSHIPS
 from shared.contracts.funding import GrantPaid, GrantReserved
@@ -64,6 +66,7 @@ async def sample_programme(
             "grant": grant.grant_id,
             "payment": paid.payment_id,
             "partnership": grant.partnership,
+            "draft": await _draft_of(platform, grant.visitor.owner),
         }
         seats: dict[Who, dict[str, str]] = {
             "participant": {"role": "participant", "organisation": grant.visitor.owner},
@@ -74,3 +77,15 @@ async def sample_programme(
             "auditor": {"role": "auditor"},
         }
         yield Programme(platform, known, seats)
+
+
+async def _draft_of(platform: Platform, organisation: str) -> str:
+    """A registration that the organisation has begun and not sent."""
+    token = issue_token(
+        platform.issuer_key, issuer=platform.issuer_url, role="participant", organisation=organisation
+    )
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
+        begun = await client.post(
+            f"{platform.api_url('registration')}/drafts", json={"organisation": {"name": "Begun (sample)"}}
+        )
+    return str(begun.raise_for_status().json()["id"])

@@ -26,6 +26,8 @@ ABOUT: Final = {
     "payments": "{payment}",
     "partnerships": "{partnership}",
     "catalogue": "{host_registration}",
+    "drafts": "{draft}",
+    "my-data": "{registration}",
 }
 """What the paths of actions are about, by their first part."""
 STRANGERS: Final[dict[str, dict[str, str] | None]] = {
