@@ -65,7 +65,7 @@ format: setup  ## Let ruff put the code in order
 docs: setup  ## Generate docs/asyncapi.yaml, docs/events.md and docs/texts.md anew
 	@$(RUN)/python -m ops.docs
 
-texts: setup  ## Gather the sentences of all messages and bring their translations up to date
+texts: setup  ## Gather the sentences of messages and pages and bring translations up to date
 	@$(RUN)/python -m ops.texts
 
 screenshots: setup  ## Take pictures of all pages of the console into var/screenshots
