@@ -43,10 +43,12 @@ def proposed(form: Form) -> dict[str, Any]:
 async def _foreseen(
     request: Request, person: Person, form: Form, *, problem: ApiProblem | None = None
 ) -> Response:
-    asked = proposed(form)
+    asked, back = proposed(form), f"/registrations?{form.text('filter')}".rstrip("?")
+    if not asked.get("registrations") and "filter" not in asked:
+        _ = language_of(request).gettext
+        return done(request, back, _("Tick at least one, or choose all that match the filter."), "warning")
     preview = await part(_api(request, person).post("/decisions/preview", asked))
     refused = problem or preview.problem
-    back = form.text("filter")
     return await page(
         request,
         "decisions/preview.html",
@@ -56,8 +58,8 @@ async def _foreseen(
         asked=asked,
         said=form.text("words"),
         choice=form.text("choice"),
-        filter=back,
-        back=f"/registrations?{back}" if back else "/registrations",
+        filter=form.text("filter"),
+        back=back,
     )
 
 

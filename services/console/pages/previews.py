@@ -13,7 +13,7 @@ from services.console.apis import ApiProblem, Part, part
 from services.console.forms import Form
 from services.console.languages import CLOCK
 from services.console.people import Person, StaffOrOverseer
-from services.console.rendering import page
+from services.console.rendering import language_of, page
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.examples import golden_examples
 
@@ -46,8 +46,9 @@ async def _previewed(request: Request, person: Person, text: str, at: str) -> Pa
     try:
         event = json.loads(text)
     except ValueError as error:
-        why = f"It is not JSON: {error}. Paste the whole event, from its first brace to its last."
-        return Part(problem=ApiProblem(422, "This is no event", why))
+        _ = language_of(request).gettext
+        why = _("It is not JSON: %s. Paste the whole event, from its first brace to its last.") % error
+        return Part(problem=ApiProblem(422, _("This is no event"), why))
     asked = {"event": event} | ({"at": moment(at)} if at else {})
     return await part(request.app.state.root.apis.as_(person.token).notifications.post("/previews", asked))
 

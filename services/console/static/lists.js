@@ -24,11 +24,12 @@ function tick(row, upTo) {
   if (!box) return;
   box.checked = !box.checked;
   const all = rows();
-  if (upTo && lastTicked?.isConnected) {
-    const [from, to] = [all.indexOf(lastTicked), all.indexOf(row)].sort((a, b) => a - b);
+  const last = all.findIndex((one) => boxOf(one)?.value === lastTicked);
+  if (upTo && last >= 0) {
+    const [from, to] = [last, all.indexOf(row)].sort((a, b) => a - b);
     for (const between of all.slice(from, to + 1)) boxOf(between).checked = box.checked;
   }
-  lastTicked = row;
+  lastTicked = box.value;
   count();
 }
 
