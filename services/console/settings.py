@@ -70,14 +70,14 @@ class ConsoleSettings(ServiceSettings):
     streams_of_one: int = Field(default=12, ge=1, le=1000)
     """The same, of one browser."""
 
-    workers: Annotated[str, Field(pattern=_WORKERS)] = ""
+    workers: Annotated[str | None, Field(pattern=_WORKERS), BlankIsNone] = None
     """Where the health pages of workers are, for those who look after the installation:
     `registration=http://127.0.0.1:8101,matching=…`; of several workers of one service, each."""
 
     @property
     def worker_urls(self) -> list[tuple[ServiceName, str]]:
         """The workers that are known, with the service of each."""
-        pairs = (one.partition("=") for one in self.workers.split(",") if one)
+        pairs = (one.partition("=") for one in (self.workers or "").split(",") if one)
         return [(service, url.rstrip("/")) for service, _, url in pairs if service in SERVICES]
 
     @property
