@@ -46,12 +46,17 @@ class Choice:
     offered: list[tuple[Span, int]]
     """Stays in which both have time, with their working days."""
     trouble: list[str] = field(default_factory=list)
-    """What is wrong with the chosen days: `order`, `past`, `short`, `long`, `yours`, `theirs`."""
+    """What is wrong with the chosen days: `order`, `past`, `short`, `long`, `yours`, `theirs`, `taken`."""
     holidays_known: bool = True
 
     @property
+    def has_taken(self) -> bool:
+        """Whether one has another exchange on a day that is shown."""
+        return any("taken" in mark.kinds for mark in self.marks.values())
+
+    @property
     def possible(self) -> bool:
-        """Whether the chosen days can be a stay; that one of the two said it has no time does not count."""
+        """Whether the chosen days can be a stay; whether the two have time is theirs to say."""
         return self.chosen is not None and not {"order", "past", "short", "long"} & set(self.trouble)
 
 
@@ -93,8 +98,13 @@ def choose(
     today: date,
     wished: int | None = None,
     before: Span | None = None,
+    taken: Sequence[Span] = (),
 ) -> Choice:
-    """The calendar of a stay at a host; `wished`: how many working days they would like it to have."""
+    """The calendar of a stay at a host.
+
+    `wished`: how many working days they would like it to have; `before`: what was proposed last; `taken`:
+    the days of one's other exchanges.
+    """
     known = holidays_at(host_place)
     holiday = known or no_holidays
     both = [span for span in in_common(yours, theirs) if span.last > today]
@@ -107,14 +117,22 @@ def choose(
     in_order = chosen if chosen and chosen.first <= chosen.last else None
     return Choice(
         months=shown,
-        marks=marks(days, holiday=holiday, yours=yours, theirs=theirs, chosen=chosen, before=before),
+        marks=marks(
+            days,
+            holiday=holiday,
+            yours=yours,
+            theirs=theirs,
+            chosen=chosen,
+            before=before,
+            taken=taken,
+        ),
         chosen=chosen,
         working=working_days(_bounded(in_order), holiday) if in_order else None,
         holidays=[(day, name) for day in _bounded(in_order).days if (name := holiday(day))]
         if in_order
         else [],
         offered=offered,
-        trouble=_trouble(chosen, holiday, yours, theirs, today) if chosen else [],
+        trouble=_trouble(chosen, holiday, yours, theirs, taken, today) if chosen else [],
         holidays_known=known is not None,
     )
 
@@ -142,16 +160,25 @@ def _bounded(span: Span) -> Span:
 
 
 def _months(chosen: Span | None, before: Span | None, windows: Sequence[Span], today: date) -> list[Month]:
-    begin = min(
-        (span.first for span in (chosen, before) if span and span.first > today),
-        default=min((max(span.first, today) for span in windows if span.last > today), default=today),
+    """From the first day somebody has time on; or from what is chosen, where that would be out of sight."""
+    proposed = [span for span in (chosen, before) if span is not None and span.first > today]
+    first = min(
+        (max(span.first, today) for span in (*proposed, *windows) if span.last > today), default=today
     )
-    end = max((span.last for span in (chosen, before, *windows) if span), default=begin)
-    return months(Span(begin, max(begin, end)), most=SHOWN_MONTHS)
+    last = max((span.last for span in (*proposed, *windows)), default=first)
+    shown = months(Span(first, max(first, last)), most=SHOWN_MONTHS)
+    if proposed and proposed[0].first.replace(day=1) > shown[-1].first:
+        return months(Span(proposed[0].first, max(proposed[0].first, last)), most=SHOWN_MONTHS)
+    return shown
 
 
 def _trouble(
-    chosen: Span, holiday: HolidayOn, yours: Sequence[Span], theirs: Sequence[Span], today: date
+    chosen: Span,
+    holiday: HolidayOn,
+    yours: Sequence[Span],
+    theirs: Sequence[Span],
+    taken: Sequence[Span],
+    today: date,
 ) -> list[str]:
     if chosen.last < chosen.first:
         return ["order"]
@@ -165,6 +192,8 @@ def _trouble(
     for name, windows in (("yours", yours), ("theirs", theirs)):
         if windows and not any(chosen.first in one and chosen.last in one for one in windows):
             found.append(name)
+    if any(one.first <= chosen.last and chosen.first <= one.last for one in taken):
+        found.append("taken")
     return found
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 from services.console.domain.calendar import HolidayOn, Span, is_working_day
 
 PASSAGES: Final = ("results", "cooperation", "improve")
-REACHED: Final = ("fully", "partly", "not")
 MOST_DAYS: Final = 62
 """More days than a stay can have."""
 

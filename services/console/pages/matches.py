@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -240,6 +240,7 @@ async def _new(
         chosen=span_between(given.get("first_day", ""), given.get("last_day", "")),
         today=_today(request),
         wished=wished[0 if side == "visitor" else 1] or wished[0] or wished[1],
+        taken=_taken(matches["items"]),
     )
     return await page(
         request,
@@ -272,8 +273,10 @@ async def _other_days(
     if side is None or found[side]["registration_id"] not in found["awaits"]:
         return await _match(request, person, id, problem=problem)
     partner = found[OTHER[side]]
-    mine, profile = await asyncio.gather(
-        apis.registration.get(f"/registrations/{found[side]['registration_id']}"),
+    own_id = found[side]["registration_id"]
+    mine, matches, profile = await asyncio.gather(
+        apis.registration.get(f"/registrations/{own_id}"),
+        apis.matching.get("/matches", {"registration": own_id, "limit": 200}),
         part(
             apis.matching.get(f"/catalogue/{partner['registration_id']}", {"side": FOUND_AMONG[OTHER[side]]})
         ),
@@ -288,6 +291,7 @@ async def _other_days(
         before=before,
         today=_today(request),
         wished=mine["submission"]["preferences"]["working_days"],
+        taken=_taken(one for one in matches["items"] if one["id"] != id),
     )
     return await page(
         request,
@@ -308,6 +312,11 @@ async def _other_days(
         problem=problem,
         address=address,
     )
+
+
+def _taken(matches: Iterable[Mapping[str, Any]]) -> list[Span]:
+    """The days of exchanges both have agreed to."""
+    return [Span.of(match["stay"]) for match in matches if match["state"] in ("agreed", "approved")]
 
 
 def _between(matches: list[dict[str, Any]], registrations: Mapping[Side, str]) -> dict[str, Any] | None:

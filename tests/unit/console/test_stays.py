@@ -83,3 +83,18 @@ def test_days_far_away_do_not_make_a_calendar_without_end() -> None:
     assert len(found.months) == SHOWN_MONTHS
     assert found.trouble == ["long", "yours", "theirs"]
     assert span_between("2027-03-01", "nonsense") is None
+
+
+def test_days_of_another_exchange_are_marked_and_told() -> None:
+    found = choice(span("2027-03-01", "2027-03-05"), taken=[span("2027-03-05", "2027-03-12")])
+    assert found.trouble == ["taken"]
+    assert found.has_taken
+    assert found.possible
+    assert "taken" in found.marks[date(2027, 3, 12)].kinds
+
+
+def test_the_calendar_begins_where_there_is_time_and_shows_what_is_chosen() -> None:
+    found = choice(span("2027-04-05", "2027-04-09"))
+    assert [month.first.month for month in found.months] == [2, 3, 4]
+    far = choice(span("2028-05-08", "2028-05-12"))
+    assert far.months[0].first == date(2028, 5, 1)
