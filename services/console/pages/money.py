@@ -41,21 +41,29 @@ async def overview(request: Request, person: StaffOrOverseer, partnership: Asked
     found = await parts(
         budget=funding.get(f"/partnerships/{about.id}/budget"),
         progress=funding.get(f"/partnerships/{about.id}/progress"),
-        forecast=funding.get(f"/partnerships/{about.id}/forecast", {"months": 3}),
-        board=funding.get("/readiness", {"partnership": about.id, "limit": 5}),
+        board=funding.get("/readiness", {"partnership": about.id, "limit": 1}),
         to_release=funding.get("/payments", {"state": "prepared", "limit": 50}),
     )
     return await page(
         request,
         "money/overview.html",
+        part="list",
         partnership=about,
         slices=slices(found["budget"].content) if found["budget"].ok else [],
         budget=found["budget"],
         progress=found["progress"],
-        forecast=found["forecast"],
         board=found["board"],
         to_release=found["to_release"],
     )
+
+
+@router.get("/money/ahead")
+async def ahead(request: Request, person: StaffOrOverseer, partnership: Asked = "") -> HTMLResponse:
+    """Where the money is heading: the page shows it when it is there, as a simulation may take a moment."""
+    about = chosen_partnership(request, person, partnership)
+    funding = request.app.state.root.apis.as_(person.token).funding
+    forecast = await part(funding.get(f"/partnerships/{about.id}/forecast", {"months": 3}))
+    return await page(request, "money/ahead.html", part="ahead", partnership=about, forecast=forecast)
 
 
 @router.get("/partnerships/{id}/ledger")

@@ -98,6 +98,7 @@ PAGES: Final[tuple[Shown, ...]] = (
     Shown("/group-events", EVERYBODY),
     Shown("/group-events/new", DESK),
     Shown("/money", DESK + OVERSEERS),
+    Shown("/money/ahead", DESK + OVERSEERS),
     Shown("/readiness", DESK + OVERSEERS),
     Shown("/grants", PEOPLE),
     Shown("/grants/{grant}/settlement", DESK + OVERSEERS),
