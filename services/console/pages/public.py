@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import QueryParams
 
 from services.console import choices
-from services.console.apis import Part, part, parts
+from services.console.apis import Part, part
 from services.console.bootstrap import Console
 from services.console.case_rows import Flow
+from services.console.domain.planning import Arc
 from services.console.rendering import language_of, page
 from services.console.world_map import world_map
 from shared.errors import NotFound
@@ -24,14 +25,6 @@ router = APIRouter(include_in_schema=False)
 ROLES: Final = ("visitor", "host")
 MEMBERSHIPS: Final = ("eccp_cluster", "cluster", "business_network", "none")
 _SHOWN_EVENTS: Final = 6
-
-
-class Exchanges(NamedTuple):
-    """So many exchanges from country to country, as the map takes them."""
-
-    source: str
-    target: str
-    count: int
 
 
 @router.get("/")
@@ -50,8 +43,8 @@ async def programme(id: str, request: Request) -> Response:
     if partnership is None:
         raise NotFound(f"There is no partnership {id}.")
     progress = next(one for one in await root.cases.progress() if one.partnership == id)
-    shown = await parts(
-        events=root.apis.as_(None).matching.get("/group-events", {"partnership": id, "limit": _SHOWN_EVENTS})
+    events = await part(
+        root.apis.as_(None).matching.get("/group-events", {"partnership": id, "limit": _SHOWN_EVENTS})
     )
     return await page(
         request,
@@ -59,7 +52,7 @@ async def programme(id: str, request: Request) -> Response:
         part="progress",
         partnership=partnership,
         progress=progress,
-        **shown,
+        events=events,
         **_on_map(await root.cases.flows(id)),
     )
 
@@ -188,5 +181,5 @@ def _remains(answer: Part, costs: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def _on_map(flows: Iterable[Flow]) -> dict[str, Any]:
-    exchanges = [Exchanges(flow.visitor_country, flow.host_country, flow.exchanges) for flow in flows]
+    exchanges = [Arc(flow.visitor_country, flow.host_country, flow.exchanges) for flow in flows]
     return {"map": world_map(exchanges), "flows": exchanges}
