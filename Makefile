@@ -80,6 +80,7 @@ bench: $(UV)  ## Run the benchmarks, peers included
 	@$(RUN)/python bench/funding.py
 	@$(RUN)/python bench/best_fits.py
 	@$(RUN)/python bench/notifications.py
+	@$(RUN)/python bench/console.py
 
 clean:  ## Remove what was installed and all data of the embedded servers
 	rm -rf $(VENV) var $(CONSOLE)/node_modules

@@ -50,6 +50,7 @@ _SORTS: Final[Mapping[str, str]] = {
     "submitted": "submitted_at",
     "name": "name_key",
     "first_day": "match.first_day",
+    "at": "at",
 }
 _UNSHOWN: Final[Document] = {"words": 0, "said_at": 0, "match.said_at": 0, "grant.said_at": 0, "findings": 0}
 
@@ -232,7 +233,7 @@ class Cases:
             where.append({"audience": {"$in": shown}})
         if not mails:
             where.append(_MAILS)
-        return _as(await self._page(Told.COLLECTION, where, None, after, limit), happening_of)
+        return _as(await self._page(Told.COLLECTION, where, "-at", after, limit), happening_of)
 
     async def happenings(
         self,
@@ -264,7 +265,7 @@ class Cases:
             *([{"at": days}] if days else []),
             *([] if mails else [_MAILS]),
         ]
-        return _as(await self._page(Told.COLLECTION, where, None, after, limit), happening_of)
+        return _as(await self._page(Told.COLLECTION, where, "-at", after, limit), happening_of)
 
     # ── what waits, and how much of everything there is ──────────────────────────────────────
 
@@ -366,18 +367,12 @@ class Cases:
         return await self._database[collection].find_one({"_id": id, **visible_to(person)})
 
     async def _page(
-        self, collection: str, where: list[Document], sort: str | None, after: str | None, limit: int
+        self, collection: str, where: list[Document], sort: str, after: str | None, limit: int
     ) -> Page[Document]:
-        """Some of what meets all conditions; without a sort, the newest id first."""
-        field = _SORTS.get((sort or "").removeprefix("-"), "changed_at") if sort else "_id"
-        way = -1 if sort is None or sort.startswith("-") else 1
+        field, way = _SORTS.get(sort.removeprefix("-"), "changed_at"), -1 if sort.startswith("-") else 1
         if after is not None:
             where = [*where, *_beyond(field, way, after)]
-        cursor = (
-            self._database[collection]
-            .find({"$and": where}, _UNSHOWN)
-            .sort([("_id", way)] if field == "_id" else [(field, way), ("_id", way)])
-        )
+        cursor = self._database[collection].find({"$and": where}, _UNSHOWN).sort([(field, way), ("_id", way)])
         found = await cursor.limit(limit + 1).to_list(None)
         shown = found[:limit]
         return Page(shown, _cursor_at(shown[-1], field) if len(found) > limit else None)
@@ -429,8 +424,6 @@ def _place_of(wait: Wait) -> str:
 
 
 def _cursor_at(stored: Document, field: str) -> str:
-    if field == "_id":
-        return str(stored["_id"])
     value: Any = stored
     for part in field.split("."):
         value = value[part]
@@ -440,8 +433,6 @@ def _cursor_at(stored: Document, field: str) -> str:
 def _beyond(field: str, way: int, after: str) -> list[Document]:
     """What comes after a cursor; the first condition bounds what an index is read for."""
     beyond = "$gt" if way > 0 else "$lt"
-    if field == "_id":
-        return [{"_id": {beyond: after}}]
     value, _, id = after.rpartition("|")
     return [
         {field: {f"{beyond}e": value}},

@@ -48,10 +48,10 @@ _INDEXES: Final[dict[type[Aggregate], tuple[tuple[tuple[str, int], ...], ...]]] 
     Plan: ((("seen_by", 1), ("_id", -1)),),
     Payment: ((("seen_by", 1), ("_id", -1)), (("waits_for", 1),)),
     Happening: (
-        (("cases", 1), ("_id", -1)),
-        (("seen_by", 1), ("_id", -1)),
-        (("actor", 1), ("_id", -1)),
-        (("type", 1), ("_id", -1)),
+        (("cases", 1), ("at", -1), ("_id", -1)),
+        (("seen_by", 1), ("at", -1), ("_id", -1)),
+        (("actor", 1), ("at", -1), ("_id", -1)),
+        (("type", 1), ("at", -1), ("_id", -1)),
     ),
 }
 _SPARSE: Final[dict[str, tuple[str, ...]]] = {
@@ -101,7 +101,6 @@ class GroupEvents(Folded[GroupEvent]):
             if one.host and one.host.registration_id == registration_id
         ]
         return list({one.id: one for one in (*found, *new)}.values())
-
 
     async def listing(self, registration_id: str) -> list[GroupEvent]:
         """Those that have it on their list, or had."""

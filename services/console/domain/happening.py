@@ -105,6 +105,7 @@ _TOLD: Final = {*_FACTS, *_WORDS, *_DAYS}
 
 #: Who did what an event tells, where the event does not name a side or partnership itself.
 _BY_TYPE: Final[Mapping[str, str]] = {
+    "screened": "participant",
     "amended": "participant",
     "withdrawn": "participant",
     "interest_confirmed": "participant",
@@ -214,7 +215,7 @@ def _cases_of(event: Event, envelope: CloudEvent) -> list[str]:
             found = [event.match_id, event.visitor.registration_id]
         case MatchEvent():
             found = [event.match_id, event.visitor.registration_id, event.host.registration_id]
-            found += [id for id in (event.group_event_id, getattr(event, "plan_id", None)) if id]
+            found += [id for id in (event.group_event_id, event.__dict__.get("plan_id")) if id]
         case PlaceEvent():
             found = [event.group_event_id, event.party.registration_id]
         case GatheringEvent():
@@ -241,9 +242,9 @@ def _cases_of(event: Event, envelope: CloudEvent) -> list[str]:
         case EndpointDisabled():
             found = [event.endpoint_id]
         case _:
-            party = getattr(event, "party", None)
+            party = event.__dict__.get("party")
             found = [party.registration_id] if isinstance(party, Party) else [envelope.subject or ""]
-    payment = getattr(event, "payment_id", None)
+    payment = event.__dict__.get("payment_id")
     return list(dict.fromkeys(id for id in (*found, payment) if id))
 
 
@@ -259,9 +260,9 @@ def _audience_of(event: Event) -> Audience:
 
 def _actor_of(event: Event, type: str) -> str | None:
     for name in _ACTOR_FIELDS:
-        if named := getattr(event, name, None):
+        if named := event.__dict__.get(name):
             return str(named)
-    if signed := getattr(event, "signed_as", None):
+    if signed := event.__dict__.get("signed_as"):
         side = _SIGNERS.get(signed)
         return side or _partnership_of(event, "visitor" if signed == "VOP" else "host")
     if isinstance(event, RegistrationAccepted) and event.automatic:
@@ -274,8 +275,8 @@ def _actor_of(event: Event, type: str) -> str | None:
 
 
 def _partnership_of(event: Event, *parties: str) -> str | None:
-    own = getattr(event, "partnership", None)
-    named = (getattr(getattr(event, party, None), "partnership", None) for party in parties)
+    own = event.__dict__.get("partnership")
+    named = (getattr(event.__dict__.get(party), "partnership", None) for party in parties)
     return own or next((one for one in named if one), None)
 
 
@@ -285,11 +286,11 @@ def _seen_by(event: Event) -> list[str]:
 
 def _partnerships_in(event: Event) -> Iterable[str]:
     for name in ("party", "visitor", "host"):
-        party = getattr(event, name, None)
+        party = event.__dict__.get(name)
         if isinstance(party, Party) and party.partnership:
             yield party.partnership
     for name in ("partnership", "before"):
-        if named := getattr(event, name, None):
+        if named := event.__dict__.get(name):
             yield named
-    for one in getattr(event, "partnerships", ()):
+    for one in event.__dict__.get("partnerships", ()):
         yield one if isinstance(one, str) else one.partnership

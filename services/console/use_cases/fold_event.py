@@ -24,7 +24,7 @@ async def fold_event(uow: ConsoleUnitOfWork, event: Event, envelope: CloudEvent)
 
     What has been folded is passed by. Of a registration that is erased nothing personal is taken in.
     """
-    parties = [party for name in _PARTIES if isinstance(party := getattr(event, name, None), Party)]
+    parties = [party for name in _PARTIES if isinstance(party := event.__dict__.get(name), Party)]
     registrations = {party.registration_id for party in parties}
     matches = [event.match_id] if isinstance(event, MatchEvent | GrantEvent) else []
     await uow.prefetch(
