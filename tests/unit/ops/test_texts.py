@@ -13,7 +13,7 @@ from ops.texts import ALL, OF_MESSAGES, Texts
 from services.console.rendering import TEMPLATES as PAGES
 from services.notifications.texts import TEMPLATES, TagsAlone
 
-NAMES = {"ClusterXchange", "CSV", "XLSX", "PDF", "KiB", "kB", "MB"}
+NAMES = {"ClusterXchange", "CSV", "XLSX", "PDF", "SHA", "KiB", "kB", "MB", "ms"}
 """What is called so in every language."""
 
 
