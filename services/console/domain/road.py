@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 Kind = Literal["done", "now", "next", "late"]
 Say = Callable[[str], str]
-"""A sentence in the reader's language."""
+"""A sentence in the reader's language, or a day as its readers write it."""
 
 _ENDED: Final = ("refused", "cancelled")
 _MONEY: Final = ("committed", "payable", "prepared", "released", "paid", "recovered")
@@ -28,7 +28,7 @@ class Step:
     href: str | None = None
 
 
-def road(grant: Mapping[str, Any], *, today: date, say: Say) -> list[Step]:
+def road(grant: Mapping[str, Any], *, today: date, say: Say, day: Say) -> list[Step]:
     """The steps of one lump sum, in their order; `grant` as the funding API tells it."""
     id, state = grant["id"], grant["state"]
     if state in _ENDED:
@@ -50,7 +50,7 @@ def road(grant: Mapping[str, Any], *, today: date, say: Say) -> list[Step]:
         _gate(grant, "report", validated, f"/grants/{id}/report", say),
         _gate(grant, "evidence", accepted, f"/grants/{id}/evidence", say),
     ]
-    steps += _payment(grant, say)
+    steps += _payment(grant, say, day)
     return _with_one_now(steps)
 
 
@@ -84,7 +84,7 @@ def _gate(grant: Mapping[str, Any], name: str, title: str, href: str, say: Say) 
     return Step(title, kind, who=waits[gate["state"]], href=href)
 
 
-def _payment(grant: Mapping[str, Any], say: Say) -> list[Step]:
+def _payment(grant: Mapping[str, Any], say: Say, day: Say) -> list[Step]:
     state = grant["state"]
     reached = _MONEY.index(state) if state in _MONEY else -1
     href = f"/payments/{grant['payment_id']}" if grant["payment_id"] else "/payments"
@@ -95,14 +95,14 @@ def _payment(grant: Mapping[str, Any], say: Say) -> list[Step]:
         return "now" if state == now_at else "next"
 
     return [
-        Step(say("Payment prepared"), kind("prepared", "payable"), href=href, text=_due(grant, say)),
+        Step(say("Payment prepared"), kind("prepared", "payable"), href=href, text=_due(grant, say, day)),
         Step(say("Released by a second officer"), kind("released", "prepared"), href=href),
         Step(say("Paid, as the bank says"), kind("paid", "released"), at=grant["paid_on"], href=href),
     ]
 
 
-def _due(grant: Mapping[str, Any], say: Say) -> str:
-    return say("To be paid by %s") % grant["due"] if grant["due"] and not grant["paid_on"] else ""
+def _due(grant: Mapping[str, Any], say: Say, day: Say) -> str:
+    return say("To be paid by %s") % day(grant["due"]) if grant["due"] and not grant["paid_on"] else ""
 
 
 def _with_one_now(steps: list[Step]) -> list[Step]:

@@ -87,7 +87,8 @@ async def staff_grant(
             f"/partnerships/{grant['partnership']}/ledger", {"grant": id, "limit": 200}
         )
     found = await parts(**asked)
-    say = language_of(request).gettext
+    language = language_of(request)
+    today = request.app.state.root.clock().date()
     return await page(
         request,
         "grants/staff_grant.html",
@@ -98,7 +99,7 @@ async def staff_grant(
         account=found.get("account"),
         ledger=found.get("ledger"),
         accounts=ACCOUNTS,
-        steps=road(grant, today=request.app.state.root.clock().date(), say=say),
+        steps=road(grant, today=today, say=language.gettext, day=language.day),
         marks=day_marks(grant["lump_sum"]["days"]) if grant["lump_sum"] else {},
         problem=problem,
         step=step,

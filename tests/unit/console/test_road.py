@@ -31,7 +31,7 @@ def a_grant(
 
 
 def steps(grant: dict[str, Any], today: date = TODAY) -> list[Step]:
-    return road(grant, today=today, say=str)
+    return road(grant, today=today, say=str, day=str)
 
 
 def kinds(grant: dict[str, Any], today: date = TODAY) -> list[str]:
@@ -51,6 +51,13 @@ def test_where_nothing_waits_for_the_partnership_the_first_open_step_is_now() ->
 def test_a_payable_one_is_to_be_prepared() -> None:
     now = [step for step in steps(a_grant("payable")) if step.kind == "now"]
     assert [(step.title, step.href) for step in now] == [("Payment prepared", "/payments")]
+
+
+def test_it_says_by_when_it_is_to_be_paid_until_it_is() -> None:
+    told = [step.text for step in steps(a_grant("payable") | {"due": "2023-03-02"}) if step.text]
+    assert told == ["To be paid by 2023-03-02"]
+    paid = a_grant("paid") | {"due": "2023-03-02", "paid_on": "2023-03-01", "payment_id": "p1"}
+    assert not any(step.text for step in steps(paid))
 
 
 def test_a_prepared_one_leads_to_its_payment() -> None:
