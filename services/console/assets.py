@@ -38,6 +38,7 @@ _TYPES: Final = {
     ".webmanifest": "application/manifest+json",
 }
 _SOURCE_MAP: Final = re.compile(rb"(/\*|//)# sourceMappingURL=\S+( \*/)?\s*$")
+_ADDRESS: Final = re.compile(PATH + r"/(.+)\.[0-9a-f]{12}\.([a-z]+)")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -77,16 +78,15 @@ class Assets:
     @classmethod
     def load(cls) -> Assets:
         """Read them all; raises `AssetsMissing`, which says what to do."""
-        contents = {}
-        for name, path in LOADED.items():
-            try:
-                contents[name] = _SOURCE_MAP.sub(b"", (PACKAGES / path).read_bytes())
-            except FileNotFoundError as missing:
-                package = path.partition("/")[0]
-                raise AssetsMissing(
-                    f"The console's pages need {package}, which is not installed: run 'make setup'."
-                ) from missing
-        contents["icons.svg"] = sprite(PACKAGES / "bootstrap-icons" / "icons")
+        try:
+            contents = {
+                name: _SOURCE_MAP.sub(b"", (PACKAGES / path).read_bytes()) for name, path in LOADED.items()
+            }
+            contents["icons.svg"] = sprite(PACKAGES / "bootstrap-icons" / "icons")
+        except FileNotFoundError as missing:
+            raise AssetsMissing(
+                f"What the console's pages load is not installed ({missing.filename}): run 'make setup'."
+            ) from missing
         for file in sorted(OWN.iterdir()):
             if file.suffix in _TYPES:
                 contents[file.name] = file.read_bytes()
@@ -97,11 +97,18 @@ class Assets:
         return self._addresses[name]
 
     def answer(self, path: str, *, compressed: bool) -> Response | None:
-        """The file at an address, which never changes there; None where there is none."""
-        if path not in self._held:
+        """The file at an address, which never changes there; None where there is none.
+
+        While the console is upgraded, pages of one version ask processes of the other: they get that file
+        as this one has it, and do not keep it.
+        """
+        other = _ADDRESS.fullmatch(path)
+        own = self._addresses.get(f"{other[1]}.{other[2]}") if other else None
+        if own is None:
             return None
-        asset, packed = self._held[path]
-        headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+        asset, packed = self._held[own]
+        kept = _FOR_EVER if path == own else "no-store"
+        headers = {"Cache-Control": kept, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
         if compressed and len(packed) < len(asset.content):
             headers["Content-Encoding"] = "gzip"
             return Response(packed, media_type=asset.kind, headers=headers)

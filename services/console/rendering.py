@@ -102,7 +102,14 @@ class Pages:
         answer = HTMLResponse(only.html if only else html, status_code=status)
         answer.headers["Vary"] = "HX-Request, Accept-Language, Cookie"
         if request.query_params.get("lang") == language.code:
-            answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_A_YEAR, samesite="lax", httponly=True)
+            answer.set_cookie(
+                LANGUAGE_COOKIE,
+                language.code,
+                max_age=_A_YEAR,
+                secure=self._settings.public_url.startswith("https:"),
+                httponly=True,
+                samesite="lax",
+            )
         return answer
 
     @cached_property

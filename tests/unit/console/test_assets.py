@@ -24,17 +24,26 @@ def test_an_address_names_the_content_and_answers_for_ever() -> None:
     assert Assets({"look.css": b"p { color: blue; }"}).address("look.css") != address
 
 
+def test_a_page_of_another_version_gets_the_file_as_it_is_here_and_does_not_keep_it() -> None:
+    newer, older = Assets({"look.css": b"p { color: blue; }"}), Assets({"look.css": b"p { color: red; }"})
+    answer = older.answer(newer.address("look.css"), compressed=False)
+    assert answer is not None
+    assert answer.body == b"p { color: red; }"
+    assert answer.headers["cache-control"] == "no-store"
+
+
 def test_nothing_is_served_that_is_not_on_the_list() -> None:
     held = Assets({"look.css": b"p {}"})
     assert held.answer("/static/look.css", compressed=False) is None
-    assert held.answer("/static/../settings.py", compressed=False) is None
+    assert held.answer("/static/../settings.0123456789ab.py", compressed=False) is None
+    assert held.answer("/static/package.0123456789ab.json", compressed=False) is None
     with pytest.raises(KeyError):
         held.address("package.json")
 
 
 def test_what_is_not_installed_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(assets, "PACKAGES", tmp_path)
-    with pytest.raises(AssetsMissing, match="need bootstrap, which is not installed: run 'make setup'"):
+    with pytest.raises(AssetsMissing, match=r"is not installed \(.*\): run 'make setup'"):
         Assets.load()
 
 
