@@ -36,10 +36,8 @@ async def webhooks(request: Request, person: SignedIn) -> Response:
 @router.post("/webhooks")
 async def register(request: Request, person: SignedIn, form: Form) -> Response:
     wanted = _described(form)
-    if not wanted["contact"]:
-        del wanted["contact"]
     try:
-        made = await _api(request, person).post("/webhooks", wanted)
+        made = await _api(request, person).post("/webhooks", {**wanted, "contact": wanted["contact"] or None})
     except ApiProblem as problem:
         return await _list(request, person, sent=wanted, problem=problem)
     return await page(request, "webhooks/secret.html", status=201, endpoint=made, is_new=True)
