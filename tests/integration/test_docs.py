@@ -22,6 +22,7 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel
 from pymongo import AsyncMongoClient
 
+import services.console.live
 import services.funding.chores
 import services.matching.plan_maker
 import services.notifications.chat
