@@ -17,6 +17,7 @@ from services.console.forms import Form, SentForm
 from services.console.pages import own_group_events
 from services.console.people import Anybody, Person, Staff
 from services.console.rendering import language_of, page
+from services.console.signing import not_meant
 
 router = APIRouter(include_in_schema=False)
 
@@ -278,11 +279,17 @@ async def _step(
 @router.post("/group-events/{id}/commitments/signatures")
 async def sign(request: Request, person: Staff, id: str, form: Form) -> Response:
     _ = language_of(request).gettext
-    try:
-        signed = await _matching(request, person).post(
-            f"/group-events/{id}/sign", {"documents": documents(form)}
-        )
-    except ApiProblem as problem:
+    matching = _matching(request, person)
+    event = await matching.get(f"/group-events/{id}")
+    partnership = request.app.state.root.partnerships.require(event["partnership"])
+    problem = not_meant(request, form, partnership.name)
+    signed: list[dict[str, Any]] = []
+    if problem is None:
+        try:
+            signed = await matching.post(f"/group-events/{id}/sign", {"documents": documents(form)})
+        except ApiProblem as refused:
+            problem = refused
+    if problem is not None:
         return await _one(request, person, id, problem=problem, step="sign")
     if any(one["why_not_signed"] for one in signed):
         return await _one(request, person, id, step="sign", signed=signed)
