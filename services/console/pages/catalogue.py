@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,7 @@ from services.console import choices
 from services.console.answers import done
 from services.console.apis import AllApis, ApiProblem, Part, part, parts
 from services.console.domain.calendar import Span, marks, months, no_holidays
-from services.console.filters import PLACE, address, chosen
+from services.console.filters import PLACE, address
 from services.console.forms import Form
 from services.console.own import OTHER, Side, accepted_as, own_registrations
 from services.console.pages.partners import FOUND_AMONG, sides_of
@@ -94,11 +95,7 @@ async def _browse(
     side = _side(given.get("side") or _usual_side(own))
     seekers = accepted_as(own.content or [], OTHER[LOOKED_FOR[side]])
     seeker = _seeker(given, seekers, person)
-    asked = (
-        chosen(request.query_params, FILTERS)
-        if query is None
-        else {n: query[n] for n in FILTERS if n in query}
-    )
+    asked = {name: value for name in FILTERS if (value := given.get(name, "").strip())}
     sort = request.query_params.get("sort") or ("fit" if seeker else "newest")
     if sort == "fit" and not seeker:
         sort = "newest"
@@ -167,7 +164,7 @@ async def _profile(
     )
 
 
-def _free_days(profile: Mapping[str, Any], today: Any) -> dict[str, Any]:
+def _free_days(profile: Mapping[str, Any], today: date) -> dict[str, Any]:
     free = [span for span in spans(profile["availability"]) if span.last >= today]
     if not free:
         return {"months": [], "marks": {}}

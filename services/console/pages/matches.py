@@ -141,9 +141,8 @@ async def _step(
     try:
         await _apis(request, person).matching.post(f"/matches/{id}/{verb}", body)
     except ApiProblem as problem:
-        if not person.is_participant:
-            return await staff_matches.staff_match(request, person, id, problem=problem)
-        return await _match(request, person, id, problem=problem, tried=verb, reason=form.text("reason"))
+        shown = _match if person.is_participant else staff_matches.staff_match
+        return await shown(request, person, id, problem=problem, tried=verb, reason=form.text("reason"))
     return done(request, f"/matches/{id}", said)
 
 
