@@ -276,7 +276,7 @@ class Cases:
 
         To the support office and auditors, what waits for any partnership.
         """
-        waits = [wait for wait in await self._all_waiting(person) if kind in (None, wait.kind)]
+        waits = [wait for wait in await self._all_waiting(person, kind) if kind in (None, wait.kind)]
         if after:
             waits = [wait for wait in waits if _place_of(wait) > after]
         shown = waits[:limit]
@@ -340,14 +340,12 @@ class Cases:
     def _wait(self, wait: Document, stored: Document) -> Wait:
         return wait_of(wait, stored["_id"], name_of(stored))
 
-    async def _all_waiting(self, person: Person) -> list[Wait]:
-        key = key_of(person)
+    async def _all_waiting(self, person: Person, kind: str | None = None) -> list[Wait]:
+        """With a kind, some of others may be among them: those that wait in the same case."""
+        where = {"waits_for": key_of(person), **({"waits.kind": kind} if kind else {})}
         shown = {"waits": 1, "party.name": 1, "visitor.name": 1, "host.name": 1}
         found = await asyncio.gather(
-            *(
-                self._database[model.COLLECTION].find({"waits_for": key}, shown).to_list(None)
-                for model in _WITH_CASES
-            )
+            *(self._database[model.COLLECTION].find(where, shown).to_list(None) for model in _WITH_CASES)
         )
         waits = [wait for documents in found for one in documents for wait in self._waits(one, person)]
         return sorted(waits, key=_place_of)
