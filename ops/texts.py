@@ -182,7 +182,6 @@ OF_PAGES: Final = Texts(
         "templates/public/",
         "templates/signing_in/",
         "templates/ui.html",
-        "templates/unsubscribe/",
         "words.py",
     ),
 )
