@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from services.console import choices
 from services.console.answers import done
-from services.console.apis import Api, ApiProblem, ServiceDown, part
+from services.console.apis import Api, ApiProblem, Part, ServiceDown, part
 from services.console.domain.registration_form import (
     STEPS,
     Content,
@@ -77,6 +77,17 @@ def _step(name: str) -> Step:
     return found
 
 
+async def _draft_or_none(api: Api, id: str) -> dict[str, Any] | None:
+    """The draft; None where it was sent, and so is a registration now."""
+    try:
+        draft: dict[str, Any] = await api.get(f"/drafts/{id}")
+    except ApiProblem as problem:
+        if problem.status == NotFound.status and (await part(api.get(f"/registrations/{id}"))).ok:
+            return None
+        raise
+    return draft
+
+
 def _step_of(name: str) -> Step | None:
     return field_of("/" + name.replace(".", "/"))[1]
 
@@ -103,7 +114,8 @@ async def begin_draft(request: Request, person: Participant, form: Form) -> Resp
     try:
         draft = await _api(request, person).post("/drafts", content)
     except (ApiProblem, ServiceDown) as trouble:
-        return await _show_step(request, person, FIRST, content, trouble=trouble)
+        begun_with = {name: form.text(name) for name in BEGUN_WITH if form.text(name)}
+        return await _show_step(request, person, FIRST, content, trouble=trouble, begun_with=begun_with)
     return _go_on(request, draft, FIRST, form.text("then"))
 
 
@@ -115,7 +127,9 @@ async def drafts(request: Request, person: Participant) -> Response:
 
 @router.get("/drafts/{id}")
 async def go_on(request: Request, id: str, person: Participant) -> Response:
-    draft = await _api(request, person).get(f"/drafts/{id}")
+    draft = await _draft_or_none(_api(request, person), id)
+    if draft is None:
+        return RedirectResponse(f"/registrations/{id}", status_code=303)
     lacking = [step for step in STEPS if step.name in steps_lacking(draft["problems"])]
     to = lacking[0].name if lacking else CHECK
     return RedirectResponse(f"/drafts/{id}/{to}", status_code=303)
@@ -136,7 +150,10 @@ async def discard(request: Request, id: str, person: Participant) -> Response:
 
 @router.get("/drafts/{id}/check")
 async def check(request: Request, id: str, person: Participant) -> Response:
-    return await _show_check(request, person, await _api(request, person).get(f"/drafts/{id}"))
+    draft = await _draft_or_none(_api(request, person), id)
+    if draft is None:
+        return RedirectResponse(f"/registrations/{id}", status_code=303)
+    return await _show_check(request, person, draft)
 
 
 @router.post("/drafts/{id}/send")
@@ -157,7 +174,9 @@ async def send(request: Request, id: str, person: Participant, form: Form) -> Re
 
 @router.get("/drafts/{id}/{step}")
 async def step(request: Request, id: str, step: str, person: Participant) -> Response:
-    draft = await _api(request, person).get(f"/drafts/{id}")
+    draft = await _draft_or_none(_api(request, person), id)
+    if draft is None:
+        return RedirectResponse(f"/registrations/{id}", status_code=303)
     return await _show_step(request, person, _step(step), draft["content"], draft=draft)
 
 
@@ -177,11 +196,11 @@ async def save(request: Request, id: str, step: str, person: Participant, form: 
             return await _show_step(request, person, shown, typed, draft=draft, saved_elsewhere=True)
         answer = await api.send("PUT", f"/drafts/{id}", params={"version": draft["version"]}, json=typed)
     except ApiProblem as problem:
-        if problem.status == 404:
+        if problem.status == NotFound.status:
             return await _begin_anew(request, person, id, shown, typed)
-        return await _show_step(request, person, shown, typed, id=id, trouble=problem)
+        return await _show_step(request, person, shown, typed, id=id, seen=form.text("seen"), trouble=problem)
     except ServiceDown as away:
-        return await _show_step(request, person, shown, typed, id=id, trouble=away)
+        return await _show_step(request, person, shown, typed, id=id, seen=form.text("seen"), trouble=away)
     return _go_on(request, answer.json(), shown, form.text("then"))
 
 
@@ -224,7 +243,9 @@ async def _show_step(
     draft: Mapping[str, Any] | None = None,
     trouble: ApiProblem | ServiceDown | None = None,
     saved_elsewhere: bool = False,
-    **more: Any,
+    seen: str | None = None,
+    drafts: Part | None = None,
+    begun_with: Mapping[str, str] | None = None,
 ) -> Response:
     id = draft["id"] if draft else id
     problems = draft["problems"] if draft else []
@@ -245,14 +266,15 @@ async def _show_step(
         values=values_of(content, step),
         saved_elsewhere=saved_elsewhere,
         saved=values_of(saved, step),
-        seen=fingerprint(saved, step),
+        seen=seen or fingerprint(saved, step),
         errors=faults.errors,
         others=faults.others,
         looks=looks,
         trouble=trouble,
         blank={request.query_params["more"]: 1} if "more" in request.query_params else {},
         options=await form_options(request, person),
-        **({"drafts": None, "begun_with": {}} | more),
+        drafts=drafts,
+        begun_with=begun_with or {},
     )
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from services.console.agenda import agenda
 from services.console.answers import done
-from services.console.apis import Api, ApiProblem, ServiceDown, parts
+from services.console.apis import Api, ApiProblem, Part, ServiceDown, parts
 from services.console.domain.registration_form import (
     STEPS,
     Content,
@@ -32,6 +32,7 @@ AMENDABLE: Final = frozenset({"eligible", "ineligible", "needs_review", "accepte
 """States in which a registration can be sent again."""
 OPEN: Final = AMENDABLE - {"lapsed"}
 """States in which it can be withdrawn."""
+LIVE: Final = frozenset({"proposed", "agreed", "approved"})
 PDF: Final = "application/pdf"
 
 
@@ -65,6 +66,13 @@ async def own_registration(
         timeline_of(root, request, person, id),
     )
     about = {id, *(row.exchanges if row else ())}
+    ahead = await asyncio.gather(
+        *(timeline_of(root, request, person, match["id"], most=1) for match in _live(shown["matches"]))
+    )
+    told += sorted(
+        (entry for entries in ahead for entry in entries if entry.kind != "done"),
+        key=lambda entry: ("late", "now", "next").index(entry.kind),
+    )
     todo = agenda(
         [wait for wait in waits.rows if wait.case in about],
         [one for one in reminders.content["items"] if one["case"] in about] if reminders.ok else [],
@@ -90,6 +98,11 @@ async def own_registration(
         problem=problem,
         entered=entered or {},
     )
+
+
+def _live(matches: Part) -> list[dict[str, Any]]:
+    """The matches that may still become a visit, or one that is approved."""
+    return [one for one in matches.content["items"] if one["state"] in LIVE] if matches.ok else []
 
 
 @router.get("/registrations/{id}/amend")
@@ -168,7 +181,7 @@ async def send_cv(request: Request, id: str, person: Participant, form: Form) ->
         )
     except (ApiProblem, ServiceDown) as trouble:
         return await own_registration(request, person, id, problem=trouble, entered={"part": "cv"})
-    return done(request, f"/registrations/{id}#cv", _("Your CV is kept with the registration."))
+    return done(request, f"/registrations/{id}#cv-title", _("Your CV is kept with the registration."))
 
 
 @router.post("/registrations/{id}/cv/remove")
@@ -178,7 +191,7 @@ async def remove_cv(request: Request, id: str, person: Participant) -> Response:
         await _api(request, person).delete(f"/registrations/{id}/cv")
     except (ApiProblem, ServiceDown) as trouble:
         return await own_registration(request, person, id, problem=trouble, entered={"part": "cv"})
-    return done(request, f"/registrations/{id}#cv", _("The CV is deleted for good."))
+    return done(request, f"/registrations/{id}#cv-title", _("The CV is deleted for good."))
 
 
 async def _show_form(
