@@ -11,12 +11,13 @@ from services.console.domain.judging import Sent, degrees, number
 
 CAP_ROWS: Final = 3
 """Limits the form has room for; who needs more asks the API."""
+_CAP: Final = ("on", "of", "at-most")
 
 
 def plan_order(form: Sent) -> dict[str, Any]:
     """What `POST /plans` takes; what is no number is left for the API to refuse."""
     order: dict[str, Any] = {
-        "caps": [cap for row in range(CAP_ROWS) if (cap := _cap(form, row)) is not None],
+        "caps": [_cap(form, row) for row in cap_rows(form)],
         "dry_run": form.text("dry_run") == "true",
     }
     if margin := form.text("keep_margin"):
@@ -29,10 +30,13 @@ def plan_order(form: Sent) -> dict[str, Any]:
     return order
 
 
-def _cap(form: Sent, row: int) -> dict[str, Any] | None:
-    on, of, at_most = (form.text(f"cap-{row}-{name}") for name in ("on", "of", "at-most"))
-    if not (on or of or at_most):
-        return None
+def cap_rows(form: Sent) -> list[int]:
+    """The rows of limits in which something is filled in: the first of them is the first the API hears of."""
+    return [row for row in range(CAP_ROWS) if any(form.text(f"cap-{row}-{name}") for name in _CAP)]
+
+
+def _cap(form: Sent, row: int) -> dict[str, Any]:
+    on, of, at_most = (form.text(f"cap-{row}-{name}") for name in _CAP)
     return {"on": on, "of": of, "at_most": number(at_most)}
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from services.console.answers import done
 from services.console.apis import AllApis, Api, ApiProblem, Part, part, parts
 from services.console.choices import countries, ecosystems
-from services.console.domain.planning import CAP_ROWS, arcs, compared, plan_order
+from services.console.domain.planning import CAP_ROWS, arcs, cap_rows, compared, plan_order
 from services.console.filters import address
 from services.console.forms import Form, SentForm
 from services.console.people import Person, StaffOrOverseer
@@ -82,6 +82,7 @@ async def _form(
         known=known,
         budgets=budgets,
         cap_rows=range(CAP_ROWS),
+        filled_rows=cap_rows(entered) if entered else [],
         countries=countries(language_of(request)),
         ecosystems=ecosystems(language_of(request)),
         may_plan=_plans(person),

@@ -13,7 +13,7 @@ from services.console.domain.judging import (
     settlement,
     validation,
 )
-from services.console.domain.planning import Arc, arcs, compared, plan_order
+from services.console.domain.planning import Arc, arcs, cap_rows, compared, plan_order
 from services.console.domain.programme import as_filled_in, documents, programme
 from services.console.forms import SentForm
 
@@ -108,6 +108,11 @@ def test_a_plan_is_asked_for_with_the_limits_that_are_filled_in() -> None:
         "budgets": {"hempclub": "20000.00"},
         "dry_run": True,
     }, "a limit that is half filled in is for the API to refuse, a budget that is not ticked does not count"
+
+
+def test_what_is_wrong_with_a_limit_is_said_in_its_row() -> None:
+    sent = form(("cap-0-on", ""), ("cap-1-on", "ecosystem"), ("cap-2-at-most", "3"))
+    assert cap_rows(sent) == [1, 2]
 
 
 def test_exchanges_are_counted_from_country_to_country() -> None:
