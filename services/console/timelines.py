@@ -211,7 +211,9 @@ async def timeline_of(
     happened = await root.cases.happenings_of(person, id, mails=mails, limit=most)
     waits = await root.cases.waits_in(person, id)
     tell = Telling(language_of(request), root.partnerships, case, person, today=root.clock().date())
-    return [*map(tell.happening, reversed(happened.rows)), *map(tell.wait, waits)]
+    # Of what happened at one moment, what became of the money came last: it follows from the rest.
+    in_order = sorted(reversed(happened.rows), key=lambda told: (told.at, told.type.startswith("cxc.grant.")))
+    return [*map(tell.happening, in_order), *map(tell.wait, waits)]
 
 
 class Telling:
