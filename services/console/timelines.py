@@ -212,7 +212,7 @@ async def timeline_of(
     waits = await root.cases.waits_in(person, id)
     tell = Telling(language_of(request), root.partnerships, case, person, today=root.clock().date())
     # Of what happened at one moment, what became of the money came last: it follows from the rest.
-    in_order = sorted(reversed(happened.rows), key=lambda told: (told.at, told.type.startswith("cxc.grant.")))
+    in_order = sorted(happened.rows, key=lambda told: (told.at, told.type.startswith("cxc.grant."), told.id))
     return [*map(tell.happening, in_order), *map(tell.wait, waits)]
 
 

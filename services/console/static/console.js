@@ -64,8 +64,8 @@
   document.addEventListener("htmx:sendError", () => trouble(document.getElementById("trouble").dataset.away));
   document.addEventListener("htmx:timeout", () => trouble(document.getElementById("trouble").dataset.away));
   document.addEventListener("htmx:beforeRequest", (event) => {
-    document.getElementById("trouble").replaceChildren();
     if (event.detail.requestConfig.headers["X-Live"]) return; // nobody asked for it, so nobody waits
+    document.getElementById("trouble").replaceChildren();
     event.detail.target?.setAttribute("aria-busy", "true");
   });
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target?.removeAttribute("aria-busy"));
