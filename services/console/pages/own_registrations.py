@@ -52,19 +52,19 @@ async def own_registration(
     """The page; with `problem`, why what was `entered` could not be done. Raises what the API says."""
     root = request.app.state.root
     apis = root.apis.as_(person.token)
-    case = await apis.registration.get(f"/registrations/{id}")
-    shown: dict[str, Any] = await parts(
-        versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
-        matches=apis.matching.get("/matches", {"registration": id, "limit": 200}),
-        invitations=apis.matching.get(f"/registrations/{id}/invitations"),
-        reminders=apis.notifications.get("/reminders", {"limit": 200}),
-    )
-    reminders = shown.pop("reminders")
-    row, waits, told = await asyncio.gather(
+    case, shown, row, waits, told = await asyncio.gather(
+        apis.registration.get(f"/registrations/{id}"),
+        parts(
+            versions=apis.registration.get(f"/registrations/{id}/versions", {"limit": 200}),
+            matches=apis.matching.get("/matches", {"registration": id, "limit": 200}),
+            invitations=apis.matching.get(f"/registrations/{id}/invitations"),
+            reminders=apis.notifications.get("/reminders", {"limit": 200}),
+        ),
         root.cases.registration(person, id),
         root.cases.waiting(person, limit=200),
         timeline_of(root, request, person, id),
     )
+    reminders = shown["reminders"]
     about = {id, *(row.exchanges if row else ())}
     ahead = await asyncio.gather(
         *(timeline_of(root, request, person, match["id"], most=1) for match in _live(shown["matches"]))
@@ -84,7 +84,9 @@ async def own_registration(
         "registrations/own_case.html",
         status=problem.status if problem else 200,
         part="case",
-        **shown,
+        versions=shown["versions"],
+        matches=shown["matches"],
+        invitations=shown["invitations"],
         case=case,
         told=told,
         # The question itself is asked above it.
