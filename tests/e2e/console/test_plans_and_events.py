@@ -23,13 +23,14 @@ WITHIN_MS = 60_000
 @pytest.fixture
 async def desk(programme: Programme, chromium: Browser) -> AsyncIterator[Page]:
     """A browser in which staff of the partnership have signed in."""
-    async with await sign_in(programme.url, programme.seats["staff"]) as client:
-        context = await in_browser(chromium, client)
-        page = await context.new_page()
-        page.set_default_timeout(WITHIN_MS)
-        expect.set_options(timeout=WITHIN_MS)
-        yield page
-        await context.close()
+    client = await sign_in(programme.url, programme.seats["staff"])
+    context = await in_browser(chromium, client)
+    page = await context.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    expect.set_options(timeout=WITHIN_MS)
+    yield page
+    await context.close()
+    await client.aclose()
 
 
 async def ask_for_plan(desk: Page, programme: Programme, *, dry_run: bool = False, most_to: str = "") -> str:
