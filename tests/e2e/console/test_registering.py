@@ -33,8 +33,10 @@ async def of_organisation(
     programme: Programme, browser: Browser, organisation: str, **options: bool
 ) -> BrowserContext:
     seat = {"role": "participant", "organisation": organisation}
-    async with await sign_in(programme.url, seat) as client:
-        return await in_browser(browser, client, **options)
+    client = await sign_in(programme.url, seat)
+    context = await in_browser(browser, client, **options)
+    await client.aclose()
+    return context
 
 
 def field(name: str, value: str | None = None) -> str:
