@@ -73,7 +73,7 @@ def stories(pairs: int) -> Iterator[list[Message]]:
                 text = text.replace(given, instead)
             text = text.replace(envelope.id, new_id())
             subject = f"{number}/{envelope.subject}".encode()
-            messages.append(Message("cxc.bench.events", 0, 0, subject, text.encode(), [], 0))
+            messages.append(Message("cxc.bench.events", 0, 0, subject, text.encode(), (), 0))
         yield messages
 
 

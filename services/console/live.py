@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -194,7 +194,9 @@ class Live:
         except TimeoutError:
             raise NoStreamNow("The database does not say what changes; try again in a few seconds.") from None
 
-    async def follow(self, key: str | None, after: Position | None, *, lasts_s: float) -> AsyncIterator[Told]:
+    async def follow(
+        self, key: str | None, after: Position | None, *, lasts_s: float
+    ) -> AsyncGenerator[Told]:
         """What whoever looks as `key` may know has changed since `after`, or from now on, for so long."""
         await self.ready()
         until = asyncio.get_running_loop().time() + lasts_s

@@ -50,7 +50,7 @@ CONCERNED = pytest.mark.parametrize("who", [VISITOR, HOST, STAFF, HOST_STAFF, AU
 
 def published(told: Sequence[ToldEvent]) -> list[Message]:
     return [
-        Message("cxc.any.events", 0, number, envelope.partitionkey.encode(), envelope.to_json(), [], 0)
+        Message("cxc.any.events", 0, number, envelope.partitionkey.encode(), envelope.to_json(), (), 0)
         for number, (_, envelope) in enumerate(told)
         if envelope.partitionkey
     ]

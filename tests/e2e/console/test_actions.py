@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -95,7 +96,7 @@ async def csrf_of(client: httpx.AsyncClient, programme: Programme) -> str:
 async def test_strangers_change_nothing_of_a_case(programme: Programme, who: str) -> None:
     seat = STRANGERS[who]
     client = await sign_in(programme.url, seat) if seat else httpx.AsyncClient(base_url=programme.url)
-    async with client:
+    async with aclosing(client):
         csrf = await csrf_of(client, programme) if seat else "made up"
         before = there(programme)
         for method, path in actions():
@@ -112,7 +113,7 @@ async def test_strangers_change_nothing_of_a_case(programme: Programme, who: str
 async def test_an_action_needs_the_token_of_the_same_session(programme: Programme) -> None:
     client = await sign_in(programme.url, programme.seats["staff"])
     other = await sign_in(programme.url, programme.seats["staff"])
-    async with client, other:
+    async with aclosing(client), aclosing(other):
         for method, path in actions():
             for csrf in ("", await csrf_of(other, programme)):
                 answer = await client.request(method, filled_in(programme, path), data={"csrf": csrf})

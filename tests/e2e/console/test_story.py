@@ -232,7 +232,7 @@ async def test_from_two_registrations_to_the_money(
         file = await (await downloading.value).path()
         answer = tmp_path / "camt054.xml"
         answer.write_bytes(booked(file.read_bytes(), date.today()))  # noqa: DTZ011 - the bank's calendar
-        await officer.goto(f"{programme.url}/payments/bank-answers")
+        await officer.goto(payment)
         await officer.set_input_files('[name="file"]', answer)
         await press(officer, "Take it in")
 
