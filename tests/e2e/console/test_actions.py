@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import httpx
