@@ -71,7 +71,8 @@ def there(programme: Programme) -> dict[str, dict[Any, Any]]:
     with MongoClient[dict[str, Any]](programme.platform.mongo_url) as client:
         for service in ("registration", "matching", "funding"):
             store = client[f"cxc_{service}"]
-            for name in store.list_collection_names():
+            # Plans are left out: strangers may ask for their own, and these go on by themselves.
+            for name in set(store.list_collection_names()) - {"plans"}:
                 versioned = {one["_id"]: one for one in store[name].find({"version": {"$exists": True}})}
                 found[f"{service} {name}"] = versioned
     return found

@@ -15,9 +15,7 @@ def an_atlas(*countries: tuple[str | None, str, list[list[float]]]) -> dict[str,
     """TopoJSON with one outline a country, in whole degrees east and north."""
     arcs, geometries = [], []
     for number, (id, name, outline) in enumerate(countries):
-        steps = [outline[0]] + [
-            [x - before[0], y - before[1]] for before, (x, y) in pairwise(outline)
-        ]
+        steps = [outline[0]] + [[x - before[0], y - before[1]] for before, (x, y) in pairwise(outline)]
         arcs.append(steps)
         geometry: dict[str, Any] = {"type": "Polygon", "arcs": [[number]], "properties": {"name": name}}
         geometries.append(geometry | ({"id": id} if id else {}))
