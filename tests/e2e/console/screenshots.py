@@ -57,7 +57,7 @@ async def _pictures_of(browser: Browser, programme: Programme, who: Who) -> None
     context = await in_browser(browser, client)
     page = await context.new_page()
     for shown in PAGES:
-        if shown.who[0] != who:
+        if shown.who[0] != who or shown.like is not None:
             continue
         for size, viewport in SIZES.items():
             await page.set_viewport_size(viewport)
