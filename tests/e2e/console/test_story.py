@@ -1,4 +1,4 @@
-"""The whole story in a browser: two organisations register, agree, sign and report, and one of them is paid."""
+"""The whole story in a browser: two organisations register, agree, sign and report, and one is paid."""
 
 from __future__ import annotations
 
