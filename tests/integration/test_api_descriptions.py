@@ -22,8 +22,11 @@ PUBLIC = {
     "/partnerships/{id}/progress",
     "/invitations/{token}",
     "/unsubscribe/{token}",
+    "/eligibility/preview",
+    "/lump-sums/preview",
 }
 NO_RULE_TO_BREAK = (
+    "/eligibility",
     "/lump-sums",
     "/drafts",
     "/outgoing",

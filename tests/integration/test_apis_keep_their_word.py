@@ -31,7 +31,7 @@ from services.notifications.webhooks.delivery import Delivery
 from services.notifications.webhooks.endpoint import Endpoint
 from shared.contracts.common import Party
 from shared.contracts.envelope import new_id, now
-from shared.messaging.topics import SERVICES, ServiceName
+from shared.messaging.topics import PUBLISHERS, ServiceName
 from tests.builders import (
     a_host_party,
     a_host_submission,
@@ -82,7 +82,7 @@ def operations_of(service: ServiceName) -> dict[str, Operation]:
 
 
 def every_operation() -> Iterator[Any]:
-    for service in SERVICES:
+    for service in PUBLISHERS:
         for label in operations_of(service):
             yield pytest.param(service, label, id=f"{service} {label}")
 
