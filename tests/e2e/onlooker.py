@@ -18,14 +18,14 @@ from ops.commands.status import look
 from ops.platform import Platform
 from shared.contracts.envelope import CloudEvent, parse
 from shared.messaging.message import Message
-from shared.messaging.topics import SERVICES, ServiceName, dead_letters, events
+from shared.messaging.topics import PUBLISHERS, SERVICES, ServiceName, dead_letters, events
 from shared.storage.driver import Database, Document
 
 Condition = Callable[[], Awaitable[Any]]
 Mark = dict[TopicPartition, int]
 """The end of every topic at some moment."""
 
-_READ: Final = (*(events(name) for name in SERVICES), *(dead_letters(name) for name in SERVICES))
+_READ: Final = (*(events(name) for name in PUBLISHERS), *(dead_letters(name) for name in SERVICES))
 _PAGE: Final = 500
 
 

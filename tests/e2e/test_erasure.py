@@ -40,7 +40,7 @@ async def cxc(*arguments: str) -> str:
 
 
 async def found_in_databases(onlooker: Onlooker, words: list[str]) -> dict[str, list[str]]:
-    """Where a word is found, byte by byte, in any document or file of the four databases."""
+    """Where a word is found, byte by byte, in any document or file of the databases."""
     found: dict[str, list[str]] = {}
     for service in SERVICES:
         database = onlooker.database(service)
@@ -85,7 +85,7 @@ async def test_what_is_held_is_exported_and_after_the_erasure_nothing_is_found(
 
     state = str(platform.state)
     target = tmp_path / "held.zip"
-    assert "of 4 services" in await cxc("export", id, "--output", str(target), "--state", state)
+    assert "of 5 services" in await cxc("export", id, "--output", str(target), "--state", state)
     with zipfile.ZipFile(target) as archive:
         names = set(archive.namelist())
         assert archive.read("registration/cv.pdf") == cv

@@ -14,7 +14,7 @@ import pytest
 from ops.issuer import Role, issue_token
 from ops.platform import Platform
 from shared.contracts.common import ERASED
-from shared.messaging.topics import SERVICES, events
+from shared.messaging.topics import PUBLISHERS, events
 from shared.scopes import EVERYTHING, scopes_of
 from tests.e2e.onlooker import Onlooker
 from tests.e2e.outside import OutsideSystem
@@ -55,7 +55,7 @@ async def test_every_event_of_all_services_has_one_number_in_each_scope_it_conce
     # In each partition as it is there, and once though a relay may have published it twice.
     published: dict[tuple[str, int], dict[str, dict[str, Any]]] = defaultdict(dict)
     beginning = dict.fromkeys(await onlooker.mark(), 0)
-    async for message in onlooker.messages(beginning, *(events(service) for service in SERVICES)):
+    async for message in onlooker.messages(beginning, *(events(service) for service in PUBLISHERS)):
         event = orjson.loads(message.value or b"")
         published[message.topic, message.partition].setdefault(event["id"], event)
     known = {id: event for partition in published.values() for id, event in partition.items()}

@@ -128,8 +128,8 @@ PAGES: Final[tuple[Shown, ...]] = (
     Shown("/my-data/{registration}/erase", ("participant",)),
     # signing in, what one is told, and operations
     Shown("/signed-out", EVERYBODY),
-    Shown("/inbox", (*BOTH_SIDES, *DESK, "support_office")),
-    Shown("/inbox?archived=true", (*BOTH_SIDES, *DESK, "support_office"), like="/inbox"),
+    Shown("/inbox", (*BOTH_SIDES, *DESK)),
+    Shown("/inbox?archived=true", (*BOTH_SIDES, *DESK), like="/inbox"),
     Shown("/wishes", (*BOTH_SIDES, *DESK)),
     Shown("/webhooks", DESK + OVERSEERS),
     Shown("/operations", ("support_office",)),
