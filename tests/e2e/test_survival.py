@@ -24,7 +24,7 @@ from services.notifications.domain.planning import Planned, plan
 from services.notifications.domain.recipients import serve
 from shared.contracts.catalogue import EVENT_MODELS
 from shared.contracts.types import EventType
-from shared.messaging.topics import SERVICES
+from shared.messaging.topics import PUBLISHERS, SERVICES
 from shared.partnerships import Partnerships
 from shared.storage.driver import Document
 from tests.e2e.conftest import PARTNERSHIPS
@@ -177,7 +177,7 @@ async def test_kills_and_restarts_of_everything_leave_exactly_one_effect_of_each
     await onlooker.drained(within_s=240)
 
     assert await onlooker.dead_letters(since) == []
-    told = first_told(await onlooker.published(since, *SERVICES))
+    told = first_told(await onlooker.published(since, *PUBLISHERS))
     assert_in_sequence(told)
     await assert_registered_once(onlooker, story, told)
     assert_newcomers_told_once(story, told)

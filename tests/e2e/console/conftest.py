@@ -11,9 +11,9 @@ from tests.e2e.console.people import CHROMIUM
 from tests.e2e.console.programme import Programme, sample_programme
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def programme(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Programme]:
-    """The sample programme, played through once."""
+    """The sample programme, played through once; its platform ends before that of other tests begins."""
     async with sample_programme(tmp_path_factory.mktemp("programme")) as played:
         yield played
 
