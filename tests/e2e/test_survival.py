@@ -354,7 +354,7 @@ async def assert_told_once(
     found = [one for one in await told_of_ours(onlooker) if one["_id"] not in earlier]
     assert sorted(one["_id"] for one in found) == sorted(expected_notifications(told))
     addressed = Counter(
-        (one["fact_id"], one["channel"], one["recipient_key"], one["address"]) for one in found
+        (one["fact_id"], one["channel"], one["recipient_key"], one.get("address")) for one in found
     )
     assert set(addressed.values()) == {1}
 
