@@ -11,23 +11,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import yaml
 
-from ops.platform import Platform, Ports
+from bench.measuring import measured_alone
+from ops.platform import Platform
 from ops.processes import free_port
 from services.console.bootstrap import Console, bootstrap
 from services.console.handlers import handlers
@@ -227,8 +224,15 @@ async def _answers(http: httpx.AsyncClient) -> bool:
         return False
 
 
-def _partnerships(path: Path) -> None:
-    entries = [
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", type=int, default=20_000, help="registrations; half have an exchange")
+    parser.add_argument("--batch", type=int, default=500, help="events folded in one transaction")
+    parser.add_argument("--requests", type=int, default=200)
+    given = parser.parse_args()
+    partnerships = (
         {
             "id": id,
             "name": id,
@@ -238,36 +242,8 @@ def _partnerships(path: Path) -> None:
             "objective": 80,
         }
         for id in PARTNERSHIPS
-    ]
-    path.write_text(yaml.safe_dump({"partnerships": entries}))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", type=int, default=20_000, help="registrations; half have an exchange")
-    parser.add_argument("--batch", type=int, default=500, help="events folded in one transaction")
-    parser.add_argument("--requests", type=int, default=200)
-    given = parser.parse_args()
-    state = Path("var/bench/console")
-    shutil.rmtree(state, ignore_errors=True)
-    state.mkdir(parents=True)
-    _partnerships(state / "partnerships.yaml")
-    with Platform(
-        state,
-        ports=Ports.any(),
-        servers=("mongo", "issuer"),
-        services=[],
-        kafka_bootstrap="127.0.0.1:1",
-        partnerships=state / "partnerships.yaml",
-    ) as platform:
-        platform.start()
-        platform.wait_ready()
-        figures = asyncio.run(measure(platform, given))
-    for name, figure in figures.items():
-        print(f"{name:<40}{figure}")
-    print(json.dumps({"bench": "console", "load": os.getloadavg()[0], **figures}))
+    measured_alone("console", partnerships, lambda platform: measure(platform, given))
 
 
 if __name__ == "__main__":

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
+from bench.measuring import measured_alone
 from ops.issuer import Role, issue_token
-from ops.platform import Platform, Ports
+from ops.platform import Platform
 from ops.processes import free_port
 from services.funding.bootstrap import bootstrap
 from services.funding.domain.grant import Grant
@@ -249,21 +246,6 @@ async def _answers(http: httpx.AsyncClient) -> bool:
         return False
 
 
-def _partnerships(path: Path, grants: int) -> None:
-    entries = [
-        {
-            "id": id,
-            "name": id,
-            "ecosystems": ["textile"],
-            "staff": [{"email": f"staff@{id}.example"}],
-            "budget": f"{AMOUNT * grants}.00",
-            "objective": grants,
-        }
-        for id in PARTNERSHIPS
-    ]
-    path.write_text(yaml.safe_dump({"partnerships": entries}))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -272,24 +254,18 @@ def main() -> None:
     parser.add_argument("--open", type=float, default=0.3, help="share of grants that are under way")
     parser.add_argument("--requests", type=int, default=500)
     given = parser.parse_args()
-    state = Path("var/bench/funding")
-    shutil.rmtree(state, ignore_errors=True)
-    state.mkdir(parents=True)
-    _partnerships(state / "partnerships.yaml", given.grants)
-    with Platform(
-        state,
-        ports=Ports.any(),
-        servers=("mongo", "issuer"),
-        services=[],
-        kafka_bootstrap="127.0.0.1:1",
-        partnerships=state / "partnerships.yaml",
-    ) as platform:
-        platform.start()
-        platform.wait_ready()
-        figures = asyncio.run(measure(platform, given))
-    for name, figure in figures.items():
-        print(f"{name:<40}{figure}")
-    print(json.dumps({"bench": "funding", "load": os.getloadavg()[0], **figures}))
+    partnerships = (
+        {
+            "id": id,
+            "name": id,
+            "ecosystems": ["textile"],
+            "staff": [{"email": f"staff@{id}.example"}],
+            "budget": f"{AMOUNT * given.grants}.00",
+            "objective": given.grants,
+        }
+        for id in PARTNERSHIPS
+    )
+    measured_alone("funding", partnerships, lambda platform: measure(platform, given))
 
 
 if __name__ == "__main__":
