@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from services.console.domain.gatherings import GroupEvent, Payment, Plan
 from services.console.domain.registration import Registration
 from shared.errors import CxcError
 from shared.storage.driver import Database, Document, watch
+from shared.streams import CommonWatch, Places
 
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +39,6 @@ REMEMBERED: Final = 5000
 """Changes held ready for pages that lost their connection."""
 MOST_TOLD: Final = 200
 """Beyond so many at once, a page hears that all may have changed."""
-OPENED_WITHIN_S: Final = 5.0
 
 PUBLIC: Final = "progress"
 """What everybody may follow: the public counters."""
@@ -159,38 +159,26 @@ class Live:
 
     def __init__(self, database: Database, *, streams: int, streams_of_one: int) -> None:
         self._database = database
-        self._streams = streams
-        self._streams_of_one = streams_of_one
-        self._open: Counter[str] = Counter()
+        self._places = Places(streams=streams, of_one=streams_of_one, gauge=STREAMS)
         self._ears: set[_Ear] = set()
         self._heard: deque[Change] = deque(maxlen=REMEMBERED)
         self._since: Position | None = None
         """From when on all changes are remembered."""
         self._reached: Position | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._opened = asyncio.Event()
+        self._common = CommonWatch(self._watch)
 
     @contextmanager
     def place(self, whose: str) -> Iterator[None]:
         """Room for one more page of somebody; raises `TooManyStreams`."""
-        if self._open[whose] >= self._streams_of_one or self._open.total() >= self._streams:
+        if self._places.full_for(whose) or self._places.full:
             raise TooManyStreams("Too many pages follow changes; load this one again to see what changed.")
-        self._open[whose] += 1
-        STREAMS.inc()
-        try:
+        with self._places.take(whose):
             yield
-        finally:
-            STREAMS.dec()
-            self._open[whose] -= 1
-            if not self._open[whose]:
-                del self._open[whose]
 
     async def ready(self) -> None:
         """Return once changes are watched for; raises `NoStreamNow` when that takes too long."""
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._watch())
         try:
-            await asyncio.wait_for(self._opened.wait(), OPENED_WITHIN_S)
+            await self._common.ready()
         except TimeoutError:
             raise NoStreamNow("The database does not say what changes; try again in a few seconds.") from None
 
@@ -219,10 +207,7 @@ class Live:
 
     async def close(self) -> None:
         """Stop watching."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await self._watching
+        await self._common.close()
 
     # ── the common stream ────────────────────────────────────────────────────────────────────
 
@@ -243,7 +228,7 @@ class Live:
                 async with await watch(self._database, _PIPELINE, since=since) as stream:
                     self._heard.clear()
                     self._since = self._reached = began
-                    self._opened.set()
+                    self._common.opened.set()
                     while stream.alive:
                         told = await stream.try_next()
                         if told is not None:
@@ -252,7 +237,7 @@ class Live:
             except (PyMongoError, OSError) as error:
                 _log.warning("changes_unheard", error=repr(error)[:300])
             finally:
-                self._opened.clear()
+                self._common.opened.clear()
                 for ear in self._ears:
                     ear.lose()
             await asyncio.sleep(1.0)

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import re
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from services.notifications.domain.notification import Notification
 from services.notifications.domain.rules import Channel
 from shared.errors import CxcError
 from shared.storage.driver import Database, Document, watch
+from shared.streams import CommonWatch, Places
 
 _log = structlog.get_logger(__name__)
 
@@ -45,7 +45,6 @@ RESUMED_WITHIN_S: Final = 3600
 CAUGHT_UP: Final = 2000
 """News one stream catches up with; beyond that, reading the inbox is quicker too."""
 AT_ONCE: Final = 200
-OPENED_WITHIN_S: Final = 5.0
 
 _POSITION: Final = re.compile(r"(\d{1,10})\.(\d{1,10})(?:\.([0-9a-f-]{36}))?", re.ASCII)
 _HISTORY_LOST: Final = 286
@@ -168,42 +167,31 @@ class Live:
 
     def __init__(self, database: Database, *, streams: int, streams_of_one: int) -> None:
         self._messages = database[Notification.COLLECTION]
-        self._streams = streams
-        self._streams_of_one = streams_of_one
-        self._open: Counter[str] = Counter()
+        self._places = Places(streams=streams, of_one=streams_of_one, gauge=STREAMS)
         self._ears: dict[str, set[_Ear]] = {}
         self._told_until = Timestamp(0, 0)
         """Every change before that time was handed out."""
-        self._watching: asyncio.Task[None] | None = None
-        self._opened = asyncio.Event()
+        self._common = CommonWatch(self._watch)
         self._catching_up = asyncio.Semaphore(CATCHING_UP)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @contextmanager
     def place(self, key: str) -> Iterator[None]:
         """Room for one more stream of that inbox; raises `TooManyStreams` or `NoStreamNow`."""
-        if self._open[key] >= self._streams_of_one:
+        if self._places.full_for(key):
+            open_now = self._places.taken_by(key)
             raise TooManyStreams(
-                f"{self._open[key]} streams of this inbox are open; close one before you open another."
+                f"{open_now} streams of this inbox are open; close one before you open another."
             )
-        if self._open.total() >= self._streams:
+        if self._places.full:
             raise NoStreamNow("This server has as many streams open as it can serve; try again in a minute.")
-        self._open[key] += 1
-        STREAMS.inc()
-        try:
+        with self._places.take(key):
             yield
-        finally:
-            STREAMS.dec()
-            self._open[key] -= 1
-            if not self._open[key]:
-                del self._open[key]
 
     async def ready(self) -> None:
         """Return once changes are watched for; raises `NoStreamNow` when that takes too long."""
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._watch())
         try:
-            await asyncio.wait_for(self._opened.wait(), OPENED_WITHIN_S)
+            await self._common.ready()
         except TimeoutError:
             raise NoStreamNow("The database does not say what changes; try again in a few seconds.") from None
 
@@ -241,10 +229,7 @@ class Live:
 
     async def close(self) -> None:
         """Stop watching."""
-        if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await self._watching
+        await self._common.close()
 
     # ── the common stream ────────────────────────────────────────────────────────────────────
 
@@ -252,7 +237,7 @@ class Live:
         while True:
             try:
                 async with await watch(self._messages, _changes_of()) as stream:
-                    self._opened.set()
+                    self._common.opened.set()
                     while stream.alive:
                         told = await stream.try_next()
                         if told is None:
@@ -265,7 +250,7 @@ class Live:
             except (PyMongoError, OSError) as error:
                 _log.warning("inbox_changes_unheard", error=repr(error)[:300])
             finally:
-                self._opened.clear()
+                self._common.opened.clear()
                 for ears in self._ears.values():
                     for ear in ears:
                         ear.stop()
@@ -275,7 +260,7 @@ class Live:
     def _listening(self, key: str) -> Iterator[_Ear]:
         ear = _Ear()
         self._ears.setdefault(key, set()).add(ear)
-        if not self._opened.is_set():
+        if not self._common.opened.is_set():
             ear.stop()  # it closed since `ready`
         try:
             yield ear
